@@ -1,0 +1,48 @@
+"""The errors and warnings of skdistmass.
+
+Every error derives from `DistMassError` and says what was wrong, where, and what to do about it. Errors about
+values also derive from `ValueError`, so that code written against scikit-learn's conventions keeps working.
+"""
+
+__all__ = [
+    "ColumnError",
+    "DistMassError",
+    "DistMassWarning",
+    "FileFormatError",
+    "InputError",
+    "NoValleyWarning",
+    "RowsLeftOutWarning",
+    "UnitError",
+]
+
+
+class DistMassError(Exception):
+    """Base of all errors raised by skdistmass."""
+
+
+class InputError(DistMassError, ValueError):
+    """A value, a shape or a parameter that can't be used."""
+
+
+class ColumnError(InputError):
+    """A column that is absent, doubled, misnamed or of an unusable type."""
+
+
+class UnitError(InputError):
+    """A unit that can't be converted to the one needed."""
+
+
+class FileFormatError(DistMassError, ValueError):
+    """A file that is not what it should be: foreign, truncated, altered or of an unknown version."""
+
+
+class DistMassWarning(UserWarning):
+    """Base of all warnings issued by skdistmass."""
+
+
+class RowsLeftOutWarning(DistMassWarning):
+    """Rows of the training data were left out because a value was missing."""
+
+
+class NoValleyWarning(DistMassWarning):
+    """The distribution of distance residuals has no valley between single stars and binaries."""
