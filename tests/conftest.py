@@ -1,0 +1,24 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _data_folder():
+    named = os.environ.get("SKDISTMASS_DATA")
+    return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return a function that finds a real table by name, or skips the test and says why."""
+
+    def find(name):
+        path = _data_folder() / name
+        if not path.exists():
+            pytest.skip(f"the real table {name} is not here; set SKDISTMASS_DATA to the folder that holds it")
+        return path
+
+    return find
