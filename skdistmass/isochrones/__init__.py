@@ -1,0 +1,22 @@
+"""Stellar models: isochrone tables and readers, initial mass function, giant ages, isochrone distances."""
+
+from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_mass, kroupa_number
+from skdistmass.isochrones.schema import (
+    COLUMNS,
+    Phase,
+    check_isochrone_table,
+    isochrone_slices,
+    isochrone_table,
+)
+
+__all__ = [
+    "COLUMNS",
+    "Phase",
+    "check_isochrone_table",
+    "imf_weights",
+    "isochrone_slices",
+    "isochrone_table",
+    "kroupa_imf",
+    "kroupa_mass",
+    "kroupa_number",
+]
