@@ -1,0 +1,254 @@
+"""Compiled passes over the rows: a small network's loss, gradient and Gauss-Newton matrix.
+
+Rows are taken in short blocks that stay in the processor's cache, with the values of one unit (or the derivatives by
+one parameter) side by side, so that every loop here runs along rows and is vectorised by the compiler. A pass runs in
+one thread and releases the interpreter lock; the caller runs several at once over fixed shares of the rows.
+
+The parameters of a network come as one vector: layer by layer, the matrix of shape (fan_in + 1, fan_out) whose last row
+holds the intercepts.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+IDENTITY, TANH, LOGISTIC, RELU = range(4)
+_TILE = 4
+# Sums may be reordered to vectorise them. NaN and infinity keep their meaning: they are how divergence is noticed.
+_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+_LOG2_E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.693147180369123816490, 1.90821492927058770002e-10
+
+
+def _compiled(function):
+    """Compile on first use; keep the machine code between runs where there is a folder to keep it in."""
+    options = {"nogil": True, "fastmath": _FASTMATH}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
+        return numba.njit(**options)(function)
+
+
+@_compiled
+def _exp(z, bits, powers):
+    """Replace z by exp(z), to 2 units in the last place; `powers` is the memory of `bits` seen as float64.
+
+    exp(z) = 2^m exp(r) with |r| <= ln(2)/2 and the Taylor series of exp(r): free of calls, hence vectorised, which
+    the system's exp and tanh are not.
+    """
+    for k in range(z.size):
+        x = min(max(z[k], -708.0), 708.0)
+        m = math.floor(x * _LOG2_E + 0.5)
+        r = (x - m * _LN2_HIGH) - m * _LN2_LOW
+        s = 1.0 / 6227020800.0
+        s = s * r + 1.0 / 479001600.0
+        s = s * r + 1.0 / 39916800.0
+        s = s * r + 1.0 / 3628800.0
+        s = s * r + 1.0 / 362880.0
+        s = s * r + 1.0 / 40320.0
+        s = s * r + 1.0 / 5040.0
+        s = s * r + 1.0 / 720.0
+        s = s * r + 1.0 / 120.0
+        s = s * r + 1.0 / 24.0
+        s = s * r + 1.0 / 6.0
+        s = s * r + 0.5
+        s = s * r + 1.0
+        z[k] = s * r + 1.0 + 0.0 * z[k]  # the last term lets NaN through, which min and max swallow
+        bits[k] = (np.int64(m) + 1023) << 52
+    for k in range(z.size):
+        z[k] *= powers[k]
+
+
+@_compiled
+def _activate(z, activation, bits, powers):
+    """Replace the weighted sums z by the unit's output."""
+    if activation == TANH:
+        for k in range(z.size):
+            z[k] *= 2.0
+        _exp(z, bits, powers)
+        for k in range(z.size):
+            z[k] = 1.0 - 2.0 / (z[k] + 1.0)
+    elif activation == LOGISTIC:
+        for k in range(z.size):
+            z[k] = -z[k]
+        _exp(z, bits, powers)
+        for k in range(z.size):
+            z[k] = 1.0 / (1.0 + z[k])
+    elif activation == RELU:
+        for k in range(z.size):
+            z[k] = max(z[k], 0.0)
+
+
+@_compiled
+def _times_derivative(d, a, activation):
+    """Multiply d by the derivative of the activation, given the unit's output a."""
+    if activation == TANH:
+        for k in range(d.size):
+            d[k] *= 1.0 - a[k] * a[k]
+    elif activation == LOGISTIC:
+        for k in range(d.size):
+            d[k] *= a[k] * (1.0 - a[k])
+    elif activation == RELU:
+        for k in range(d.size):
+            d[k] = d[k] if a[k] > 0.0 else 0.0
+
+
+@_compiled
+def _add_products(J, H):
+    """Add J @ J.T to the upper triangle of H, in tiles of 4 x 4 that stay in registers."""
+    for i in range(0, J.shape[0], 4):
+        for j in range(i, J.shape[0], 4):
+            s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
+            s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
+            for k in range(J.shape[1]):
+                x0, x1, x2, x3 = J[i, k], J[i + 1, k], J[i + 2, k], J[i + 3, k]
+                y0, y1, y2, y3 = J[j, k], J[j + 1, k], J[j + 2, k], J[j + 3, k]
+                s00 += x0 * y0
+                s01 += x0 * y1
+                s02 += x0 * y2
+                s03 += x0 * y3
+                s10 += x1 * y0
+                s11 += x1 * y1
+                s12 += x1 * y2
+                s13 += x1 * y3
+                s20 += x2 * y0
+                s21 += x2 * y1
+                s22 += x2 * y2
+                s23 += x2 * y3
+                s30 += x3 * y0
+                s31 += x3 * y1
+                s32 += x3 * y2
+                s33 += x3 * y3
+            H[i, j] += s00
+            H[i, j + 1] += s01
+            H[i, j + 2] += s02
+            H[i, j + 3] += s03
+            H[i + 1, j] += s10
+            H[i + 1, j + 1] += s11
+            H[i + 1, j + 2] += s12
+            H[i + 1, j + 3] += s13
+            H[i + 2, j] += s20
+            H[i + 2, j + 1] += s21
+            H[i + 2, j + 2] += s22
+            H[i + 2, j + 3] += s23
+            H[i + 3, j] += s30
+            H[i + 3, j + 1] += s31
+            H[i + 3, j + 2] += s32
+            H[i + 3, j + 3] += s33
+
+
+@_compiled
+def _forward(theta, sizes, activation, A, bits, powers):
+    """Fill A, the outputs of all units from the inputs in its first rows; each layer's last row is a constant 1."""
+    below, first = 0, 0
+    for layer in range(sizes.size - 1):
+        fan_in, fan_out = sizes[layer], sizes[layer + 1]
+        above = below + fan_in + 1
+        for o in range(fan_out):
+            z = A[above + o]
+            bias = theta[first + fan_in * fan_out + o]
+            for k in range(z.size):
+                z[k] = bias
+            for i in range(fan_in):
+                weight, a = theta[first + i * fan_out + o], A[below + i]
+                for k in range(z.size):
+                    z[k] += weight * a[k]
+            if layer < sizes.size - 2:
+                _activate(z, activation, bits, powers)
+        below = above
+        first += (fan_in + 1) * fan_out
+
+
+@_compiled
+def _backward(theta, sizes, activation, A, D, J):
+    """Fill D, the output's derivatives by the units' sums (its last row is given), and J, those by the parameters."""
+    below = A.shape[0] - 1
+    first = theta.size
+    for layer in range(sizes.size - 2, -1, -1):
+        fan_in, fan_out = sizes[layer], sizes[layer + 1]
+        above, below = below, below - fan_in - 1
+        first -= (fan_in + 1) * fan_out
+        for i in range(fan_in + 1):
+            a = A[below + i]
+            for o in range(fan_out):
+                row, d = J[first + i * fan_out + o], D[above + o]
+                for k in range(row.size):
+                    row[k] = a[k] * d[k]
+        if layer > 0:
+            for i in range(fan_in):
+                d = D[below + i]
+                d[:] = 0.0
+                for o in range(fan_out):
+                    weight, e = theta[first + i * fan_out + o], D[above + o]
+                    for k in range(d.size):
+                        d[k] += weight * e[k]
+                _times_derivative(d, A[below + i], activation)
+
+
+@_compiled
+def accumulate(theta, sizes, activation, X, y, weight, start, stop, block_size, derivatives):
+    """Pass over the rows start <= row < stop.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (n_parameters,)
+        The network's parameters.
+    sizes : ndarray of int64
+        Number of inputs, of units in each hidden layer, and of outputs (1).
+    activation : int
+        IDENTITY, TANH, LOGISTIC or RELU.
+    X, y, weight : ndarrays of float64, shapes (n_rows, n_inputs), (n_rows,), (n_rows,)
+        Inputs, targets, and weights (>= 0).
+    start, stop : int
+        The rows to pass over.
+    block_size : int
+        Rows taken at a time.
+    derivatives : bool
+        Whether g and H are wanted; else they are left zero.
+
+    Returns
+    -------
+    loss : float
+        Half the sum of weight * residual^2, residual = output - y.
+    g : ndarray of shape (n_parameters,)
+        Gradient of the loss.
+    H : ndarray of shape (n_padded, n_padded)
+        Gauss-Newton matrix, the weighted sum of the products of the output's derivatives, in the upper triangle;
+        n_padded is n_parameters rounded up to a multiple of 4.
+    """
+    n_units = 0
+    for size in sizes:
+        n_units += size + 1
+    n_units -= 1
+    n_padded = -(-theta.size // _TILE) * _TILE if derivatives else 0
+    A = np.ones((n_units, block_size))
+    D = np.zeros((n_units if derivatives else 0, block_size))
+    J = np.zeros((n_padded, block_size))
+    g, H = np.zeros(theta.size), np.zeros((n_padded, n_padded))
+    residual, root = np.zeros(block_size), np.zeros(block_size)
+    bits = np.zeros(block_size, np.int64)
+    powers = bits.view(np.float64)
+    loss = 0.0
+    for begin in range(start, stop, block_size):
+        n = min(block_size, stop - begin)
+        for i in range(sizes[0]):
+            for k in range(n):
+                A[i, k] = X[begin + k, i]
+        _forward(theta, sizes, activation, A, bits, powers)
+        root[n:] = 0.0  # a short last block is filled up with rows of no weight
+        for k in range(n):
+            root[k] = math.sqrt(weight[begin + k])
+            residual[k] = root[k] * (A[n_units - 1, k] - y[begin + k])
+        for k in range(n):
+            loss += 0.5 * residual[k] * residual[k]
+        if derivatives:
+            residual[n:] = 0.0
+            D[n_units - 1] = root
+            _backward(theta, sizes, activation, A, D, J)
+            for p in range(theta.size):
+                row, s = J[p], 0.0
+                for k in range(n):
+                    s += row[k] * residual[k]
+                g[p] += s
+            _add_products(J, H)
+    return loss, g, H
