@@ -1,6 +1,8 @@
 """Stellar models: isochrone tables and readers, initial mass function, giant ages, isochrone distances."""
 
 from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_mass, kroupa_number
+from skdistmass.isochrones.mist import read_mist
+from skdistmass.isochrones.parsec import read_parsec
 from skdistmass.isochrones.schema import (
     COLUMNS,
     Phase,
@@ -8,6 +10,7 @@ from skdistmass.isochrones.schema import (
     isochrone_slices,
     isochrone_table,
 )
+from skdistmass.isochrones.tables import read_giant_ages, read_isochrone_table
 
 __all__ = [
     "COLUMNS",
@@ -19,4 +22,8 @@ __all__ = [
     "kroupa_imf",
     "kroupa_mass",
     "kroupa_number",
+    "read_giant_ages",
+    "read_isochrone_table",
+    "read_mist",
+    "read_parsec",
 ]

@@ -155,7 +155,8 @@ def isochrone_slices(table):
     Parameters
     ----------
     table : astropy.table.Table
-        A table of the schema.
+        A table of the schema. If its metadata say ``kind="track"``, the runs are those of one initial mass
+        and one metallicity instead.
 
     Returns
     -------
@@ -167,17 +168,19 @@ def isochrone_slices(table):
     InputError
         If the rows of one isochrone are not next to each other.
     """
-    log_age, feh = np.asarray(table["log_age"], dtype=float), np.asarray(table["feh"], dtype=float)
-    if len(log_age) == 0:
+    second = "initial_mass" if getattr(table, "meta", {}).get("kind") == "track" else "log_age"
+    key, feh = np.asarray(table[second], dtype=float), np.asarray(table["feh"], dtype=float)
+    if len(key) == 0:
         return []
-    starts = np.flatnonzero(np.r_[True, (np.diff(log_age) != 0) | (np.diff(feh) != 0)])
-    heads = np.column_stack([feh[starts], log_age[starts]])
+    starts = np.flatnonzero(np.r_[True, (np.diff(key) != 0) | (np.diff(feh) != 0)])
+    heads = np.column_stack([feh[starts], key[starts]])
     if len(np.unique(heads, axis=0)) < len(heads):
         raise InputError(
-            "rows of one isochrone (same age and metallicity) are not next to each other, or one is there "
-            "twice; sort the table by metallicity, age and initial mass, and drop what is there twice."
+            "rows of one isochrone (or track) are not next to each other, or one is there twice; sort the "
+            "table "
+            "by metallicity, age and initial mass, and drop what is there twice."
         )
-    return [slice(int(a), int(b)) for a, b in zip(starts, np.r_[starts[1:], len(log_age)], strict=True)]
+    return [slice(int(a), int(b)) for a, b in zip(starts, np.r_[starts[1:], len(key)], strict=True)]
 
 
 def check_isochrone_table(table, *, need=()):
