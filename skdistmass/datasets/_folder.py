@@ -15,14 +15,14 @@ def data_dir():
     Returns
     -------
     folder : pathlib.Path
-        The folder named by the environment variable ``SKDISTMASS_DATA`` if that is set, else ``../shared/data`` beside
-        the checkout the package runs from.
+        The folder named by the environment variable ``SKDISTMASS_DATA`` if that is set, else
+        ``../shared/data`` beside the checkout the package runs from.
 
     Raises
     ------
     DistMassError
-        If ``SKDISTMASS_DATA`` names something that is not a folder, or if it is not set and there is no such folder
-        beside the checkout. The message says what to set.
+        If ``SKDISTMASS_DATA`` names something that is not a folder, or if it is not set and there is no such
+        folder beside the checkout. The message says what to set.
 
     Examples
     --------
@@ -40,13 +40,13 @@ def data_dir():
         folder = Path(named)
         if not folder.is_dir():
             raise DistMassError(
-                f"SKDISTMASS_DATA is {named!r}, which is not a folder; set it to the folder of the real tables."
+                f"SKDISTMASS_DATA is {named!r}, which is not a folder; name the folder of the real tables."
             )
         return folder
     folder = Path(skdistmass.__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
         raise DistMassError(
-            "the folder of the real tables is not known; set the environment variable SKDISTMASS_DATA to the folder "
+            "the real tables were not found; set the environment variable SKDISTMASS_DATA to the folder "
             "that holds kepler_giants.fits and the other tables."
         )
     return folder

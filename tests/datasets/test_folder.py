@@ -14,7 +14,7 @@ def test_environment_variable_wins(tmp_path, monkeypatch):
 
 def test_wrong_environment_variable_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("SKDISTMASS_DATA", str(tmp_path / "absent"))
-    with pytest.raises(DistMassError, match="SKDISTMASS_DATA is .*absent"):
+    with pytest.raises(DistMassError, match=r"SKDISTMASS_DATA is .*absent"):
         data_dir()
 
 
