@@ -1,7 +1,9 @@
-"""Data to train, test and show on: a mock survey with known truth, the paper's clusters, the real tables."""
+"""Data to train, test and show on: mock surveys with known truth, survey files, the paper's clusters."""
 
+from skdistmass.datasets._allstar import write_mock_allstar
 from skdistmass.datasets._clusters import load_clusters, match_clusters
 from skdistmass.datasets._folder import data_dir
 from skdistmass.datasets._mock import make_survey
+from skdistmass.datasets._survey import read_survey
 
-__all__ = ["data_dir", "load_clusters", "make_survey", "match_clusters"]
+__all__ = ["data_dir", "load_clusters", "make_survey", "match_clusters", "read_survey", "write_mock_allstar"]

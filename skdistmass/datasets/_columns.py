@@ -12,7 +12,6 @@ STAR_WARN = 1 << 7
 _LABELS = ("TEFF", "LOGG", "M_H", "C_FE", "N_FE")
 _UNITS = {
     "TEFF": "K",
-    "LOGG": "dex(cm s-2)",
     "RA": "deg",
     "DEC": "deg",
     "GLON": "deg",
@@ -22,7 +21,6 @@ _UNITS = {
     "TRUE_PARALLAX": "mas",
     "TRUE_DISTANCE": "kpc",
     "TRUE_RADIUS_GC": "kpc",
-    "TRUE_LOG_AGE": "dex(yr)",
 }
 _MAGNITUDES = (
     "J",
@@ -195,13 +193,12 @@ def lose_entries(rng, columns, fraction):
 
 
 def _unit(name):
+    """Return a column's unit; none for those in dex, which FITS cannot express."""
     base = name.removeprefix("TRUE_").removesuffix("_ERR")
     if name in _UNITS or base in _UNITS:
         return _UNITS.get(name, _UNITS.get(base))
     if name in _MAGNITUDES or base in _MAGNITUDES:
         return "mag"
-    if base in ("M_H", "FE_H", "C_FE", "N_FE", "BIRTH_CN"):
-        return "dex"
     if "PHOTOGEO" in name:
         return "pc"
     if base == "MASS" or base in _observe.MASS_SCALES:
