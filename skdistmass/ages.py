@@ -17,7 +17,7 @@ from skdistmass._age_columns import (
     fill_masked,
     picked_by_name,
 )
-from skdistmass.exceptions import InputError
+from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.isochrones.giant_ages import GiantAgeRelation
 from skdistmass.labels import as_floats, get_column, is_table
 
@@ -460,7 +460,13 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
 
 def _read_columns(table, names, units):
     """Return columns of a table in these units, as plain floats."""
-    return tuple(
+    columns = tuple(
         as_floats(get_column(table, name), unit, name=str(name))
         for name, unit in zip(names, units, strict=True)
     )
+    if columns[0].ndim != 1 or columns[0].shape != columns[1].shape:
+        raise ColumnError(
+            f"columns {names[0]} and {names[1]} have shapes {columns[0].shape} and {columns[1].shape}; "
+            "one number per star is needed in each."
+        )
+    return columns

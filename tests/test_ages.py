@@ -113,6 +113,7 @@ def test_columns_are_chosen_by_name_or_position():
         (Table({"MASS": MASS, "M_H": list("abcd")}), {}, "not numbers"),
         (Table({"MASS": MASS, "M_H": FEH}), {"mass_column": "M_H"}, "can't be both"),
         (Table({"MASS": MASS, "M_H": FEH}), {"mass_column": 2}, "none at position 2"),
+        ({"MASS": MASS, "M_H": FEH[:2]}, {}, "one number per star"),
         (MASS[:, None], {}, r"1 feature\(s\)"),
         (X, {"mass_column": "MASS"}, "no column names"),
         (X, {"mass_column": 1}, "can't be both"),

@@ -159,7 +159,7 @@ def rows_to_grid(rows, mass_step):
     rows : dict
         [Fe/H] to (log10 masses, log10 ages), strictly monotonic.
     mass_step : float
-        Largest step of the grid in log10 mass.
+        Largest step of the grid in log10 mass; narrow rows make it smaller.
 
     Returns
     -------
@@ -183,7 +183,10 @@ def rows_to_grid(rows, mass_step):
         )
     low = min(row[0][0] for row in usable.values())
     high = max(row[0][-1] for row in usable.values())
-    log_mass = np.linspace(low, high, max(2, int(np.ceil((high - low) / mass_step)) + 1))
+    # Isochrones of nearly one age span few masses: they, too, get several points of the grid.
+    narrowest = min(row[0][-1] - row[0][0] for row in usable.values())
+    step = max(min(mass_step, narrowest / 4), 1e-4)
+    log_mass = np.linspace(low, high, int(np.ceil((high - low) / step)) + 1)
     log_age = np.column_stack(
         [PchipInterpolator(*row, extrapolate=False)(log_mass) for row in usable.values()]
     )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
-from skdistmass.isochrones import isochrone_table, read_parsec
+from skdistmass.isochrones import isochrone_table, read_mist, read_parsec
 from skdistmass.isochrones._monotone_surface import bicubic_coefficients, evaluate, invert
 from skdistmass.isochrones.giant_age_comparison import compare_relations, plot_relations
 from skdistmass.isochrones.giant_ages import GiantAgeRelation, hurley_bgb_age
@@ -387,6 +387,19 @@ def test_parsec_agrees_with_the_default(parsec, default):
         parsec.log_age([1.7, 1.9, 2.0], 0.0), default.log_age([1.7, 1.9, 2.0], 0.0), atol=0.05
     )
     assert -3.75 < parsec.slope(1.0, 0.0) < -3.45
+
+
+def test_genuine_mist_isochrones_agree_with_the_default(default, real_data):
+    files = [real_data(f"isochrones/MIST_iso_feh{feh}.iso") for feh in ("-050", "0000", "0050")]
+    relation = GiantAgeRelation.from_isochrones(read_mist(files))
+    for feh in (-0.5, 0.0, 0.5):
+        mass = np.linspace(*relation.mass_limits(feh), 5)
+        np.testing.assert_allclose(relation.log_age(mass, feh), default.log_age(mass, feh), atol=0.002)
+
+
+def test_a_track_that_never_becomes_a_giant_is_refused(real_data):
+    with pytest.raises(InputError, match="no row of the table is a giant"):
+        GiantAgeRelation.from_tracks(read_mist(real_data("isochrones/0001000M.track.eep")))
 
 
 def test_comparison_tabulates_and_draws(default):
