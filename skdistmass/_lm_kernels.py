@@ -10,34 +10,25 @@ holds the intercepts.
 
 import math
 
-import numba
 import numpy as np
 
+from skdistmass._compiled import compiled
+
 IDENTITY, TANH, LOGISTIC, RELU = range(4)
-_TILE = 4
 # Sums may be reordered to vectorise them. NaN and infinity keep their meaning: they are how divergence is noticed.
-_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+_compiled = compiled(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
 _LOG2_E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.693147180369123816490, 1.90821492927058770002e-10
 
 
-def _compiled(function):
-    """Compile on first use; keep the machine code between runs where there is a folder to keep it in."""
-    options = {"nogil": True, "fastmath": _FASTMATH}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        return numba.njit(**options)(function)
-
-
 @_compiled
-def _exp(z, bits, powers):
-    """Replace z by exp(z), to 2 units in the last place; `powers` is the memory of `bits` seen as float64.
+def _sigmoid(z, height, bits, powers):
+    """Replace z by 1 - height / (1 + exp(height z)): the logistic function (height 1) or tanh (height 2).
 
-    exp(z) = 2^m exp(r) with |r| <= ln(2)/2 and the Taylor series of exp(r): free of calls, hence vectorised, which
-    the system's exp and tanh are not.
+    exp(x) = 2^m exp(r) with |r| <= ln(2) / 2 and the Taylor series of exp(r), good to 1e-15: free of calls, hence
+    vectorised, which the system's functions are not. `powers` is the memory of `bits` seen as float64.
     """
     for k in range(z.size):
-        x = min(max(z[k], -708.0), 708.0)
+        x = min(max(height * z[k], -708.0), 708.0)
         m = math.floor(x * _LOG2_E + 0.5)
         r = (x - m * _LN2_HIGH) - m * _LN2_LOW
         s = 1.0 / 6227020800.0
@@ -53,44 +44,33 @@ def _exp(z, bits, powers):
         s = s * r + 1.0 / 6.0
         s = s * r + 0.5
         s = s * r + 1.0
-        z[k] = s * r + 1.0 + 0.0 * z[k]  # the last term lets NaN through, which min and max swallow
+        s = s * r + 1.0
         bits[k] = (np.int64(m) + 1023) << 52
+        z[k] = s + 0.0 * z[k]  # lets NaN through, which min and max swallow
     for k in range(z.size):
-        z[k] *= powers[k]
+        z[k] = 1.0 - height / (1.0 + z[k] * powers[k])
 
 
 @_compiled
 def _activate(z, activation, bits, powers):
     """Replace the weighted sums z by the unit's output."""
-    if activation == TANH:
-        for k in range(z.size):
-            z[k] *= 2.0
-        _exp(z, bits, powers)
-        for k in range(z.size):
-            z[k] = 1.0 - 2.0 / (z[k] + 1.0)
-    elif activation == LOGISTIC:
-        for k in range(z.size):
-            z[k] = -z[k]
-        _exp(z, bits, powers)
-        for k in range(z.size):
-            z[k] = 1.0 / (1.0 + z[k])
+    if activation == TANH or activation == LOGISTIC:
+        _sigmoid(z, 2.0 if activation == TANH else 1.0, bits, powers)
     elif activation == RELU:
         for k in range(z.size):
-            z[k] = max(z[k], 0.0)
+            z[k] = 0.0 if z[k] < 0.0 else z[k]
 
 
 @_compiled
 def _times_derivative(d, a, activation):
     """Multiply d by the derivative of the activation, given the unit's output a."""
-    if activation == TANH:
-        for k in range(d.size):
-            d[k] *= 1.0 - a[k] * a[k]
-    elif activation == LOGISTIC:
-        for k in range(d.size):
-            d[k] *= a[k] * (1.0 - a[k])
-    elif activation == RELU:
+    if activation == RELU:
         for k in range(d.size):
             d[k] = d[k] if a[k] > 0.0 else 0.0
+    elif activation != IDENTITY:
+        lowest = -1.0 if activation == TANH else 0.0
+        for k in range(d.size):
+            d[k] *= (1.0 - a[k]) * (a[k] - lowest)
 
 
 @_compiled
@@ -177,7 +157,8 @@ def _backward(theta, sizes, activation, A, D, J):
         if layer > 0:
             for i in range(fan_in):
                 d = D[below + i]
-                d[:] = 0.0
+                for k in range(d.size):
+                    d[k] = 0.0
                 for o in range(fan_out):
                     weight, e = theta[first + i * fan_out + o], D[above + o]
                     for k in range(d.size):
@@ -186,6 +167,39 @@ def _backward(theta, sizes, activation, A, D, J):
 
 
 @_compiled
+def _accumulate(theta, sizes, activation, X, y, weight, start, stop, A, D, J, g, H, residual, root, bits, powers):
+    """Add to g and H what the rows start <= row < stop bring, and return their loss; no derivatives if J is empty.
+
+    The scratch arrays come from outside because allocating and slicing arrays takes numba seconds to compile.
+    """
+    block_size, last = root.size, A.shape[0] - 1
+    loss = 0.0
+    for begin in range(start, stop, block_size):
+        n = min(block_size, stop - begin)
+        for i in range(sizes[0]):
+            for k in range(n):
+                A[i, k] = X[begin + k, i]
+        _forward(theta, sizes, activation, A, bits, powers)
+        for k in range(n):
+            root[k] = math.sqrt(weight[begin + k])
+            residual[k] = root[k] * (A[last, k] - y[begin + k])
+        for k in range(n, block_size):  # a short last block is filled up with rows of no weight
+            root[k] = residual[k] = 0.0
+        for k in range(block_size):
+            loss += 0.5 * residual[k] * residual[k]
+        if J.size > 0:
+            for k in range(block_size):
+                D[last, k] = root[k]
+            _backward(theta, sizes, activation, A, D, J)
+            for p in range(theta.size):
+                row, s = J[p], 0.0
+                for k in range(block_size):
+                    s += row[k] * residual[k]
+                g[p] += s
+            _add_products(J, H)
+    return loss
+
+
 def accumulate(theta, sizes, activation, X, y, weight, start, stop, block_size, derivatives):
     """Pass over the rows start <= row < stop.
 
@@ -214,41 +228,13 @@ def accumulate(theta, sizes, activation, X, y, weight, start, stop, block_size, 
         Gradient of the loss.
     H : ndarray of shape (n_padded, n_padded)
         Gauss-Newton matrix, the weighted sum of the products of the output's derivatives, in the upper triangle;
-        n_padded is n_parameters rounded up to a multiple of 4.
+        n_padded is n_parameters rounded up to a multiple of 4, or 0 without derivatives.
     """
-    n_units = 0
-    for size in sizes:
-        n_units += size + 1
-    n_units -= 1
-    n_padded = -(-theta.size // _TILE) * _TILE if derivatives else 0
-    A = np.ones((n_units, block_size))
-    D = np.zeros((n_units if derivatives else 0, block_size))
-    J = np.zeros((n_padded, block_size))
-    g, H = np.zeros(theta.size), np.zeros((n_padded, n_padded))
-    residual, root = np.zeros(block_size), np.zeros(block_size)
+    n_units = sizes.sum() + len(sizes) - 1
+    n_padded = -(-len(theta) // 4) * 4 if derivatives else 0
+    A, D = np.ones((n_units, block_size)), np.zeros((n_units, block_size))
+    J, g, H = np.zeros((n_padded, block_size)), np.zeros(len(theta)), np.zeros((n_padded, n_padded))
     bits = np.zeros(block_size, np.int64)
-    powers = bits.view(np.float64)
-    loss = 0.0
-    for begin in range(start, stop, block_size):
-        n = min(block_size, stop - begin)
-        for i in range(sizes[0]):
-            for k in range(n):
-                A[i, k] = X[begin + k, i]
-        _forward(theta, sizes, activation, A, bits, powers)
-        root[n:] = 0.0  # a short last block is filled up with rows of no weight
-        for k in range(n):
-            root[k] = math.sqrt(weight[begin + k])
-            residual[k] = root[k] * (A[n_units - 1, k] - y[begin + k])
-        for k in range(n):
-            loss += 0.5 * residual[k] * residual[k]
-        if derivatives:
-            residual[n:] = 0.0
-            D[n_units - 1] = root
-            _backward(theta, sizes, activation, A, D, J)
-            for p in range(theta.size):
-                row, s = J[p], 0.0
-                for k in range(n):
-                    s += row[k] * residual[k]
-                g[p] += s
-            _add_products(J, H)
+    scratch = np.zeros(block_size), np.zeros(block_size), bits, bits.view(np.float64)
+    loss = _accumulate(theta, sizes, activation, X, y, weight, start, stop, A, D, J, g, H, *scratch)
     return loss, g, H

@@ -73,9 +73,12 @@ class LeastSquares:
     """
 
     def __init__(self, X, y, weight, sizes, activation, *, penalty=0.0, block_size=256, parallel=None):
+        from skdistmass._lm_kernels import accumulate
+
+        self._accumulate = accumulate
         self.X, self.y, self.weight = X, y, weight / weight.sum()
         self.sizes, self.activation, self.penalty = tuple(sizes), activation, penalty
-        self.block_size, self._parallel = block_size, parallel or map
+        self.block_size, self._parallel = min(block_size, len(y)), parallel or map
         n_shares = int(np.clip(len(y) // _MIN_SHARE, 1, _MAX_SHARES))
         bounds = np.linspace(0, len(y), n_shares + 1).astype(int)
         self._shares = list(zip(bounds[:-1], bounds[1:], strict=True))
@@ -87,14 +90,12 @@ class LeastSquares:
 
     def _pass(self, theta, derivatives):
         """Yield (loss, g, H) of each share of the rows, in order."""
-        from skdistmass._lm_kernels import accumulate
-
         sizes = np.array(self.sizes, dtype=np.int64)
         code = _ACTIVATIONS.index(self.activation)
 
         def over(share):
             start, stop = share
-            return accumulate(
+            return self._accumulate(
                 theta, sizes, code, self.X, self.y, self.weight, start, stop, self.block_size, derivatives
             )
 
@@ -107,14 +108,16 @@ class LeastSquares:
         )
 
     def expansion(self, theta):
-        """Return the loss, its gradient, and the Gauss-Newton matrix of shape (n_parameters, n_parameters)."""
+        """Return the loss, its gradient, and the Gauss-Newton matrix.
+
+        The matrix, of shape (n_parameters, n_parameters), is good in its upper triangle only.
+        """
         p = self.n_parameters
         loss, g, H = 0.0, np.zeros(p), np.zeros((p, p))
         for share in self._pass(theta, True):
             loss += share[0]
             g += share[1]
             H += share[2][:p, :p]
-        H = np.triu(H) + np.triu(H, 1).T
         ridge = self.penalty * self._penalised
         H[np.diag_indices(p)] += ridge
         return loss + 0.5 * np.sum(ridge * theta**2), g + ridge * theta, H
@@ -124,14 +127,22 @@ class LeastSquares:
         """Loss of the best constant, with no penalty."""
         return 0.5 * np.sum(self.weight * (self.y - self.weight @ self.y) ** 2)
 
-    def is_lost(self, theta):
-        """Tell whether the network at `theta` fits worse than a straight line (by least squares) does."""
+    @cached_property
+    def _reference(self):
+        """A loss that a network can about reach: that of a straight line by least squares, or of a constant.
+
+        A unit in its linear range adds a slope b to the output at the price of a penalty of |b|, with the square
+        root of |b| as coefficient before and after it.
+        """
         root = np.sqrt(self.weight)
         design = np.column_stack([self.X, np.ones(len(self.y))]) * root[:, None]
         line = np.linalg.lstsq(design, self.y * root, rcond=None)[0]
         loss_of_line = 0.5 * np.sum((design @ line - self.y * root) ** 2)
-        penalty = 0.5 * self.penalty * np.sum(self._penalised * theta**2)
-        return not self.value(theta) - penalty <= 1.01 * loss_of_line + 1e-6 * self.null_loss
+        return min(self.null_loss, loss_of_line + self.penalty * np.linalg.norm(line[:-1]))
+
+    def is_lost(self, loss):
+        """Tell whether a loss is higher than that of the straight line: that of a bad minimum."""
+        return not loss <= 1.01 * self._reference + 1e-6 * self.null_loss
 
 
 @dataclass
@@ -202,33 +213,36 @@ class _Damping:
         return not self.factor < self._HIGHEST
 
     def step(self, g, H):
-        """Return the damped Gauss-Newton step, or None if the matrix is singular to rounding."""
+        """Return the damped Gauss-Newton step and the fall of the loss it promises, or None if there is none."""
         self._scale = np.maximum(self._scale, np.diagonal(H))
         damped = H.copy()
-        damped[np.diag_indices(len(g))] += self.factor * np.maximum(self._scale, 1e-10 * self._scale.max())
+        added = self.factor * np.maximum(self._scale, 1e-10 * self._scale.max())
+        damped[np.diag_indices(len(g))] += added
         try:
-            return -cho_solve(cho_factor(damped, check_finite=False), g, check_finite=False)
-        except LinAlgError:
+            step = -cho_solve(cho_factor(damped, overwrite_a=True, check_finite=False), g, check_finite=False)
+        except LinAlgError:  # singular to rounding
             return None
+        promised = 0.5 * (added @ step**2 - g @ step)
+        return (step, promised) if 0.0 < promised < np.inf else None
 
     def tighten(self):
         self.factor *= self._growth
         self._growth *= 2.0
 
     def relax(self, gain):
-        self.factor = max(self.factor * max(1 / 3, 1.0 - (2.0 * gain - 1.0) ** 3), 1e-14)
+        self.factor = max(self.factor * np.clip(1.0 - (2.0 * gain - 1.0) ** 3, 1 / 3, 2.0), 1e-14)
         self._growth = 2.0
 
 
 def _next_point(problem, theta, loss, g, H, damping):
     """Return the next point that lowers the loss and the expansion there, or None if there is none."""
     while not damping.exhausted:
-        step = damping.step(g, H)
-        if step is not None and np.all(np.isfinite(step)):
-            promised = -(g @ step) - 0.5 * step @ H @ step
+        proposed = damping.step(g, H)
+        if proposed is not None:
+            step, promised = proposed
             trial = problem.expansion(theta + step)
-            if trial[0] < loss and loss - trial[0] > 1e-3 * promised:  # False for NaN
-                damping.relax(min((loss - trial[0]) / promised, 1.0) if promised > 0 else 0.5)
+            if loss - trial[0] > 1e-3 * promised:  # False for NaN
+                damping.relax((loss - trial[0]) / promised)
                 return theta + step, trial
         damping.tighten()
     return None
@@ -297,7 +311,7 @@ def _solve_output(problem, theta):
     if np.isfinite(loss):
         H = H[output, output]
         H[np.diag_indices(len(H))] += 1e-8 * np.trace(H) / len(H)  # saturated or equal units make it singular
-        theta[output] = -np.linalg.solve(H, g[output])
+        theta[output] = -cho_solve(cho_factor(H, check_finite=False), g[output])
     return theta
 
 
@@ -335,6 +349,6 @@ def race(problem, n_starts, n_iter, rng, *, parallel=None, max_rounds=3):
         starts = [_draw(rng, problem.sizes, problem.activation) for _ in range(n_starts)]
         ranked += [descent for descent in (parallel or map)(run, starts) if np.isfinite(descent.loss)]
         ranked.sort(key=lambda descent: descent.loss)
-        if ranked and not problem.is_lost(ranked[0].theta):
+        if ranked and not problem.is_lost(ranked[0].loss):
             break
     return ranked

@@ -26,20 +26,22 @@ from skdistmass.exceptions import InputError
 __all__ = ["LevenbergMarquardtMLPRegressor", "fit_mlp", "penalty_rows"]
 
 
-def penalty_rows(sample_weight):
+def penalty_rows(sample_weight, n_distinct=None):
     """Return the number of rows by which the L2 penalty is divided.
 
     scikit-learn divides it by the sum of the weights: by the number of rows if they are all 1. No rule can keep that,
     let a weight of 2 equal a repeated row, and be free of the weights' scale all at once: of rows that all weigh 2,
     the second says that they count twice, the third that they count once. This rule gives up as little as it can.
     Weights that are whole multiples of the smallest are taken for repetitions of rows, and their sum in units of the
-    smallest is the number of rows. Other weights say how precise a row is, not how often it was seen, and each row
-    counts once.
+    smallest is the number of rows; only a weight common to all rows does not count. Other weights say how precise a
+    row is, not how often it was seen, and each distinct row counts once.
 
     Parameters
     ----------
     sample_weight : ndarray of shape (n_rows,)
         Positive weights.
+    n_distinct : int, optional
+        Number of distinct rows; by default all are.
 
     Returns
     -------
@@ -57,8 +59,41 @@ def penalty_rows(sample_weight):
     """
     ratio = sample_weight / sample_weight.min()
     counts = np.rint(ratio)
-    are_counts = np.all(np.abs(ratio - counts) <= 8 * np.finfo(float).eps * counts) and counts.max() < 1e9
-    return float(counts.sum()) if are_counts else float(len(sample_weight))
+    # Beyond a million, rounding makes any number look whole.
+    if counts.max() < 1e6 and np.all(np.abs(ratio - counts) <= 1e-9):
+        return float(counts.sum())
+    return float(len(sample_weight) if n_distinct is None else n_distinct)
+
+
+def _merged(X, y, weight, groups):
+    """Put rows in an order of their own and merge equal ones, adding their weights.
+
+    The fit then depends neither on the order of the rows nor on whether one is repeated or has twice the weight: to
+    the last bit, where sums in another order would lead a descent through flat valleys elsewhere. Nor can a split
+    for early stopping put copies of a row on both sides.
+    """
+    columns = [*X.T, y]
+    if groups is not None:
+        columns.append(np.unique(groups, return_inverse=True)[1])
+    # One number for each row, equal for equal rows; sorting by it is much faster than by all columns.
+    factors = np.random.RandomState(0).uniform(1.0, 2.0, len(columns))
+    key = np.zeros(len(y))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, factor in zip(columns, factors / [np.abs(c).max() or 1.0 for c in columns], strict=True):
+            key += factor * column
+    order = np.argsort(key, kind="stable")
+    suspects = np.flatnonzero(np.diff(key[order]) == 0)
+    if len(suspects):
+        # Rows of equal keys need not be equal; only then are all columns looked at.
+        order = np.lexsort([*columns, key])
+        suspects = np.flatnonzero(np.diff(key[order]) == 0)
+    first = np.ones(len(y), bool)
+    one, next_one = order[suspects], order[suspects + 1]
+    first[suspects + 1] = np.any([column[one] != column[next_one] for column in columns], axis=0)
+    starts = np.flatnonzero(first)
+    kept = order[starts]
+    weight = np.add.reduceat(weight[order], starts)
+    return X[kept], y[kept], weight, None if groups is None else groups[kept]
 
 
 def _default_threads():
@@ -67,9 +102,7 @@ def _default_threads():
         return 1
     # joblib sets this variable in its worker processes to each one's share of the processors.
     limit = os.environ.get("OMP_NUM_THREADS", "")
-    return max(
-        1, min(joblib.cpu_count(), int(limit) if limit.isdigit() and int(limit) else joblib.cpu_count())
-    )
+    return max(1, min(joblib.cpu_count(), int(limit) if limit.isdigit() and int(limit) else joblib.cpu_count()))
 
 
 def _hidden_layers(hidden_layer_sizes):
@@ -80,35 +113,31 @@ def _hidden_layers(hidden_layer_sizes):
 
 
 def _rows(X, y, sample_weight, groups=None, what=""):
-    """Return X, y, weights and groups without the rows of weight 0, the first three as float64."""
+    """Return X, y, weights and groups, checked, without the rows of weight 0."""
     X = check_array(X, dtype=np.float64, order="C", input_name=f"X{what}")
     y = check_array(y, dtype=np.float64, ensure_2d=False, input_name=f"y{what}")
     if y.shape != (len(X),):
-        raise InputError(
-            f"y{what} has shape {y.shape}; one number for each of the {len(X)} rows of X{what} is needed."
-        )
+        raise InputError(f"y{what} has shape {y.shape}; one number for each of the {len(X)} rows of X{what} is needed.")
     if groups is not None:
         groups = np.asarray(groups)
         if groups.shape != (len(X),):
-            raise InputError(
-                f"groups has shape {groups.shape}; one group for each of the {len(X)} rows is needed."
-            )
+            raise InputError(f"groups has shape {groups.shape}; one group for each of the {len(X)} rows is needed.")
     if sample_weight is None:
-        return X, y, np.ones(len(y)), groups
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    used = weight > 0
-    if not used.any():
-        raise InputError(f"all sample weights{what} are zero; give the rows to fit a weight > 0.")
-    if used.all():
-        return X, y, weight, groups
-    return X[used], y[used], weight[used], None if groups is None else groups[used]
+        weight = np.ones(len(y))
+    else:
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        used = weight > 0
+        if not used.any():
+            raise InputError(f"all sample weights{what} are zero; give the rows to fit a weight > 0.")
+        if not used.all():
+            X, y, weight = X[used], y[used], weight[used]
+            groups = None if groups is None else groups[used]
+    return X, y, weight, groups
 
 
 def _hold_out(X, y, weight, groups, fraction, rng):
     """Split rows into training and validation rows, each as (X, y, weight); no group is in both."""
-    splitter = (ShuffleSplit if groups is None else GroupShuffleSplit)(
-        1, test_size=fraction, random_state=rng
-    )
+    splitter = (ShuffleSplit if groups is None else GroupShuffleSplit)(1, test_size=fraction, random_state=rng)
     try:
         train, held = next(splitter.split(X, y, groups))
     except ValueError as error:
@@ -146,9 +175,50 @@ def _from_best_start(starts, problem, stopping, on_way, **options):
         descend(problem, descent, stopping, **options)
         if np.isfinite(descent.loss) and (best is None or descent.loss < best.loss):
             best = descent
-        if best is not None and (len(starts) == 1 or not problem.is_lost(best.theta)):
+        if best is not None and (len(starts) == 1 or not problem.is_lost(best.loss)):
             break
     return best
+
+
+class _Training:
+    """One training run: the rows it uses, the race of starts, and the descent from the best of them."""
+
+    def __init__(self, training, held, sizes, activation, penalty, block_size, parallel):
+        self._training, self.sizes, self._parallel = training, sizes, parallel
+        self._shape = {"sizes": sizes, "activation": activation, "block_size": block_size}
+        self._penalty = penalty
+        self.problem = LeastSquares(*training, **self._shape, penalty=self._penalty, parallel=parallel)
+        self.held = None if held is None else LeastSquares(*held, **self._shape, parallel=parallel)
+        self._on_way = []
+
+    def race(self, n_starts, n_iter, n_rows, rng):
+        """Return the parameters reached from several starts on a subsample of the rows, best first."""
+        rows = self._training
+        if n_rows < len(rows[1]):
+            chosen = np.sort(rng.choice(len(rows[1]), n_rows, replace=False))
+            rows = tuple(values[chosen] for values in rows)
+        problem = LeastSquares(*rows, **self._shape, penalty=self._penalty)
+        return [start.theta for start in race(problem, n_starts, n_iter, rng, parallel=self._parallel)]
+
+    def carry_on(self, starts, stopping, **options):
+        """Descend from the best start on all rows; from the next if that diverges or ends above the straight line."""
+        best = None
+        for start in starts[:3]:
+            self._on_way.append(Descent(start))
+            descend(self.problem, self._on_way[-1], stopping, validation=self.held, **options)
+            reached = self._on_way[-1]
+            if np.isfinite(reached.loss) and (best is None or reached.loss < best.loss):
+                best = reached
+            if best is not None and (len(starts) == 1 or not self.problem.is_lost(best.loss)):
+                break
+        if best is None:
+            raise InputError("training diverged from every start; scale the inputs and the target to about unit size.")
+        return best
+
+    def interrupted(self):
+        """Return the descent under way when the user interrupted, or None if no iteration was done."""
+        reached = [descent for descent in self._on_way if descent.curve]
+        return min(reached, key=lambda descent: descent.loss, default=None)
 
 
 def fit_mlp(
@@ -162,68 +232,150 @@ def fit_mlp(
     max_iter=200,
     tol=1e-4,
     n_iter_no_change=5,
-    n_starts=8,
-    start_subsample=2000,
-    start_iter=15,
     early_stopping=False,
     validation_fraction=0.1,
     groups=None,
     validation=None,
+    n_starts=8,
+    start_subsample=2000,
+    start_iter=15,
+    init=None,
     random_state=None,
     block_size=256,
     n_threads=None,
-    init=None,
     callback=None,
     verbose=False,
 ):
-    """Train a small network by Levenberg-Marquardt and return an ordinary fitted `MLPRegressor`."""
+    """Train a small network by Levenberg-Marquardt and return an ordinary fitted `MLPRegressor`.
+
+    What is minimised is scikit-learn's squared error with its L2 penalty,
+
+        sum(w r^2) / (2 sum(w)) + alpha sum(coefs^2) / (2 n),
+
+    where n is the number of rows, as `penalty_rows` counts them, and intercepts are not penalised. The scale of the
+    weights has no influence.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_features)
+        Inputs, scaled to about unit size.
+    y : array-like of shape (n_rows,)
+        Targets.
+    sample_weight : array-like of shape (n_rows,), optional
+        Weights >= 0, for example 1 / sigma^2. Rows of weight 0 are left out.
+    hidden_layer_sizes : int or sequence of int, default=(16,)
+        Units in each hidden layer.
+    activation : {"identity", "logistic", "tanh", "relu"}, default="tanh"
+        Activation of the hidden units.
+    alpha : float, default=1e-4
+        Strength of the L2 penalty.
+    max_iter : int, default=200
+        Most iterations (steps that lower the loss) on all rows.
+    tol : float, default=1e-4
+        Training ends when the loss has not fallen by this share of itself over `n_iter_no_change` iterations; and
+        with validation rows as soon as their loss has not.
+    n_iter_no_change : int, default=5
+        See `tol`.
+    early_stopping : bool, default=False
+        Whether to set rows aside as validation rows.
+    validation_fraction : float, default=0.1
+        Share of the rows, or of the groups, to set aside.
+    groups : array-like of shape (n_rows,), optional
+        Rows of a group are set aside together, as for repeated visits of one star.
+    validation : tuple (X, y) or (X, y, sample_weight), optional
+        Validation rows of your own; used whatever `early_stopping` says. The network that does best on the
+        validation rows is the one returned.
+    n_starts : int, default=8
+        Random starts tried on a subsample; the best is carried on to all rows. If none gets below the straight line's
+        loss, others are drawn, twice at most.
+    start_subsample : int, default=2000
+        Rows the starts are tried on.
+    start_iter : int, default=15
+        Most iterations of each start.
+    init : MLPRegressor or tuple (coefs, intercepts), optional
+        Fitted network to go on from, in place of random starts.
+    random_state : int, RandomState or None, default=None
+        For the starts, the subsample and the rows set aside.
+    block_size : int, default=256
+        Rows taken at a time; bounds the memory for derivatives.
+    n_threads : int, optional
+        Threads; by default those that joblib and the variable OMP_NUM_THREADS allow, and one outside the main
+        thread. The result does not depend on it.
+    callback : callable, optional
+        Called as ``callback(iteration, loss, validation_loss)`` after each iteration on all rows, the last argument
+        None without validation rows. Training ends if it returns True.
+    verbose : bool, default=False
+        Whether to print the loss after each iteration.
+
+    Returns
+    -------
+    model : MLPRegressor
+        With `loss_curve_` after each iteration, and `validation_scores_` (R^2) with validation rows.
+
+    Raises
+    ------
+    InputError
+        If the shapes don't agree, all weights are zero, the rows can't be split, or every start diverges.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the loss was still falling after `max_iter` iterations.
+    UserWarning
+        If interrupted from the keyboard; the best network so far is returned.
+
+    References
+    ----------
+    Hagan and Menhaj 1994, IEEE Trans. Neural Networks 5, 989; Nielsen 1999, IMM-REP-1999-05; More 1978, in Numerical
+    Analysis (Springer), 105.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.levenberg_marquardt import fit_mlp
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> model = fit_mlp(X, np.sin(X[:, 0]) + X[:, 1] ** 2, random_state=0)
+    >>> type(model).__name__, bool(model.loss_ < 1e-3)
+    ('MLPRegressor', True)
+    """
     rng = check_random_state(random_state)
     X, y, weight, groups = _rows(X, y, sample_weight, groups)
+    given = weight
+    X, y, weight, groups = _merged(X, y, weight, groups)
+    n_rows = penalty_rows(given, len(y))
     sizes = (X.shape[1], *_hidden_layers(hidden_layer_sizes), 1)
     training, held = (X, y, weight), None
     if validation is not None:
-        held = _rows(*validation, *(None,) * (3 - len(validation)), what=" of the validation rows")[:3]
+        held = _rows(*validation, what=" of the validation rows")[:3]
     elif early_stopping:
         training, held = _hold_out(X, y, weight, groups, validation_fraction, rng)
-    penalty = alpha / penalty_rows(training[2])
-    stopping = Stopping(max_iter, tol, n_iter_no_change)
-    on_way = []
+        n_rows *= training[2].sum() / weight.sum()
     with threads(n_threads or _default_threads()) as parallel:
-        options = {"block_size": block_size}
-        problem = LeastSquares(*training, sizes, activation, penalty=penalty, parallel=parallel, **options)
-        if held is not None:
-            held = LeastSquares(*held, sizes, activation, parallel=parallel, **options)
+        run = _Training(training, held, sizes, activation, alpha / n_rows, block_size, parallel)
         if init is not None:
             starts = [_initial_point(init, sizes)]
         else:
-            tried_on = LeastSquares(
-                *_subsample(training, start_subsample, rng), sizes, activation, penalty=penalty, **options
-            )
-            starts = [start.theta for start in race(tried_on, n_starts, start_iter, rng, parallel=parallel)]
+            starts = run.race(n_starts, start_iter, start_subsample, rng)
         try:
-            descent = _from_best_start(
-                starts, problem, stopping, on_way, validation=held, callback=callback, verbose=verbose
+            descent = run.carry_on(
+                starts, Stopping(max_iter, tol, n_iter_no_change), callback=callback, verbose=verbose
             )
         except KeyboardInterrupt:
-            descent = next((d for d in reversed(on_way) if d.curve), None)
+            descent = run.interrupted()
             if descent is None:
                 raise
-            descent.converged = True
             warnings.warn("Training interrupted by user.", stacklevel=2)
-    if descent is None:
-        raise InputError(
-            "training diverged from every start; scale the inputs and the target to about unit size."
-        )
-    if not descent.converged:
-        warnings.warn(
-            f"Levenberg-Marquardt: {max_iter} iterations reached before the loss came to rest; raise max_iter or tol.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+        else:
+            if not descent.converged:
+                warnings.warn(
+                    f"the loss was still falling after {max_iter} iterations; raise max_iter or tol.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
     model = MLPRegressor(
         hidden_layer_sizes=hidden_layer_sizes,
         activation=activation,
-        solver="lbfgs",
+        solver="lbfgs",  # of scikit-learn's own, the one that goes on from here in the same way
         alpha=alpha,
         max_iter=max_iter,
         tol=tol,
@@ -232,19 +384,178 @@ def fit_mlp(
         validation_fraction=validation_fraction,
         random_state=random_state,
     )
-    model.coefs_, model.intercepts_ = unpack(descent.theta, sizes)
-    model.n_features_in_, model.n_layers_, model.n_outputs_ = sizes[0], len(sizes), 1
+    return _fill(model, descent, run, len(training[1]))
+
+
+def _fill(model, descent, run, n_rows):
+    """Give a scikit-learn network the attributes its own `fit` would."""
+    model.coefs_, model.intercepts_ = unpack(descent.theta, run.sizes)
+    model.n_features_in_, model.n_layers_, model.n_outputs_ = run.sizes[0], len(run.sizes), 1
     model.out_activation_ = "identity"
     model.n_iter_ = len(descent.curve)
-    model.t_ = model.n_iter_ * len(training[1])
+    model.t_ = model.n_iter_ * n_rows
     model.loss_, model.loss_curve_ = descent.loss, descent.curve
-    if held is None:
-        model.best_loss_, model.validation_scores_, model.best_validation_score_ = descent.loss, None, None
-    else:
-        null = held.null_loss
+    model.best_loss_, model.validation_scores_, model.best_validation_score_ = descent.loss, None, None
+    if run.held is not None:
+        null = run.held.null_loss
         model.best_loss_ = None
-        model.validation_scores_ = [
-            1.0 - loss / null if null > 0 else 0.0 for loss in descent.validation_curve
-        ]
+        model.validation_scores_ = [1.0 - loss / null if null > 0 else 0.0 for loss in descent.validation_curve]
         model.best_validation_score_ = max(model.validation_scores_)
     return model
+
+
+class LevenbergMarquardtMLPRegressor(RegressorMixin, BaseEstimator):
+    """Small network trained by Levenberg-Marquardt, with the parameters of `MLPRegressor` that apply.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, alpha, max_iter, tol, n_iter_no_change
+        See `fit_mlp`.
+    early_stopping, validation_fraction, random_state, verbose
+        See `fit_mlp`.
+    n_starts, start_subsample, start_iter, block_size, n_threads, callback
+        See `fit_mlp`.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the network it finds, in place of random starts.
+
+    Attributes
+    ----------
+    mlp_ : MLPRegressor
+        The fitted network, an ordinary one; use it where the type matters, as in a conversion to ONNX.
+    coefs_, intercepts_ : list of ndarray
+        Its coefficients and intercepts, by layer.
+    n_iter_ : int
+        Iterations on all rows.
+    loss_ : float
+        Loss of the network, penalty included.
+    loss_curve_ : list of float
+        Loss after each iteration.
+    validation_scores_ : list of float or None
+        R^2 of the validation rows after each iteration, if there are any.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of str
+        Their names, if the input had names.
+
+    See Also
+    --------
+    fit_mlp : The same as a function, with validation rows, groups and a network to start from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.levenberg_marquardt import LevenbergMarquardtMLPRegressor
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> y = np.sin(X[:, 0]) + X[:, 1] ** 2
+    >>> net = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=8, random_state=0).fit(X, y)
+    >>> bool(net.score(X, y) > 0.99)
+    True
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's convention
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_starts": [Interval(Integral, 1, None, closed="left")],
+        "start_subsample": [Interval(Integral, 1, None, closed="left")],
+        "start_iter": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "block_size": [Interval(Integral, 1, None, closed="left")],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "callback": [callable, None],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes=(16,),
+        activation="tanh",
+        alpha=1e-4,
+        max_iter=200,
+        tol=1e-4,
+        n_iter_no_change=5,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_starts=8,
+        start_subsample=2000,
+        start_iter=15,
+        random_state=None,
+        block_size=256,
+        n_threads=None,
+        callback=None,
+        verbose=False,
+        warm_start=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_starts = n_starts
+        self.start_subsample = start_subsample
+        self.start_iter = start_iter
+        self.random_state = random_state
+        self.block_size = block_size
+        self.n_threads = n_threads
+        self.callback = callback
+        self.verbose = verbose
+        self.warm_start = warm_start
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, groups=None, validation_data=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Inputs, scaled to about unit size.
+        y : array-like of shape (n_rows,)
+            Targets.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights >= 0; only their ratios count.
+        groups : array-like of shape (n_rows,), optional
+            Rows of a group are set aside together by early stopping.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            Validation rows of your own.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        InputError
+            As `fit_mlp` does.
+        """
+        init = self.mlp_ if self.warm_start and hasattr(self, "mlp_") else None
+        X, y = validate_data(self, X, y, dtype=np.float64, order="C", y_numeric=True, reset=init is None)
+        parameters = self.get_params(deep=False)
+        del parameters["warm_start"]
+        self.mlp_ = fit_mlp(X, y, sample_weight, groups=groups, validation=validation_data, init=init, **parameters)
+        for name in ("coefs_", "intercepts_", "n_iter_", "loss_", "loss_curve_", "validation_scores_"):
+            setattr(self, name, getattr(self.mlp_, name))
+        return self
+
+    def predict(self, X):
+        """Predict with the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_rows,)
+        """
+        check_is_fitted(self)
+        return self.mlp_.predict(validate_data(self, X, dtype=np.float64, reset=False))

@@ -1,0 +1,184 @@
+"""Time and held-out loss of the ways to train a small network, in one run.
+
+The stars are the Kepler giants: five labels, and the absolute K magnitude from Gaia with weights 1 / sigma^2. A fifth
+of them is held out untouched. The others are drawn with replacement, with fresh errors in labels and magnitude, up to
+the wanted number of rows. Each trainer runs in a process of its own, after a small fit that loads (and the first time
+compiles) what it needs; memory is the peak of that process above what it held when the fit began.
+
+    python benchmarks/training_speed.py [--rows 10000 100000 382673] [--units 8] [--trainers adam lbfgs lm]
+"""
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+SIZES = (10_000, 100_000, 382_673)  # the last is the number of training stars in the paper
+LABELS = ("TEFF", "LOGG", "FE_H", "C_FE", "N_FE")
+LABEL_ERRORS = np.array([10.0, 0.03, 0.01, 0.02, 0.02])  # random errors of APOGEE labels of giants
+EPOCHS_KERAS = 80  # of the paper
+
+
+def stars():
+    """Return labels, absolute magnitudes and their errors of the Kepler giants with good parallaxes."""
+    from astropy.table import Table
+
+    from skdistmass.datasets import data_dir
+
+    table = Table.read(data_dir() / "kepler_giants.fits")
+    labels = np.column_stack([np.ma.filled(table[name], np.nan) for name in LABELS]).astype(float)
+    parallax, error = (np.ma.filled(table[f"GAIAEDR3_PARALLAX{end}"], np.nan) for end in ("", "_ERROR"))
+    distance = np.ma.filled(table["GAIAEDR3_R_MED_PHOTOGEO"], np.nan)
+    magnitude = np.ma.filled(table["K"] - table["A_K"], np.nan) - 5.0 * np.log10(distance / 10.0)
+    sigma = np.hypot(5.0 / np.log(10.0) * error / parallax, 0.03)
+    with np.errstate(invalid="ignore"):
+        used = np.isfinite(labels).all(1) & np.isfinite(magnitude) & (parallax > 0) & (error / parallax < 0.15)
+    return labels[used], magnitude[used].astype(float), sigma[used].astype(float)
+
+
+def training_set(n_rows, seed=0):
+    """Return resampled training rows and the held-out stars, each as (X, y, weight), labels standardised."""
+    labels, magnitude, sigma = stars()
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(magnitude))
+    held, rest = order[: len(order) // 5], order[len(order) // 5 :]
+    rows = rng.choice(rest, n_rows)
+    X = labels[rows] + LABEL_ERRORS * rng.normal(size=(n_rows, len(LABELS)))
+    y = magnitude[rows] + sigma[rows] * rng.normal(size=n_rows)
+    centre, width = X.mean(0), X.std(0)
+    weight = sigma[rows] ** -2
+    return (
+        ((X - centre) / width, y, weight / weight.mean()),
+        ((labels[held] - centre) / width, magnitude[held], sigma[held] ** -2),
+    )
+
+
+def fit_adam(X, y, weight, units, seed):
+    from sklearn.neural_network import MLPRegressor
+
+    model = MLPRegressor(hidden_layer_sizes=(units,), early_stopping=True, batch_size=200, random_state=seed)
+    return model.fit(X, y, sample_weight=weight)
+
+
+def fit_lbfgs(X, y, weight, units, seed):
+    from sklearn.neural_network import MLPRegressor
+
+    model = MLPRegressor(
+        hidden_layer_sizes=(units,), activation="tanh", solver="lbfgs", random_state=seed, max_iter=200
+    )
+    return model.fit(X, y, sample_weight=weight)
+
+
+def fit_lm(X, y, weight, units, seed):
+    from skdistmass.levenberg_marquardt import fit_mlp
+
+    return fit_mlp(X, y, weight, hidden_layer_sizes=(units,), random_state=seed)
+
+
+def fit_keras(X, y, weight, units, seed):
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([keras.layers.Dense(units, activation="relu"), keras.layers.Dense(1)])
+    model.compile(optimizer="adam", loss="mse")
+    stop = keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True)
+    model.fit(
+        X,
+        y,
+        sample_weight=weight,
+        batch_size=32,
+        epochs=EPOCHS_KERAS,
+        validation_split=0.2,
+        callbacks=[stop],
+        verbose=0,
+    )
+    model.n_iter_ = len(model.history.epoch)
+    return model
+
+
+TRAINERS = {
+    "keras": ("Keras, relu, batch 32, early stopping", fit_keras),
+    "adam": ("MLPRegressor adam, relu, batch 200, early stopping", fit_adam),
+    "lbfgs": ("MLPRegressor lbfgs, tanh, 200 iterations", fit_lbfgs),
+    "lm": ("Levenberg-Marquardt, tanh", fit_lm),
+}
+
+
+def memory(key):
+    """Return VmRSS (now) or VmHWM (peak) of this process in MB, or NaN where there is no /proc."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return float("nan")
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(key + ":"))
+
+
+def run_one(trainer, n_rows, units, seed):
+    """Fit once in this process and return what was measured."""
+    fit = TRAINERS[trainer][1]
+    warnings.simplefilter("ignore")  # lbfgs and adam may stop at their number of iterations; it shows in n_iter
+    start = time.perf_counter()
+    small, _ = training_set(200)
+    before = time.perf_counter()
+    fit(*small, units, seed)
+    first = time.perf_counter() - before
+    (X, y, weight), (X_held, y_held, weight_held) = training_set(n_rows)
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    except OSError:
+        pass
+    held_before = memory("VmRSS")
+    start = time.perf_counter()
+    model = fit(X, y, weight, units, seed)
+    seconds = time.perf_counter() - start
+    peak = memory("VmHWM") - held_before
+    residual = np.ravel(model.predict(X_held)) - y_held
+    return {
+        "seconds": seconds,
+        "first": first,
+        "memory": peak,
+        "iterations": int(model.n_iter_),
+        "loss": 0.5 * float(np.average(residual**2, weights=weight_held)),
+    }
+
+
+def run_apart(trainer, n_rows, units, seed):
+    """Call `run_one` in a fresh process."""
+    command = [sys.executable, __file__, "--one", trainer, "--rows", str(n_rows), "--units", str(units)]
+    out = subprocess.run([*command, "--seed", str(seed)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--units", type=int, default=8, help="hidden units (default 8, as in the paper)")
+    parser.add_argument("--trainers", nargs="+", choices=TRAINERS, default=["adam", "lbfgs", "lm"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--one", choices=TRAINERS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(run_one(options.one, options.rows[0], options.units, options.seed)))
+        return
+    if "keras" in options.trainers and importlib.util.find_spec("keras") is None:
+        parser.error("the keras row needs TensorFlow or another backend of Keras: pip install tensorflow")
+    print(f"{'rows':>8}  {'trainer':<52}{'wall s':>8}{'iter':>6}{'loss':>9}{'MB':>7}{'x lm':>7}{'first s':>9}")
+    for n_rows in options.rows:
+        results = {name: run_apart(name, n_rows, options.units, options.seed) for name in options.trainers}
+        for name, result in results.items():
+            ratio = result["seconds"] / results["lm"]["seconds"] if "lm" in results else float("nan")
+            print(
+                f"{n_rows:>8}  {TRAINERS[name][0]:<52}{result['seconds']:>8.2f}{result['iterations']:>6}"
+                f"{result['loss']:>9.5f}{result['memory']:>7.0f}{ratio:>7.1f}{result['first']:>9.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
