@@ -176,9 +176,7 @@ def _whitening(scaled):
     """Return the matrix that decorrelates scaled labels; stars beyond 3 sigma count as at 3 sigma."""
     n_stars, n_labels = scaled.shape
     moderate = np.clip(scaled, -3, 3)
-    covariance = (
-        np.eye(n_labels) if n_stars == 1 else np.cov(moderate, rowvar=False).reshape(n_labels, n_labels)
-    )
+    covariance = np.eye(n_labels) if n_stars == 1 else np.cov(moderate, rowvar=False).reshape(n_labels, n_labels)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     largest = eigenvalues[-1] if eigenvalues[-1] > 0 else 1.0
     return vectors / np.sqrt(np.maximum(eigenvalues, _SMALLEST_EIGENVALUE * largest))

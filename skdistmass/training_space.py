@@ -66,8 +66,7 @@ class SpaceExplanation:
         better = self.fitting_answer[i] < self.answer[i]
         verdict = f"would be {ANSWERS[self.fitting_answer[i]]}" if better else "would come closer"
         return (
-            f"{ANSWERS[self.answer[i]]}: {self.label[i]} = {self.value[i]:.4g} "
-            f"({self.fitting_value[i]:.4g} {verdict})"
+            f"{ANSWERS[self.answer[i]]}: {self.label[i]} = {self.value[i]:.4g} ({self.fitting_value[i]:.4g} {verdict})"
         )
 
 
@@ -158,7 +157,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
     array([ 1, -1, -1])
     """
 
-    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's convention
+    _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "outside_fraction": [Interval(Real, 0.0, 0.5, closed="both")],
         "edge_fraction": [Interval(Real, 0.0, 0.5, closed="both")],
@@ -229,9 +228,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         stars = X[complete]
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self.oof_scores_ = np.full(len(X), np.nan)
-        self.oof_scores_[complete] = self._out_of_fold_scores(
-            stars, None if groups is None else groups[complete], seed
-        )
+        self.oof_scores_[complete] = self._out_of_fold_scores(stars, None if groups is None else groups[complete], seed)
         self.density_ = fit_label_density(stars, self.n_components, seed)
         fractions = self.outside_fraction, self.outside_fraction + self.edge_fraction
         self.thresholds_ = np.quantile(self.oof_scores_[complete], fractions)
@@ -410,7 +407,5 @@ def _names_labels(table, label_names):
 
     Always, but for a data frame that has none of them: that is an ordinary feature matrix.
     """
-    data_frame = (
-        hasattr(table, "columns") and not hasattr(table, "colnames") and not isinstance(table, Mapping)
-    )
+    data_frame = hasattr(table, "columns") and not hasattr(table, "colnames") and not isinstance(table, Mapping)
     return not data_frame or any(find_column(table, name, required=False) is not None for name in label_names)

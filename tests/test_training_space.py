@@ -63,9 +63,7 @@ def test_score_is_the_log_density_of_a_gaussian_mixture(branch_space):
     z = (X - density.location) / density.scale @ density.whitening
     terms = [
         np.log(weight) + multivariate_normal(mean, np.linalg.inv(factor @ factor.T)).logpdf(z)
-        for weight, mean, factor in zip(
-            density.weights, density.means, density.precisions_cholesky, strict=True
-        )
+        for weight, mean, factor in zip(density.weights, density.means, density.precisions_cholesky, strict=True)
     ]
     np.testing.assert_allclose(branch_space.score_samples(X), logsumexp(terms, axis=0), rtol=1e-10)
     assert density.weights.sum() == pytest.approx(1)
@@ -82,9 +80,7 @@ def test_units_of_the_labels_do_not_matter(branch_space):
     factors, shifts = np.array([1e-3, 50.0, 1e4]), np.array([7.0, -3.0, 1e5])
     X = make_branch(300, seed=3)
     other = TrainingSpace(random_state=0).fit(make_branch(2000) * factors + shifts)
-    np.testing.assert_allclose(
-        other.score_samples(X * factors + shifts), branch_space.score_samples(X), rtol=1e-5
-    )
+    np.testing.assert_allclose(other.score_samples(X * factors + shifts), branch_space.score_samples(X), rtol=1e-5)
 
 
 @settings(max_examples=100, deadline=None)
@@ -243,9 +239,7 @@ def test_missing_labels():
     holed = np.vstack([X, [4700, np.nan, 0], [4700, -9999.99, 0], [4700, np.inf, 0]])
     with pytest.warns(RowsLeftOutWarning, match="3 of 403 training stars"):
         space = TrainingSpace(random_state=0).fit(holed)
-    np.testing.assert_array_equal(
-        space.score_samples(X), TrainingSpace(random_state=0).fit(X).score_samples(X)
-    )
+    np.testing.assert_array_equal(space.score_samples(X), TrainingSpace(random_state=0).fit(X).score_samples(X))
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(space.oof_scores_)), [400, 401, 402])
     bad = np.ma.masked_array([[4700.0, 2.4, -0.1], [4700.0, 2.4, -0.1]], mask=[[0, 0, 0], [0, 1, 0]])
     np.testing.assert_array_equal(space.classify(bad), [INSIDE, MISSING])
@@ -282,9 +276,7 @@ def test_explanation_names_the_label_that_was_changed(branch_space):
         explained = branch_space.explain(changed)
         assert (explained.answer == OUTSIDE).all()
         assert np.mean(explained.label == f"x{j}") > 0.95
-        np.testing.assert_array_equal(
-            explained.gain.argmax(axis=1), [int(label[1]) for label in explained.label]
-        )
+        np.testing.assert_array_equal(explained.gain.argmax(axis=1), [int(label[1]) for label in explained.label])
 
 
 def test_fitting_value_is_the_best_on_a_fine_grid(branch_space):
