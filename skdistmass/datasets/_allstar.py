@@ -124,9 +124,7 @@ def _layout(truth):
 def _definitions(layout):
     return fits.ColDefs(
         [
-            fits.Column(
-                name=name, format=kind, dim=str(shape[::-1]).replace(" ", "") if len(shape) > 1 else None
-            )
+            fits.Column(name=name, format=kind, dim=str(shape[::-1]).replace(" ", "") if len(shape) > 1 else None)
             for name, kind, shape in layout
         ]
     )

@@ -148,9 +148,7 @@ def take_spectra(rng, columns, label_noise, bad_fraction):
     warned = rng.random(n) < 0.05
     out["ASPCAPFLAG"] = bad * np.int64(STAR_BAD) + warned * np.int64(STAR_WARN)
     out["STARFLAG"] = (rng.random(n) < 0.03) * np.int64(1 << 11)  # PERSIST_LOW
-    out["SNR"] = np.clip(
-        10 ** (2.4 - 0.15 * (columns["H"] - 10)) * np.exp(0.3 * rng.standard_normal(n)), 20, 2000
-    )
+    out["SNR"] = np.clip(10 ** (2.4 - 0.15 * (columns["H"] - 10)) * np.exp(0.3 * rng.standard_normal(n)), 20, 2000)
     south = columns["DEC"] < -5
     out["TELESCOPE"] = np.where(south, "lco25m", "apo25m")
     out["APSTAR_ID"] = _spectrum_ids(columns["APOGEE_ID"], south)
@@ -166,9 +164,7 @@ def _spectrum_ids(star_ids, south):
     visit = np.empty(len(ordered), dtype=int)
     visit[order] = position - np.maximum.accumulate(np.where(starts, position, 0))
     head = np.where(south, b"lco25m.", b"apo25m.")
-    return np.char.add(
-        np.char.add(head, star_ids), np.array([b".0", b".1", b".2", b".3"])[np.minimum(visit, 3)]
-    )
+    return np.char.add(np.char.add(head, star_ids), np.array([b".0", b".1", b".2", b".3"])[np.minimum(visit, 3)])
 
 
 def lose_entries(rng, columns, fraction):

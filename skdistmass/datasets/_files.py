@@ -15,11 +15,12 @@ from astropy.table import MaskedColumn, Table
 
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 
+_PIECE = 1 << 25  # bytes of a FITS table in memory at a time
 _COMPRESSED = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
 
 
 @contextmanager
-def open_table(path, *, hdu=None, count_known=len):
+def open_table(path, *, hdu=None, rows=slice(None), count_known=len):
     """Open a table file.
 
     Parameters
@@ -28,6 +29,8 @@ def open_table(path, *, hdu=None, count_known=len):
         FITS, VOTable, Parquet, ECSV or CSV; all but Parquet may be compressed.
     hdu : int or str, optional
         Number or name of the FITS extension to read.
+    rows : slice
+        Rows to read, with a step of 1.
     count_known : callable
         Given a list of column names, returns how many are known. Of several tables in one file the one with
         most known columns is taken, the first of equals.
@@ -35,7 +38,7 @@ def open_table(path, *, hdu=None, count_known=len):
     Yields
     ------
     table : _FitsTable or _WholeTable
-        Has `names`, `n_rows`, `where` (which table of the file) and `column(name)`.
+        Has `names`, `n_rows`, `where` (which table of the file), `load(names)` and `column(name)`.
 
     Raises
     ------
@@ -51,9 +54,9 @@ def open_table(path, *, hdu=None, count_known=len):
             warnings.simplefilter("ignore")  # what the readers warn of is either harmless or found below
             if kind == "FITS":
                 with fits.open(path, memmap=True, lazy_load_hdus=True) as hdus:
-                    yield _choose_hdu(hdus, path, hdu, count_known)
+                    yield _choose_hdu(hdus, path, hdu, rows, count_known)
             else:
-                yield _WholeTable(_READERS[kind](path, head, count_known), kind)
+                yield _WholeTable(_READERS[kind](path, head, count_known), kind, rows)
     except InputError as error:
         raise type(error)(f"{path}: {error}") from error
     except DistMassError:
@@ -93,17 +96,18 @@ def _identify(path):
     lines = [line for line in head.splitlines() if not line.startswith(b"#")]
     if b"\0" not in head and lines and b"," in lines[0]:
         return "CSV", head
-    raise FileFormatError(
-        f"{path} is none of FITS, VOTable, Parquet, ECSV and CSV; convert it to one of them."
-    )
+    raise FileFormatError(f"{path} is none of FITS, VOTable, Parquet, ECSV and CSV; convert it to one of them.")
 
 
 class _WholeTable:
-    """A table read at once."""
+    """A table read at once, of which some rows are shown."""
 
-    def __init__(self, table, kind):
-        self._table, self.where = table, kind
-        self.names, self.n_rows = table.colnames, len(table)
+    def __init__(self, table, kind, rows):
+        self._table, self.where = table[rows], kind
+        self.names, self.n_rows = table.colnames, len(self._table)
+
+    def load(self, names):
+        """Do nothing: all columns are there."""
 
     def column(self, name):
         """Return a column, with its unit and mask."""
@@ -111,23 +115,44 @@ class _WholeTable:
 
 
 class _FitsTable:
-    """A binary or ASCII table of a FITS file, of which only the columns asked for are read from disk."""
+    """Some rows of a binary or ASCII table of a FITS file; only the columns asked for are kept in memory.
 
-    def __init__(self, hdu, number, plain_file):
+    Numbers and text are taken from the records as they lie on disk, in one pass over the file: astropy's own
+    access decodes all text and keeps, or copies, the whole table.
+    """
+
+    def __init__(self, hdu, number, plain_file, rows):
         self.where, self.names = f"HDU {number}", hdu.columns.names
         _refuse_doubled(self.names)
-        self.n_rows = hdu.header["NAXIS2"]
-        self._hdu = hdu
-        # Records as they lie on disk: astropy's own access decodes all text, and copies the table at the end.
-        self._records = None
-        records = hdu.columns.dtype.newbyteorder(">")
-        if plain_file is not None and self.n_rows and records.itemsize == hdu.header["NAXIS1"]:
-            start = hdu.fileinfo()["datLoc"]
-            self._records = np.memmap(plain_file, records, mode="r", offset=start, shape=(self.n_rows,))
+        start, stop, _ = rows.indices(hdu.header["NAXIS2"])
+        self._rows, self.n_rows = slice(start, stop), max(stop - start, 0)
+        self._hdu, self._loaded = hdu, {}
+        self._record = hdu.columns.dtype.newbyteorder(">")
+        readable = plain_file is not None and self._record.itemsize == hdu.header["NAXIS1"]
+        self._file = plain_file if readable else None
+
+    def load(self, names):
+        """Read columns into memory, those that need no decoding, in one pass over the rows."""
+        names = [name for name in names if self._is_plain(name)]
+        if not names:
+            return
+        fields = {name: self._record[name] for name in names}
+        self._loaded |= {
+            name: np.empty((self.n_rows, *field.shape), field.base.newbyteorder("=")) for name, field in fields.items()
+        }
+        step = max(_PIECE // self._record.itemsize, 1)
+        with open(self._file, "rb") as file:
+            file.seek(self._hdu.fileinfo()["datLoc"] + self._rows.start * self._record.itemsize)
+            for first in range(0, self.n_rows, step):
+                records = np.fromfile(file, self._record, count=min(step, self.n_rows - first))
+                for name in names:
+                    self._loaded[name][first : first + step] = records[name]
 
     def column(self, name):
         """Return a column in native byte order, with its unit, its integer nulls masked."""
-        values = np.asarray(self._stored(name))
+        if name not in self._loaded and self._is_plain(name):
+            self.load([name])
+        values = self._loaded[name] if name in self._loaded else np.asarray(self._hdu.data[name][self._rows])
         if values.dtype.byteorder not in "=|":
             values = values.astype(values.dtype.newbyteorder("="))
         about = self._hdu.columns[name]
@@ -135,14 +160,12 @@ class _FitsTable:
         mask = False if null is None else values == null
         return MaskedColumn(values, name=name, unit=parse_unit(about.unit), mask=mask, copy=False)
 
-    def _stored(self, name):
+    def _is_plain(self, name):
+        """Tell whether a column needs no decoding: numbers without scaling, single texts."""
         about = self._hdu.columns[name]
         code = about.format.lstrip("0123456789")[:1]
         scaled = about.bscale not in (None, "", 1) or about.bzero not in (None, "", 0)
-        as_is = code in "DEIJKB" or (code == "A" and not about.dim)
-        if self._records is not None and as_is and not scaled:
-            return np.array(self._records[name])
-        return self._hdu.data[name]
+        return self._file is not None and not scaled and (code in "DEIJKB" or (code == "A" and not about.dim))
 
 
 def parse_unit(unit):
@@ -159,11 +182,9 @@ def _refuse_doubled(names):
         raise ColumnError(f"column {', '.join(doubled)} occurs more than once; rename or drop one of them.")
 
 
-def _choose_hdu(hdus, path, wanted, count_known):
+def _choose_hdu(hdus, path, wanted, rows, count_known):
     """Return the table of a FITS file that holds the survey."""
-    tables = [
-        (number, hdu) for number, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
-    ]
+    tables = [(number, hdu) for number, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
     listed = ", ".join(f"{i} {h.name or '(no name)'} ({type(h).__name__})" for i, h in enumerate(hdus))
     if wanted is not None:
         tables = [(i, h) for i, h in tables if wanted == i or str(wanted).upper() == h.name]
@@ -185,7 +206,7 @@ def _choose_hdu(hdus, path, wanted, count_known):
             f"{path} is truncated: HDU {number} ends at byte {needed}, the file at {path.stat().st_size}."
         )
     is_plain = isinstance(hdu, fits.BinTableHDU) and compressed is None
-    return _FitsTable(hdu, number, path if is_plain else None)
+    return _FitsTable(hdu, number, path if is_plain else None, rows)
 
 
 def _opener(path):

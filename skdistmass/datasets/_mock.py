@@ -127,9 +127,7 @@ def make_survey(
     rng = np.random.default_rng(random_state)
 
     n_repeats = round(repeat_fraction * n_stars)
-    truth = _draw_stars(
-        rng, n_stars - n_repeats, giant_fraction, cluster_fraction if chosen else 0.0, chosen, offsets
-    )
+    truth = _draw_stars(rng, n_stars - n_repeats, giant_fraction, cluster_fraction if chosen else 0.0, chosen, offsets)
     _add_chemistry(rng, truth, cn_feh_slope, cn_scatter, cn_radial_trend, cn_low_logg_rise)
     _add_companions(rng, truth, binary_fraction)
     star = _columns.single(_columns.observe_stars(rng, truth, parallax_zero_point))
@@ -189,9 +187,7 @@ def _cluster_offsets(factors):
 def _draw_stars(rng, n, giant_fraction, cluster_fraction, clusters, offsets):
     """Draw masses, stages, metallicities and places of field and cluster stars, and what follows."""
     n_members = round(cluster_fraction * n)
-    log_mass, stage, m_h, distance, longitude, latitude = _population.draw_field(
-        rng, n - n_members, giant_fraction
-    )
+    log_mass, stage, m_h, distance, longitude, latitude = _population.draw_field(rng, n - n_members, giant_fraction)
     member_of = rng.integers(0, max(len(clusters), 1), n_members)
     parts = [(log_mass, stage, m_h, longitude, latitude)]
     distances, names = [distance], [np.full(n - n_members, "", dtype="U9")]

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from skdistmass.datasets import _stars
+from skdistmass.isochrones import kroupa_imf
 
 H_RANGE = (7.0, 12.2)  # mag, 2MASS H before extinction, of field stars
 CLUSTER_H_RANGE = (7.0, 14.0)
@@ -65,13 +66,6 @@ CLUSTERS = {
 _CLUSTER_SIZE = 0.1  # deg, of the normal distribution of members on the sky
 
 
-def kroupa(mass):
-    """Return the Kroupa (2001) mass function dN/dM, continuous, in arbitrary units, for masses [Msun]."""
-    low = np.asarray(mass) ** -1.3 / 0.5  # joins the upper part at 0.5 Msun: 0.5^-1.3 / 0.5 = 0.5^-2.3
-    very_low = 0.08**-1.3 / 0.5 * (np.asarray(mass) / 0.08) ** -0.3
-    return np.where(mass < 0.08, very_low, np.where(mass < 0.5, low, np.asarray(mass) ** -2.3))
-
-
 @lru_cache(maxsize=8)
 def _counts_within(scale_height):
     """Return the number of stars within each of `_DISTANCES` of the Sun, in arbitrary units.
@@ -111,7 +105,7 @@ def _field_table(m_h, population, giant):
     near, far = _reach(abs_mag, H_RANGE)
     counts = _counts_within(scale_height)
     volume = np.interp(far, _DISTANCES, counts) - np.interp(near, _DISTANCES, counts)
-    weight = kroupa(10**log_mass) * 10**log_mass * duration * selected * volume
+    weight = kroupa_imf(10**log_mass) * 10**log_mass * duration * selected * volume
     cell_mass, cell_stage = (cell.ravel() for cell in np.indices(weight.shape))
     return np.cumsum(weight.ravel()), cell_mass, lower[cell_stage], (upper - lower)[cell_stage]
 
@@ -176,13 +170,8 @@ def _isochrone(years, m_h, distance):
     log_mass = 0.5 * (low + high)
     abs_mag, selected = _observable(log_mass, stage, m_h)
     magnitude = abs_mag + 5 * np.log10(distance) + 10
-    seen = (
-        selected
-        & (magnitude > CLUSTER_H_RANGE[0])
-        & (magnitude < CLUSTER_H_RANGE[1])
-        & (log_mass > np.log10(0.5))
-    )
-    weight = np.where(seen, kroupa(10**log_mass) * np.abs(np.gradient(10**log_mass)), 0.0)
+    seen = selected & (magnitude > CLUSTER_H_RANGE[0]) & (magnitude < CLUSTER_H_RANGE[1]) & (log_mass > np.log10(0.5))
+    weight = np.where(seen, kroupa_imf(10**log_mass) * np.abs(np.gradient(10**log_mass)), 0.0)
     return np.cumsum(weight), log_mass, stage
 
 

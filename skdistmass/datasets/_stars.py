@@ -13,22 +13,13 @@ time), 2-3 red giant branch (linear in log g), 3-4 helium-burning clump (linear 
 
 import numpy as np
 
+from skdistmass.isochrones.giant_ages import hurley_bgb_age
+
 MAIN_SEQUENCE, SUBGIANT, RED_GIANT, RED_CLUMP = 0, 1, 2, 3
 STAGE_NAMES = ("MS", "SGB", "RGB", "RC")
 
 SUN_TEFF, SUN_LOGG, SUN_M_BOL = 5772.0, 4.438, 4.74
 SUN_Z = 0.0152  # of PARSEC
-
-# Hurley, Pols & Tout (2000), eq. 4 and appendix A: alpha, beta, gamma, eta of a1 to a5.
-_T_BGB = np.array(
-    [
-        [1.593890e3, 2.053038e3, 1.231226e3, 2.327785e2],
-        [2.706708e3, 1.483131e3, 5.772723e2, 7.411230e1],
-        [1.466143e2, -1.048442e2, -6.795374e1, -1.391127e1],
-        [4.141960e-2, 4.564888e-2, 2.958542e-2, 5.571483e-3],
-        [3.426349e-1, 0.0, 0.0, 0.0],
-    ]
-)
 
 # Values at solar metallicity and their slopes with [M/H], at these masses [Msun].
 _KNOTS = np.log10([0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 1.9, 2.0, 2.2, 2.5, 3.0, 4.0])
@@ -159,10 +150,8 @@ def time_to_giant_branch(log_mass, m_h):
 
     Hurley, Pols & Tout (2000), eq. 4, with Z = 0.0152 x 10^[M/H].
     """
-    mass = 10**log_mass
-    zeta = np.clip(np.log10(SUN_Z / 0.02) + m_h, -2.3, 0.18)  # the formula holds for 1e-4 < Z < 0.03
-    a1, a2, a3, a4, a5 = (np.polyval(row[::-1], zeta) for row in _T_BGB)
-    return 6 + np.log10((a1 + a2 * mass**4 + a3 * mass**5.5 + mass**7) / (a4 * mass**2 + a5 * mass**7))
+    # The formula holds for 1e-4 < Z < 0.03.
+    return hurley_bgb_age(10**log_mass, np.clip(SUN_Z * 10**m_h, 1e-4, 0.03))
 
 
 def _at_knots(table, log_mass, m_h):
@@ -170,7 +159,7 @@ def _at_knots(table, log_mass, m_h):
 
 
 def _polynomial(terms, *variables):
-    """Sum a polynomial given as a dict of powers and coefficients, by Horner's rule in the last variable."""
+    """Sum a polynomial given as a dict of powers and coefficients."""
     total = 0.0
     for powers, coefficient in terms.items():
         term = coefficient

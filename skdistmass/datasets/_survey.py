@@ -98,8 +98,12 @@ _OTHER_MAGNITUDES += ("WISE_4_5", "TARG_4_5", "AK_TARG", "AK_WISE", "SFD_EBV")
 _KNOWN = {name.upper() for name, spec in _PLAIN.items() for name in (name, *spec[0])}
 _KNOWN |= {source.column for quantity in _QUANTITIES for source in quantity.sources}
 
+# All columns of a file that may be looked at.
+_CONSULTED = _KNOWN | {*_TEXTS, *_FLAGS, "MEMBER"} | {name + "_ERR" for name in _KNOWN}
+_CONSULTED |= {n for q in _QUANTITIES for source in q.sources for n in (*source.errors, *source.called_by)}
 
-def read_survey(path, *, columns=None, hdu=None):
+
+def read_survey(path, *, columns=None, rows=None, hdu=None):
     """Read a table of stars and give its columns canonical names, units and missing values.
 
     Knows the layouts of APOGEE's allStar files of DR14 to DR17, of the shared real tables, of `make_survey`,
@@ -114,6 +118,9 @@ def read_survey(path, *, columns=None, hdu=None):
         Further columns of the file to keep, besides the canonical ones. By default all, vector columns
         included, which for a whole allStar file takes gigabytes; ``columns=()`` reads the canonical columns
         only.
+    rows : slice, optional
+        Rows to read, such as ``slice(0, 50_000)``; by default all. Of an uncompressed FITS file the others are
+        left alone, so that a large one can be worked through piece by piece.
     hdu : int or str, optional
         FITS extension to read; by default the table with most known columns.
 
@@ -190,13 +197,18 @@ def read_survey(path, *, columns=None, hdu=None):
     """
     if isinstance(columns, str):
         raise InputError(f"columns is the text {columns!r}; give a list of names.")
-    with open_table(path, hdu=hdu, count_known=_count_known) as file:
+    rows = slice(None) if rows is None else rows
+    if not isinstance(rows, slice) or rows.step not in (None, 1):
+        raise InputError(f"rows is {rows!r}; give a slice with a step of 1.")
+    with open_table(path, hdu=hdu, rows=rows, count_known=_count_known) as file:
         if _count_known(file.names) == 0:
             raise ColumnError(
                 f"no column is one of a survey (TEFF, LOGG, M_H, K ...); there are: {_shown(file.names)}."
             )
+        others = file.names if columns is None else [find_column(_names(file), name) for name in columns]
+        file.load([name for name in file.names if name.upper() in _CONSULTED or name in others])
         found, used = _read_canonical(file)
-        found |= _read_others(file, columns, set(found))
+        found |= {name: _clean(file.column(name), name) for name in dict.fromkeys(others) if name.upper() not in found}
         survey = Table(found, copy=False)
         survey.meta = {"SKDM_FILE": str(path), "SKDM_TABLE": file.where, "SKDM_COLUMNS": used}
     return survey
@@ -210,8 +222,12 @@ def _shown(names):
     return ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
 
 
+def _names(file):
+    return dict.fromkeys(file.names)
+
+
 def _find(file, name, aliases=()):
-    return find_column(dict.fromkeys(file.names), name, aliases, required=False)
+    return find_column(_names(file), name, aliases, required=False)
 
 
 def _floats(file, name, unit, stated=None, high=True):
@@ -260,7 +276,7 @@ _LABEL_UNITS = {label.name: label.unit for label in LABELS}
 def _fill(file, quantity, found, used):
     """Fill a quantity star by star from its sources, in place of `found` and `used`."""
     values, errors = np.full(file.n_rows, np.nan), np.full(file.n_rows, np.nan)
-    called = np.full(file.n_rows, "", dtype="U40")
+    called = np.full(file.n_rows, "")
     columns = []
     for source in quantity.sources:
         name = _find(file, source.column)
@@ -275,30 +291,17 @@ def _fill(file, quantity, found, used):
             own_errors = _floats(file, error, quantity.unit, source.unit, quantity.high_sentinels)
             errors[taken] = np.where(own_errors > 0, own_errors, np.nan)[taken]
         text = next(filter(None, (_find(file, c) for c in source.called_by)), None)
-        if text is None:
-            called[taken] = source.called or name
-        else:
+        own_text = source.called or name
+        if text is not None:
             own_text = _text(file.column(text))
-            called[taken] = np.where(own_text == "", name, own_text)[taken]
+            own_text = np.where(own_text == "", name, own_text)
+        called = np.where(taken, own_text, called)
     if columns:
         found[quantity.name] = Column(values, name=quantity.name, unit=quantity.unit)
         used[quantity.name] = columns
         if quantity.error:
             found[quantity.error] = Column(errors, name=quantity.error, unit=quantity.unit)
-        found[quantity.name + "_SRC"] = Column(called.astype(str), name=quantity.name + "_SRC")
-
-
-def _read_others(file, columns, canonical):
-    """Return {name: column} of the file's other columns, or of those asked for."""
-    if columns is None:
-        wanted = [name for name in file.names if name.upper() not in canonical]
-    else:
-        wanted = [find_column(dict.fromkeys(file.names), name) for name in columns if name not in canonical]
-    others = {}
-    for name in dict.fromkeys(wanted):
-        column = file.column(name)
-        others[name] = _clean(column, name)
-    return others
+        found[quantity.name + "_SRC"] = Column(called, name=quantity.name + "_SRC")
 
 
 def _clean(column, name):
@@ -308,9 +311,7 @@ def _clean(column, name):
     values = np.asarray(np.ma.getdata(column))
     if values.dtype.kind == "f":
         high = name.upper().removesuffix("_ERR") in _OTHER_MAGNITUDES or unit == u.mag
-        floats = as_floats(
-            column if unit is not None else np.ma.asarray(column), name=name, high_sentinels=high
-        )
+        floats = as_floats(column if unit is not None else np.ma.asarray(column), name=name, high_sentinels=high)
         return Column(floats.astype(values.dtype.newbyteorder("=")), name=name, unit=unit)
     if values.dtype.kind in "SU" or (values.dtype.kind == "O" and _is_text(values)):
         return Column(_text(column), name=name)
@@ -320,24 +321,15 @@ def _clean(column, name):
 
 
 def _is_text(values):
-    return all(
-        value is None or isinstance(value, str | bytes | np.ma.core.MaskedConstant)
-        for value in values.ravel()
-    )
+    return all(value is None or isinstance(value, str | bytes | np.ma.core.MaskedConstant) for value in values.ravel())
 
 
 def _text(column):
     """Return text as str without padding, empty where it is missing."""
-    mask = (
-        np.ma.getmaskarray(column)
-        if isinstance(column, np.ma.MaskedArray)
-        else np.zeros(np.shape(column), bool)
-    )
+    mask = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else np.zeros(np.shape(column), bool)
     values = np.asarray(np.ma.getdata(column))
     if values.dtype.kind == "O":
-        values = np.array(
-            ["" if v is None or v is np.ma.masked or v != v else v for v in values.ravel()], dtype=str
-        )
+        values = np.array(["" if v is None or v is np.ma.masked or v != v else v for v in values.ravel()], dtype=str)
         values = values.reshape(mask.shape)
     elif values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")

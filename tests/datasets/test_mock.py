@@ -49,15 +49,19 @@ def test_age_falls_with_mass(mass, m_h, stage):
     assert _stars.age(np.log10(mass), stage, m_h) > _stars.age(np.log10(mass) + 0.01, stage, m_h)
 
 
+def _volumes(survey):
+    """Return the volumes in which thin-disc stars are seen."""
+    distances, counts = _population._DISTANCES, _population._counts_within(0.3)
+    colour = _stars.colours(np.log10(survey["TRUE_TEFF"]), survey["TRUE_LOGG"])[1]
+    near, far = _population._reach(survey["TRUE_ABS_MAG"] + colour, _population.H_RANGE)
+    return np.interp(far, distances, counts) - np.interp(near, distances, counts)
+
+
 def test_star_formation_is_constant():
     """Weighted by the volume they are seen in, dwarfs that live throughout are of all ages alike."""
     survey = make_survey(30_000, random_state=4, giant_fraction=0, cluster_fraction=0, **CLEAN)
     dwarfs = survey[(survey["TRUE_MASS"] < 0.8) & (survey["TRUE_M_H"] > -0.1)]
-    distances, counts = _population._DISTANCES, _population._counts_within(0.3)
-    colour = _stars.colours(np.log10(dwarfs["TRUE_TEFF"]), dwarfs["TRUE_LOGG"])[1]
-    near, far = _population._reach(dwarfs["TRUE_ABS_MAG"] + colour, _population.H_RANGE)
-    weight = 1 / (np.interp(far, distances, counts) - np.interp(near, distances, counts))
-    seen = np.histogram(10 ** (dwarfs["TRUE_LOG_AGE"] - 9), 4, range=(0.2, 10.8), weights=weight)[0]
+    seen = np.histogram(10 ** (dwarfs["TRUE_LOG_AGE"] - 9), 4, range=(0.2, 10.8), weights=1 / _volumes(dwarfs))[0]
     assert seen.min() > 0.85 * seen.max()
 
 
@@ -66,12 +70,12 @@ def test_no_star_is_older_than_its_population(survey):
 
 
 def test_mass_function_is_kroupas():
-    mass = np.array([0.03, 0.06, 0.1, 0.4, 0.7, 3.0])
-    slopes = np.diff(np.log(_population.kroupa(mass))) / np.diff(np.log(mass))
-    np.testing.assert_allclose(slopes[[0, 2, 4]], [-0.3, -1.3, -2.3])
-    for edge in (0.08, 0.5):
-        below, above = _population.kroupa(np.array([edge * 0.999999, edge]))
-        assert below == pytest.approx(above, rel=1e-4)
+    """Weighted by volume and time, unevolved dwarfs follow M^-2.3."""
+    survey = make_survey(120_000, random_state=4, giant_fraction=0, cluster_fraction=0, **CLEAN)
+    dwarfs = survey[(survey["TRUE_MASS"] < 0.85) & (survey["TRUE_MASS"] > 0.6) & (survey["TRUE_M_H"] > -0.1)]
+    seen, edges = np.histogram(np.log(dwarfs["TRUE_MASS"]), 5, weights=1 / _volumes(dwarfs))
+    slope = np.polyfit(0.5 * (edges[1:] + edges[:-1]), np.log(seen), 1)[0]
+    assert slope == pytest.approx(-1.3, abs=0.2)  # per unit of log M
 
 
 def test_same_seed_same_table():
@@ -105,9 +109,7 @@ def _birth(survey):
 @pytest.mark.parametrize("slope", [-0.4, 0.0, 0.2])
 def test_subgiants_show_the_birth_slope(slope):
     survey = make_survey(20_000, random_state=1, cn_feh_slope=slope, **CLEAN)
-    early = survey[
-        (survey["LOGG"] > 3.5) & (survey["LOGG"] < 4) & (survey["TEFF"] > 4750) & (survey["TEFF"] < 5500)
-    ]
+    early = survey[(survey["LOGG"] > 3.5) & (survey["LOGG"] < 4) & (survey["TEFF"] > 4750) & (survey["TEFF"] < 5500)]
     early = early[early["FE_H"] > -0.6]
     found = np.polyfit(early["FE_H"], early["C_FE"] - early["N_FE"], 1)[0]
     assert len(early) > 200
@@ -241,10 +243,7 @@ def test_mass_scales_are_masses_of_giants(survey):
 def test_mock_looks_like_the_kepler_giants(real_data, survey):
     """Physics against measurement: M_K at the measured labels, and the giant branch."""
     real = Table.read(real_data("kepler_giants.fits"))
-    get = {
-        name: as_floats(real[name])
-        for name in ("TEFF", "LOGG", "MASS", "K", "A_K", "GAIAEDR3_R_MED_PHOTOGEO")
-    }
+    get = {name: as_floats(real[name]) for name in ("TEFF", "LOGG", "MASS", "K", "A_K", "GAIAEDR3_R_MED_PHOTOGEO")}
     measured = get["K"] - get["A_K"] - 5 * np.log10(get["GAIAEDR3_R_MED_PHOTOGEO"]) + 5
     with np.errstate(invalid="ignore"):
         mock = _stars.absolute_magnitude(np.log10(get["MASS"]), np.log10(get["TEFF"]), get["LOGG"])

@@ -87,6 +87,21 @@ def test_columns_choose_what_else_is_kept(mock, tmp_path):
         read_survey(tmp_path / "s.fits", columns="MASS")
 
 
+@pytest.mark.parametrize("kind", WRITERS)
+def test_pieces_make_the_whole(kind, mock, tmp_path, monkeypatch):
+    monkeypatch.setattr("skdistmass.datasets._files._PIECE", 10_000)
+    path = tmp_path / f"s.{kind}"
+    mock.write(path, **WRITERS[kind])
+    whole = read_survey(path)
+    pieces = [read_survey(path, rows=slice(start, start + 120)) for start in (0, 120, 240)]
+    assert [len(piece) for piece in pieces] == [120, 120, 60]
+    for name in whole.colnames:
+        np.testing.assert_array_equal(np.concatenate([np.asarray(p[name]) for p in pieces]), whole[name])
+    assert len(read_survey(path, rows=slice(400, 500))) == 0
+    with pytest.raises(InputError, match="give a slice with a step of 1"):
+        read_survey(path, rows=slice(0, 100, 2))
+
+
 def _write_csv(path, text):
     path.write_text(text)
     return path
@@ -106,9 +121,7 @@ def test_metallicity_stands_in_and_is_recorded(tmp_path):
 def test_parallax_is_chosen_star_by_star(tmp_path):
     header = "TEFF,GAIAEDR3_PARALLAX,GAIAEDR3_PARALLAX_ERROR,GAIADR2_PARALLAX,GAIADR2_PARALLAX_ERROR,"
     header += "HIP_PARALLAX\n"
-    rows = (
-        "4800,1.0,0.1,2.0,0.2,3.0\n4800,,0.1,2.0,0.2,3.0\n4800,-9999,,,0.2,3.0\n4800,,,,,\n4800,99,0.1,,,\n"
-    )
+    rows = "4800,1.0,0.1,2.0,0.2,3.0\n4800,,0.1,2.0,0.2,3.0\n4800,-9999,,,0.2,3.0\n4800,,,,,\n4800,99,0.1,,,\n"
     read = read_survey(_write_csv(tmp_path / "a.csv", header + rows))
     np.testing.assert_array_equal(read["PARALLAX"], [1.0, 2.0, 3.0, np.nan, 99.0])
     np.testing.assert_array_equal(read["PARALLAX_ERR"], [0.1, 0.2, np.nan, np.nan, 0.1])
@@ -285,8 +298,7 @@ def test_flipped_bits_of_the_header(tmp_path, flips):
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
-        st.floats(width=32, allow_subnormal=False)
-        | st.sampled_from([-9999.0, -9999.99, 99.0, 99.99, -999999.0]),
+        st.floats(width=32, allow_subnormal=False) | st.sampled_from([-9999.0, -9999.99, 99.0, 99.99, -999999.0]),
         min_size=1,
         max_size=8,
     )
