@@ -19,9 +19,7 @@ KNOTS = np.array([0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 1.9, 2.0, 2.2, 2.5, 3.0, 4.0])
 def polynomial(columns, degrees, total):
     """Return the exponents of all monomials and the matrix of their values."""
     powers = [p for p in itertools.product(*(range(d + 1) for d in degrees)) if sum(p) <= total]
-    return powers, np.column_stack(
-        [np.prod([c**k for c, k in zip(columns, p, strict=True)], axis=0) for p in powers]
-    )
+    return powers, np.column_stack([np.prod([c**k for c, k in zip(columns, p, strict=True)], axis=0) for p in powers])
 
 
 def fit(name, target, columns, degrees, total, weight=None):
@@ -138,9 +136,7 @@ def main():
     knot_values(ages.mass_init.to_numpy(), np.log10((end - tip) / bgb), ages.feh.to_numpy())
 
     # Bolometric correction and colours by temperature alone, over stars as a survey meets them.
-    stars = table[
-        (table.logTe > 3.53) & (table.logTe < 3.90) & (table.phase <= HELIUM_CORE) & (table.Mini > 0.4)
-    ]
+    stars = table[(table.logTe > 3.53) & (table.logTe < 3.90) & (table.phase <= HELIUM_CORE) & (table.Mini > 0.4)]
     x = stars.logTe.to_numpy() - 3.7
     fit("BC_K", (stars.mbol - stars.Ks).to_numpy(), [x], (4,), 4)
     frames = []

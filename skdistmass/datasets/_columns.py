@@ -217,7 +217,9 @@ def as_table(columns, parameters):
     """Return the table: identifiers first, the truth last."""
     names = [*_ORDER, *(n for n in columns if n not in _ORDER and not n.startswith("TRUE_"))]
     names += [n for n in columns if n.startswith("TRUE_")]
-    table = Table(meta={"mock": {k: v for k, v in parameters.items() if v is not None}})
+    # One line of text, which any format can hold.
+    call = ", ".join(f"{name}={value!r}" for name, value in parameters.items() if value is not None)
+    table = Table(meta={"MOCK": f"make_survey({call})"})
     for name in names:
         values = columns.pop(name)
         if values.dtype.kind == "S":

@@ -85,7 +85,7 @@ def make_survey(
         yr], TRUE_DISTANCE [kpc], TRUE_ABS_MAG (M_K of the labelled star alone), TRUE_EXTINCTION (A_K),
         TRUE_TEFF and so on for the labels, TRUE_STAGE (MS, SGB, RGB, RC), TRUE_BINARY, TRUE_MASS_RATIO (0 if
         single), TRUE_MAG_EXCESS (how much brighter than TRUE_ABS_MAG the companion makes it in K),
-        TRUE_BIRTH_CN and TRUE_RADIUS_GC [kpc]. ``meta`` holds the parameters.
+        TRUE_BIRTH_CN and TRUE_RADIUS_GC [kpc]. ``meta["MOCK"]`` tells the parameters.
 
     Raises
     ------
@@ -107,8 +107,8 @@ def make_survey(
     *Observation.* Stars with 7 < H < 12.2 (clusters: 14) and 3500 < Teff < 7000 K, in plane-parallel layers
     around the Sun. Extinction from an exponential dust layer with clumps; photometric errors 0.02 mag; Gaia
     EDR3 parallax errors by magnitude; distances as of Bailer-Jones et al. (2021) from parallax and a prior;
-    quoted label errors as DR17's. The companion changes magnitudes only, not labels, parallax or colours'
-    use.
+    quoted label errors as DR17's. A companion adds its light to the magnitudes; labels and
+    parallax stay the primary's.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 A compact, self-contained stand-in for a set of isochrones: no data file is read. The time to the base of the
 giant branch is that of Hurley, Pols & Tout (2000, MNRAS 315, 543, eq. 4); the other relations are fits to
-PARSEC v1.2S (Bressan et al. 2012, MNRAS 427, 127) for 0.45-4 Msun and -2.2 < [M/H] < 0.5, made and printed
+PARSEC v1.2S (Bressan et al. 2012, MNRAS 427, 127) for 0.45-3.5 Msun and -2.2 < [M/H] < 0.5, made and printed
 with their residuals by ``benchmarks/mock_relations.py``. Left out: the asymptotic giant branch (its time is
 added to the helium-burning stage), blue horizontal branches, the bump of the red giant branch, rotation, and
 mass loss.

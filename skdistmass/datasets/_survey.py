@@ -132,12 +132,10 @@ def read_survey(path, *, columns=None, rows=None, hdu=None):
         - APOGEE_ID, CLUSTER : str, stripped, empty if missing.
         - RA, DEC, GLON, GLAT : deg.
         - TEFF [K], LOGG [dex(cm s-2)], M_H, C_FE, N_FE [dex] and their errors, TEFF_ERR and so on. If the
-        file has no
-          M_H, FE_H stands in for it, and FE_H_ERR for its error.
+          file has no M_H, FE_H stands in for it, and FE_H_ERR for its error.
         - J, H, K and J_ERR, H_ERR, K_ERR : mag.
         - A_K [mag]: per star A_K, else AK_TARG, else AK_WISE. A_K_SRC says where it is from: the text of the
-        file's own
-          A_K_SRC or AK_TARG_METHOD, or else the column's name.
+          file's own A_K_SRC or AK_TARG_METHOD, or else the column's name.
         - EBV [mag]: EBV, else SFD_EBV; EBV_SRC.
         - PARALLAX, PARALLAX_ERR [mas]: per star Gaia EDR3 (GAIAEDR3_PARALLAX), else the file's PARALLAX, else
           Gaia DR2 (GAIADR2_PARALLAX or, in DR16's allStar, GAIA_PARALLAX), else Hipparcos (HIP_PARALLAX).

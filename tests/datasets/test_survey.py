@@ -27,9 +27,7 @@ WRITERS = {
 
 @pytest.fixture(scope="module")
 def mock():
-    survey = make_survey(300, random_state=0, sentinel_fraction=0.1)
-    survey.meta = {}
-    return survey
+    return make_survey(300, random_state=0, sentinel_fraction=0.1)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -169,6 +167,18 @@ def test_masked_integers_and_flags(tmp_path):
     assert list(read["ASPCAPFLAG"]) == [8388608, 0]
     assert read["NVISITS"].mask.tolist() == [True, False]
     assert list(read["NAME"]) == ["a", ""]
+
+
+def test_nullable_columns_of_pandas(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"APOGEE_ID": ["a", None], "TEFF": pd.array([4800, None], dtype="Int64")})
+    frame["SOURCE_ID"] = pd.array([2**60 + 1, None], dtype="Int64")  # more digits than a float holds
+    frame.to_parquet(tmp_path / "a.parquet")
+    read = read_survey(tmp_path / "a.parquet")
+    assert list(read["APOGEE_ID"]) == ["a", ""]
+    np.testing.assert_array_equal(read["TEFF"], [4800, np.nan])
+    assert read["SOURCE_ID"][0] == 2**60 + 1
+    assert read["SOURCE_ID"].mask.tolist() == [False, True]
 
 
 def test_flags_of_a_csv_with_gaps_and_with_fractions(tmp_path):
