@@ -16,6 +16,7 @@ def make_survey(
     *,
     giant_fraction=0.7,
     binary_fraction=0.35,
+    twin_fraction=0.2,
     cluster_fraction=0.02,
     clusters=None,
     repeat_fraction=0.02,
@@ -40,8 +41,10 @@ def make_survey(
     giant_fraction : float, default=0.7
         Fraction of the field stars that have reached the giant branch.
     binary_fraction : float, default=0.35
-        Fraction of stars with an unresolved main-sequence companion of the same age, mass ratio uniform in
-        0.1-1.
+        Fraction of stars with an unresolved main-sequence companion of the same age.
+    twin_fraction : float, default=0.2
+        Fraction of the companions whose mass ratio is uniform in 0.95-1, an excess as Moe & Di Stefano (2017,
+        ApJS 230, 15) find it; that of the others is uniform in 0.1-1.
     cluster_fraction : float, default=0.02
         Fraction of stars that are members of star clusters.
     clusters : list of str, optional
@@ -129,7 +132,7 @@ def make_survey(
     n_repeats = round(repeat_fraction * n_stars)
     truth = _draw_stars(rng, n_stars - n_repeats, giant_fraction, cluster_fraction if chosen else 0.0, chosen, offsets)
     _add_chemistry(rng, truth, cn_feh_slope, cn_scatter, cn_radial_trend, cn_low_logg_rise)
-    _add_companions(rng, truth, binary_fraction)
+    _add_companions(rng, truth, binary_fraction, twin_fraction)
     star = _columns.single(_columns.observe_stars(rng, truth, parallax_zero_point))
     star |= _columns.single(_columns.masses(rng, truth, seismic_fraction))
     star |= _columns.truth_columns(truth)
@@ -220,11 +223,11 @@ def _add_chemistry(rng, truth, feh_slope, scatter, radial_trend, low_logg_rise):
     )
 
 
-def _add_companions(rng, truth, binary_fraction):
+def _add_companions(rng, truth, binary_fraction, twin_fraction):
     """Add the magnitudes J, H, K, G of star plus companion at 10 pc, without extinction."""
     n = len(truth["logg"])
     truth["binary"] = rng.random(n) < binary_fraction
-    ratio = rng.uniform(0.1, 1.0, n)
+    ratio = np.where(rng.random(n) < twin_fraction, rng.uniform(0.95, 1.0, n), rng.uniform(0.1, 1.0, n))
     truth["mass_ratio"] = np.where(truth["binary"], ratio, 0.0)
     log_mass = truth["log_mass"] + np.log10(ratio)
     # Below 0.5 Msun, where the relations end, M_K rises by 5.6 mag per dex in mass (PARSEC: 9.8 at 0.1 Msun).

@@ -155,6 +155,8 @@ def test_companions_brighten_dwarfs_more_than_giants(survey):
     assert (survey["TRUE_MAG_EXCESS"][~survey["TRUE_BINARY"]] == 0).all()
     dwarf = binary["TRUE_LOGG"] > 4.2
     assert binary["TRUE_MAG_EXCESS"][dwarf].max() == pytest.approx(0.75, abs=0.03)
+    counts = np.histogram(binary["TRUE_MAG_EXCESS"][dwarf], [0.0, 0.1, 0.45, 0.55, 0.65, 0.78])[0]
+    assert counts[4] > 1.5 * counts[2]  # twins stand apart: the residuals of dwarfs have two peaks
     assert np.median(binary["TRUE_MAG_EXCESS"][dwarf]) > 10 * np.median(binary["TRUE_MAG_EXCESS"][~dwarf])
 
 
