@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from skdistmass.exceptions import ColumnError, InputError, UnitError
 
@@ -109,6 +110,8 @@ def is_table(X):
     """Tell whether `X` has named columns: an astropy table, a data frame, a structured array or a mapping."""
     if isinstance(X, np.ndarray):
         return X.dtype.names is not None
+    if sparse.issparse(X):  # some are mappings, of positions to values
+        return False
     return isinstance(X, Mapping) or hasattr(X, "colnames") or hasattr(X, "columns")
 
 
@@ -179,25 +182,16 @@ def find_column(table, name, aliases=(), *, required=True):
     raise ColumnError(f"no column {wanted}; the table has: {shown or 'no columns'}. Rename the column that holds it.")
 
 
-def _strip_unit(column, unit, name):
-    """Return the column's plain values in `unit`, and its mask (or None)."""
+def _convert(values, own_unit, unit, name):
+    """Convert plain values from a column's own unit to the wanted one."""
     from astropy import units as u
-    from astropy.utils.masked import Masked
 
-    own_unit = getattr(column, "unit", None)
-    mask = getattr(column, "mask", None)
-    if isinstance(column, Masked):
-        column = column.unmasked
-    if own_unit is None or unit is None:
-        return getattr(column, "value", column) if isinstance(column, u.Quantity) else column, mask
-    wanted = u.Unit(unit)
-    if own_unit == wanted or own_unit in (u.dimensionless_unscaled, u.dex) and (
-        wanted == u.dex or getattr(wanted, "function_unit", None) == u.dex
-    ):
-        return getattr(column, "value", column) if isinstance(column, u.Quantity) else column, mask
-    values = column if isinstance(column, u.Quantity) else u.Quantity(np.ma.getdata(np.ma.asarray(column)), own_unit)
+    own_unit, wanted = u.Unit(own_unit), u.Unit(unit)
+    logarithmic = wanted == u.dex or getattr(wanted, "function_unit", None) == u.dex
+    if own_unit == wanted or (logarithmic and own_unit in (u.dimensionless_unscaled, u.dex)):
+        return values
     try:
-        return values.to(wanted, equivalencies=u.temperature()).value, mask
+        return u.Quantity(values, own_unit).to(wanted, equivalencies=u.temperature()).value
     except u.UnitConversionError as error:
         raise UnitError(
             f"column {name} has the unit {own_unit}, which can't be converted to {wanted}; "
@@ -242,10 +236,12 @@ def as_floats(column, unit=None, *, name="values", sentinels=True, high_sentinel
     >>> as_floats([0.1, -9999.0])
     array([0.1, nan])
     """
-    if hasattr(column, "unit"):
-        column, mask = _strip_unit(column, unit, name)
-    else:
-        mask = getattr(column, "mask", None) if isinstance(column, np.ma.MaskedArray) else None
+    own_unit = getattr(column, "unit", None)
+    mask = getattr(column, "mask", None) if own_unit is not None or isinstance(column, np.ma.MaskedArray) else None
+    if hasattr(column, "unmasked"):
+        column = column.unmasked
+    if hasattr(column, "to_value"):  # a Quantity
+        column = column.value
     if hasattr(column, "to_numpy"):
         column = column.to_numpy(dtype=None)
     raw = np.ma.getdata(column) if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
@@ -254,13 +250,14 @@ def as_floats(column, unit=None, *, name="values", sentinels=True, high_sentinel
     if raw.dtype.kind not in "fiub":
         raise ColumnError(f"column {name} holds {raw.dtype} values, not numbers.")
     values = raw.astype(np.float64)
-    if mask is not None and not callable(mask):
+    if mask is not None:
         values[np.broadcast_to(mask, values.shape)] = np.nan
+    # Placeholders are numbers in the unit of the file: they are looked for before it is converted.
     bad = np.isinf(values)
     if sentinels:
         bad |= is_sentinel(values, high=high_sentinels)
     values[bad] = np.nan
-    return values
+    return values if own_unit is None or unit is None else _convert(values, own_unit, unit, name)
 
 
 def _is_null(value):

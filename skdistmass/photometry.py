@@ -1,0 +1,177 @@
+"""Magnitudes and distances: the distance modulus, parallaxes and the weighting of two distances."""
+
+import numpy as np
+
+__all__ = [
+    "absolute_magnitude",
+    "absolute_magnitude_error",
+    "distance_error",
+    "distance_from_magnitude",
+    "distance_from_parallax",
+    "fractional_distance_error",
+    "weighted_distance",
+]
+
+# d(ln distance) / d(distance modulus)
+_LN_DISTANCE_PER_MAG = np.log(10.0) / 5.0
+_KPC_AT_ZERO_MODULUS = 0.01
+
+
+def distance_from_magnitude(abs_mag, mag, extinction):
+    """Distance at which a star of given absolute magnitude shows a given apparent one.
+
+    Parameters
+    ----------
+    abs_mag, mag, extinction : array-like
+        Absolute and apparent magnitude and extinction, all of one band (mag).
+
+    Returns
+    -------
+    distance : ndarray
+        ``10 pc * 10^(0.2 (m - A - M))``, in kpc; NaN where one of the three is.
+
+    Examples
+    --------
+    >>> from skdistmass.photometry import distance_from_magnitude
+    >>> float(distance_from_magnitude(abs_mag=-1.6, mag=8.5, extinction=0.1))
+    1.0
+    """
+    modulus = np.asarray(mag, float) - np.asarray(extinction, float) - np.asarray(abs_mag, float)
+    return _KPC_AT_ZERO_MODULUS * 10.0 ** (0.2 * modulus)
+
+
+def absolute_magnitude(mag, extinction, distance):
+    """Absolute magnitude of a star at a known distance.
+
+    Parameters
+    ----------
+    mag, extinction : array-like
+        Apparent magnitude and extinction of one band (mag).
+    distance : array-like
+        Distance (kpc).
+
+    Returns
+    -------
+    abs_mag : ndarray
+        Magnitude (mag); NaN where a value is NaN or the distance is not positive.
+
+    Examples
+    --------
+    >>> from skdistmass.photometry import absolute_magnitude
+    >>> float(absolute_magnitude(mag=8.5, extinction=0.1, distance=1.0))
+    -1.6
+    """
+    distance = np.asarray(distance, float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        modulus = 5.0 * np.log10(np.where(distance > 0, distance, np.nan) / _KPC_AT_ZERO_MODULUS)
+    return np.asarray(mag, float) - np.asarray(extinction, float) - modulus
+
+
+def absolute_magnitude_error(mag_err, extinction_err, fractional_distance_error):
+    """Error of an absolute magnitude from those of magnitude, extinction and distance, all independent.
+
+    Parameters
+    ----------
+    mag_err, extinction_err : array-like
+        Errors (mag).
+    fractional_distance_error : array-like
+        Error of the distance or the parallax, divided by it.
+
+    Returns
+    -------
+    error : ndarray
+        Standard deviation (mag).
+    """
+    distance_part = np.asarray(fractional_distance_error, float) / _LN_DISTANCE_PER_MAG
+    return np.sqrt(np.square(mag_err) + np.square(extinction_err) + np.square(distance_part))
+
+
+def fractional_distance_error(magnitude_error):
+    """Fractional error of a distance, to first order, from the error of its modulus (mag).
+
+    Examples
+    --------
+    >>> from skdistmass.photometry import fractional_distance_error
+    >>> float(fractional_distance_error(0.1).round(4))
+    0.0461
+    """
+    return _LN_DISTANCE_PER_MAG * np.asarray(magnitude_error, float)
+
+
+def distance_error(distance, abs_mag_err, mag_err=0.0, extinction_err=0.0):
+    """Error of a photometric distance, to first order.
+
+    Parameters
+    ----------
+    distance : array-like
+        Distance (kpc).
+    abs_mag_err, mag_err, extinction_err : array-like
+        Errors of the three terms of the distance modulus (mag).
+
+    Returns
+    -------
+    error : ndarray
+        Standard deviation (kpc).
+    """
+    modulus_error = np.sqrt(np.square(abs_mag_err) + np.square(mag_err) + np.square(extinction_err))
+    return np.asarray(distance, float) * fractional_distance_error(modulus_error)
+
+
+def distance_from_parallax(parallax, zero_point=0.0):
+    """Distance as the inverse of a parallax.
+
+    Fit for training on parallaxes better than some 15 %, as in section 4.1 of the paper; for noisier ones a prior is
+    needed (Bailer-Jones et al. 2021).
+
+    Parameters
+    ----------
+    parallax : array-like
+        Parallax (mas).
+    zero_point : array-like, default=0.0
+        Parallax of infinitely distant sources (mas), subtracted first; negative for Gaia.
+
+    Returns
+    -------
+    distance : ndarray
+        Distance (kpc); NaN where the corrected parallax is not positive.
+
+    Examples
+    --------
+    >>> from skdistmass.photometry import distance_from_parallax
+    >>> distance_from_parallax([0.5, -0.1])
+    array([ 2., nan])
+    """
+    corrected = np.asarray(parallax, float) - np.asarray(zero_point, float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(corrected > 0, 1.0 / corrected, np.nan)
+
+
+def weighted_distance(distance, distance_err, reference, reference_err):
+    """Mean of two distances, weighted by their inverse variances (section 4.3, DISTANCE_WEIGHTED of Table 2).
+
+    Parameters
+    ----------
+    distance, distance_err : array-like
+        Spectroscopic distance and its error (kpc).
+    reference, reference_err : array-like
+        Other distance, as from Gaia, and its error (kpc).
+
+    Returns
+    -------
+    mean, error : ndarray
+        Weighted mean and its standard deviation (kpc). Where only one of the two has both value and error, that one.
+
+    Examples
+    --------
+    >>> from skdistmass.photometry import weighted_distance
+    >>> mean, error = weighted_distance([1.0, 2.0], [0.1, 0.2], [1.2, float("nan")], [0.1, 0.1])
+    >>> mean, error.round(3)
+    (array([1.1, 2. ]), array([0.071, 0.2  ]))
+    """
+    values = np.stack(np.broadcast_arrays(np.asarray(distance, float), np.asarray(reference, float)))
+    errors = np.stack(np.broadcast_arrays(np.asarray(distance_err, float), np.asarray(reference_err, float)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weights = np.where(np.isfinite(values) & (errors > 0) & np.isfinite(errors), errors**-2.0, 0.0)
+        total = weights.sum(axis=0)
+        mean = np.where(weights > 0, weights * values, 0.0).sum(axis=0) / total
+        return np.where(total > 0, mean, np.nan), np.where(total > 0, total**-0.5, np.nan)

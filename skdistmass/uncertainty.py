@@ -1,0 +1,276 @@
+"""Errors of predictions: how the scatter follows a star's labels, and what quantiles the residuals really have.
+
+Two models are offered. `ConformalErrors`, the default, learns a scatter that depends on the labels from out-of-fold
+residuals, takes the known error of the training target out of it, and reads the quantiles off the residuals
+themselves instead of a normal law (split conformal prediction with normalised scores; Lei et al. 2018, JASA 113,
+1094). `PaperErrors` makes the errors of the paper (sections 4.3 and 5.5).
+"""
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import ndtr, ndtri
+
+from skdistmass.exceptions import InputError
+
+__all__ = ["ConformalErrors", "PaperErrors", "label_noise_variance", "normal_coverage", "robust_scatter"]
+
+MIN_ROWS = 20  # out-of-fold residuals needed before a scatter is worth estimating
+_LEVELS = np.concatenate([np.geomspace(1e-4, 0.02, 25)[:-1], np.linspace(0.02, 0.98, 193)])
+_LEVELS = np.unique(np.concatenate([_LEVELS, 1.0 - _LEVELS]))
+_DEGREES_OF_FREEDOM = 6.0  # of the Student t law that keeps outliers from setting the scatter
+_NORMAL_TO_MAD = 1.4826
+
+
+def robust_scatter(values):
+    """Standard deviation of a normal law with the same median absolute deviation: ``1.4826 MAD``; NaN are ignored.
+
+    Examples
+    --------
+    >>> from skdistmass.uncertainty import robust_scatter
+    >>> float(robust_scatter([-1.0, 0.0, 1.0, 100.0]).round(2))
+    1.48
+    """
+    values = np.asarray(values, float)
+    return _NORMAL_TO_MAD * np.nanmedian(np.abs(values - np.nanmedian(values)))
+
+
+def normal_coverage(n_sigma):
+    """Probability within ``n_sigma`` standard deviations of a normal law.
+
+    Examples
+    --------
+    >>> from skdistmass.uncertainty import normal_coverage
+    >>> float(normal_coverage(1.0).round(4))
+    0.6827
+    """
+    return 2.0 * ndtr(n_sigma) - 1.0
+
+
+def label_noise_variance(jacobian, label_error):
+    """Variance that errors of the labels give a prediction, to first order.
+
+    Parameters
+    ----------
+    jacobian : ndarray of shape (n_stars, n_labels)
+        Derivatives of the prediction.
+    label_error : ndarray of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels)
+        Standard deviations, or covariances.
+
+    Returns
+    -------
+    variance : ndarray of shape (n_stars,)
+        ``J C J^T``; NaN where an error is.
+    """
+    if label_error.ndim == 2:
+        return np.square(jacobian * label_error).sum(axis=1)
+    return np.maximum(np.einsum("ni,nij,nj->n", jacobian, label_error, jacobian), 0.0)
+
+
+class ConformalErrors:
+    """Scatter that follows the labels, with quantiles calibrated on out-of-fold residuals.
+
+    The residual of star i is taken to have the variance ``s(x_i)^2 + e_i^2``, with e_i the known error of its target
+    and ``log s`` a quadratic function of the labels (cubic in each label alone), held constant beyond the
+    central 99 % of the training stars. The function is found by maximum likelihood under a Student t law; then the
+    quantiles of the normalised residuals replace those of any law.
+
+    Attributes
+    ----------
+    center_, scale_ : ndarray of shape (n_labels,)
+        What standardises the labels.
+    lower_, upper_ : ndarray of shape (n_labels,)
+        Bounds of the standardised labels.
+    coef_ : ndarray of shape (n_terms,)
+        Coefficients of ``log s``, in the order of `_terms`.
+    levels_, quantiles_ : ndarray
+        Quantile function of the normalised residuals.
+    noise_coef_ : ndarray or None
+        Coefficients of the logarithm of the label-noise variance of the training stars, if their label errors were
+        known; the part of ``s^2`` that measured label errors of new stars replace.
+    spread_ : float
+        Largest standard deviation that label noise is counted with.
+    n_rows_ : int
+        Number of residuals used.
+    """
+
+    def fit(self, X, residual, target_error=None, label_noise=None, spread=np.inf):
+        """Learn the scatter.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_stars, n_labels)
+            Labels of the stars.
+        residual : ndarray of shape (n_stars,)
+            Target minus out-of-fold prediction.
+        target_error : ndarray of shape (n_stars,), optional
+            Standard deviation of the target itself.
+        label_noise : ndarray of shape (n_stars,), optional
+            Variance of the prediction due to the labels' errors; NaN where unknown.
+        spread : float, default=inf
+            Standard deviation of the target among the training stars. Label noise counts up to it: who knows
+            nothing of a label still knows what stars there are, and a tangent tells nothing so far away.
+
+        Returns
+        -------
+        self : ConformalErrors
+
+        Raises
+        ------
+        InputError
+            If there are fewer than 20 residuals.
+        """
+        n_rows = len(residual)
+        if n_rows < MIN_ROWS:
+            raise InputError(f"{n_rows} stars are too few to calibrate errors on; {MIN_ROWS} are needed.")
+        noise = np.zeros(n_rows) if target_error is None else np.square(target_error)
+        self.n_rows_ = n_rows
+        self.spread_ = float(spread)
+        self.center_ = X.mean(axis=0)
+        self.scale_ = np.where(X.std(axis=0) > 1e-12 * (1.0 + np.abs(self.center_)), X.std(axis=0), 1.0)
+        standard = (X - self.center_) / self.scale_
+        self.lower_, self.upper_ = np.percentile(standard, [0.5, 99.5], axis=0)
+        terms = self._terms(X)
+        typical = robust_scatter(residual) or np.std(residual) or np.finfo(float).tiny
+        self.coef_ = _fit_log_scale(terms, residual / typical, noise / typical**2)
+        self.coef_[0] += np.log(typical)
+        self.levels_ = _LEVELS
+        z = residual / np.sqrt(self._variance(terms) + noise)
+        self.quantiles_ = _conformal_quantiles(z)
+        self.noise_coef_ = None
+        if label_noise is not None:
+            known = np.isfinite(label_noise) & (label_noise > 0)
+            if np.count_nonzero(known) >= MIN_ROWS:
+                penalty = _ridge(terms.shape[1]) * np.count_nonzero(known)
+                gram = terms[known].T @ terms[known] + np.diag(penalty)
+                self.noise_coef_ = np.linalg.solve(gram, terms[known].T @ np.log(label_noise[known]))
+        return self
+
+    def _terms(self, X):
+        """Terms of the scatter's logarithm: 1, z_i, z_i^2, z_i^3 and z_i z_j of standardised, bounded labels."""
+        z = np.clip((X - self.center_) / self.scale_, self.lower_, self.upper_)
+        pairs = [z[:, i] * z[:, j] for i in range(z.shape[1]) for j in range(i)]
+        return np.column_stack([np.ones(len(z)), z, z**2, z**3, *pairs])
+
+    def _variance(self, terms):
+        return np.exp(2.0 * np.clip(terms @ self.coef_, -40.0, 40.0))
+
+    def scatter(self, X, label_noise=None):
+        """Scatter of the truth about the prediction.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_stars, n_labels)
+            Labels.
+        label_noise : ndarray of shape (n_stars,), optional
+            Variance that the stars' own label errors give the prediction. It takes the place of what the training
+            stars' label errors contributed where that is known, and is added to the scatter otherwise.
+
+        Returns
+        -------
+        scatter : ndarray of shape (n_stars,)
+            In the unit of the residuals.
+        """
+        terms = self._terms(X)
+        variance = self._variance(terms)
+        if label_noise is None:
+            return np.sqrt(variance)
+        if self.noise_coef_ is not None:
+            typical = np.exp(np.clip(terms @ self.noise_coef_, -80.0, 80.0))
+            variance = np.maximum(variance - typical, 0.1 * variance)
+        return np.sqrt(variance + np.minimum(label_noise, self.spread_**2))
+
+    def quantile(self, level):
+        """Quantile of the normalised residuals at a level between 0 and 1."""
+        return np.interp(level, self.levels_, self.quantiles_)
+
+
+def _ridge(n_terms):
+    """Weak penalty on all terms but the constant, per star."""
+    penalty = np.full(n_terms, 1e-3)
+    penalty[0] = 0.0
+    return penalty
+
+
+def _fit_log_scale(terms, residual, noise):
+    """Coefficients of the logarithm of the scatter that maximise a Student t likelihood."""
+    ridge = _ridge(terms.shape[1])
+    factor = (_DEGREES_OF_FREEDOM + 1.0) / 2.0
+
+    def loss(coef):
+        variance = np.exp(2.0 * np.clip(terms @ coef, -20.0, 20.0))
+        total = variance + noise
+        squared = residual**2 / (_DEGREES_OF_FREEDOM * total)
+        value = np.mean(0.5 * np.log(total) + factor * np.log1p(squared)) + 0.5 * ridge @ coef**2
+        slope = (0.5 - factor * squared / (1.0 + squared)) * 2.0 * variance / total
+        return value, terms.T @ slope / len(residual) + ridge * coef
+
+    start = np.zeros(terms.shape[1])
+    return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
+
+
+def _conformal_quantiles(z):
+    """Quantiles of normalised residuals, with the rank correction that makes them valid for a new star."""
+    n = len(z)
+    ordered = np.sort(z)
+    # Each rank stands for (rank) / (n + 1) of new residuals.
+    return np.interp(_LEVELS, np.arange(1, n + 1) / (n + 1.0), ordered)
+
+
+class PaperErrors:
+    """The errors of the paper, so that its catalogue can be reproduced.
+
+    For distances a quadratic in log g is fitted to the median, and to the quartiles, of the absolute fractional error
+    in bins of log g (section 4.3, figure 4); for masses one flat fractional error is the robust scatter of the
+    residuals (section 5.5: 10 %). Errors of the labels play no part.
+
+    Parameters
+    ----------
+    logg_column : int or None
+        Column of log g for the quadratic, or None for a flat error.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (3, 3)
+        Quadratics in log g (highest power first) to the quartiles 25, 50 and 75 % of the absolute residual.
+    """
+
+    def __init__(self, logg_column=None):
+        self.logg_column = logg_column
+
+    def fit(self, X, residual, target_error=None, label_noise=None, spread=None):
+        """Fit the curve or the flat value; the errors of target and labels are not used."""
+        if len(residual) < MIN_ROWS:
+            raise InputError(f"{len(residual)} stars are too few to estimate errors; {MIN_ROWS} are needed.")
+        self.n_rows_ = len(residual)
+        if self.logg_column is None:
+            flat = np.percentile(np.abs(residual - np.median(residual)), [25, 50, 75])
+            self.coef_ = np.column_stack([np.zeros((3, 2)), flat])
+            self.logg_range_ = (0.0, 0.0)
+            return self
+        logg = X[:, self.logg_column]
+        edges = np.unique(np.percentile(logg, np.linspace(0, 100, max(4, min(40, len(logg) // 50) + 1))))
+        index = np.clip(np.digitize(logg, edges) - 1, 0, max(len(edges) - 2, 0))
+        filled = np.unique(index)
+        centers = np.array([np.median(logg[index == i]) for i in filled])
+        quartiles = np.array([np.percentile(np.abs(residual[index == i]), [25, 50, 75]) for i in filled])
+        self.logg_range_ = (float(logg.min()), float(logg.max()))
+        degree = min(2, len(np.unique(centers)) - 1)
+        coef = np.polyfit(centers, quartiles, degree)
+        self.coef_ = np.vstack([np.zeros((2 - degree, 3)), coef]).T
+        return self
+
+    def scatter(self, X, label_noise=None):
+        """Error of the prediction: the median absolute residual as a standard deviation, at the star's log g."""
+        return _NORMAL_TO_MAD * self.absolute_quantile(X, 50)
+
+    def absolute_quantile(self, X, percentile):
+        """One of the fitted curves: quartile 25, 50 or 75 of the absolute residual."""
+        if self.logg_column is None:
+            logg = np.zeros(len(X))
+        else:
+            logg = np.clip(X[:, self.logg_column], *self.logg_range_)
+        return np.maximum(np.polyval(self.coef_[(25, 50, 75).index(percentile)], logg), 0.0)
+
+    def quantile(self, level):
+        """Quantile of the normal law."""
+        return ndtri(level)
