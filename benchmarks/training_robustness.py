@@ -1,7 +1,7 @@
 """Levenberg-Marquardt against L-BFGS over many seeds, on real stars: spread of the loss, lost fits, held-out loss.
 
-Two sets of Kepler giants: log mass (seismic, errors below 10 %) and absolute K magnitude (Gaia). A fifth of each is held
-out. A fit counts as lost if its loss is more than 1.25 times the median of the L-BFGS fits.
+Two sets of Kepler giants: log mass (seismic, errors below 10 %) and absolute K magnitude (Gaia). A fifth of each
+is held out. A fit counts as lost if its loss is more than 1.25 times the median of the L-BFGS fits.
 
     python benchmarks/training_robustness.py [--seeds 50] [--units 8] [--n-jobs 2]
 """

@@ -54,7 +54,7 @@ def _sigmoid(z, height, bits, powers):
 @_compiled
 def _activate(z, activation, bits, powers):
     """Replace the weighted sums z by the unit's output."""
-    if activation == TANH or activation == LOGISTIC:
+    if activation in (TANH, LOGISTIC):
         _sigmoid(z, 2.0 if activation == TANH else 1.0, bits, powers)
     elif activation == RELU:
         for k in range(z.size):

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
@@ -22,7 +23,7 @@ def pack(coefs, intercepts):
 def unpack(theta, sizes):
     """Return the lists of coefficients and intercepts held in a vector."""
     coefs, intercepts, first = [], [], 0
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         layer = theta[first : first + (fan_in + 1) * fan_out].reshape(fan_in + 1, fan_out)
         coefs.append(layer[:-1].copy())
         intercepts.append(layer[-1].copy())
@@ -81,9 +82,9 @@ class LeastSquares:
         self.block_size, self._parallel = min(block_size, len(y)), parallel or map
         n_shares = int(np.clip(len(y) // _MIN_SHARE, 1, _MAX_SHARES))
         bounds = np.linspace(0, len(y), n_shares + 1).astype(int)
-        self._shares = list(zip(bounds[:-1], bounds[1:], strict=True))
+        self._shares = list(pairwise(bounds))
         self._penalised = pack(
-            [np.ones((i, o)) for i, o in zip(sizes[:-1], sizes[1:], strict=True)],
+            [np.ones((i, o)) for i, o in pairwise(sizes)],
             [np.zeros(o) for o in sizes[1:]],
         )
         self.n_parameters = len(self._penalised)
@@ -183,15 +184,18 @@ class Stopping:
     """When a descent ends: see the parameters of the same names of `fit_mlp`."""
 
     max_iter: int
-    tol: float = 0.0
-    n_iter_no_change: int = 5
+    tol: float
+    n_iter_no_change: int
 
-    def is_still(self, curve):
-        """Tell whether none of the last `n_iter_no_change` values is better than the best before by a share `tol`."""
+    def is_still(self, curve, null_loss):
+        """Tell whether the last `n_iter_no_change` values brought less than a share `tol` of the best before.
+
+        A hundredth of the constant's loss counts with it: noise-free targets would have the loss fall without end.
+        """
         if len(curve) <= self.n_iter_no_change:
             return False
         before, last = min(curve[: -self.n_iter_no_change]), min(curve[-self.n_iter_no_change :])
-        return last > before * (1.0 - self.tol)
+        return before - last <= self.tol * (before + 0.01 * null_loss)
 
 
 class _Damping:
@@ -284,10 +288,11 @@ def descend(problem, descent, stopping, *, validation=None, callback=None, verbo
         if verbose:
             more = "" if validation is None else f", validation loss = {validation_loss:.8g}"
             print(f"Iteration {iteration}, loss = {loss:.8g}{more}")
-        stopped = callback is not None and callback(iteration, loss, validation_loss)
-        watched = descent.curve if validation is None else descent.validation_curve
-        if stopped or stopping.is_still(watched) or stopping.is_still(descent.curve):
-            descent.converged = True
+        stopped = callback is not None and bool(callback(iteration, loss, validation_loss))
+        still = stopping.is_still(descent.curve, problem.null_loss) or (
+            validation is not None and stopping.is_still(descent.validation_curve, validation.null_loss)
+        )
+        descent.converged = descent.converged or stopped or still
         if descent.converged:
             return
 
@@ -295,7 +300,7 @@ def descend(problem, descent, stopping, *, validation=None, callback=None, verbo
 def _draw(rng, sizes, activation):
     """Draw coefficients and intercepts as scikit-learn does (Glorot and Bengio 2010)."""
     coefs, intercepts = [], []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (fan_in + fan_out))
         coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
         intercepts.append(rng.uniform(-bound, bound, fan_out))
@@ -338,7 +343,7 @@ def race(problem, n_starts, n_iter, rng, *, parallel=None, max_rounds=3):
         Starts that did not diverge, best first.
     """
     ranked = []
-    stopping = Stopping(n_iter, 1e-4)
+    stopping = Stopping(n_iter, 1e-3, 5)
 
     def run(theta):
         descent = Descent(_solve_output(problem, theta))
