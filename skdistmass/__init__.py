@@ -1,23 +1,31 @@
 """Distances, masses and ages of stars from their spectroscopic labels, as scikit-learn estimators."""
 
-from skdistmass._version import __version__
-from skdistmass.abs_mag import AbsMagRegressor
-from skdistmass.ages import IsochroneAgeTransformer
-from skdistmass.binaries import BinaryResidualFilter
-from skdistmass.cn_mass import CNMassRegressor
-from skdistmass.model import DistMassModel
-from skdistmass.model_files import load_model
-from skdistmass.training_sets import TrainingCuts
-from skdistmass.training_space import TrainingSpace
+from importlib import import_module
 
-__all__ = [
-    "AbsMagRegressor",
-    "BinaryResidualFilter",
-    "CNMassRegressor",
-    "DistMassModel",
-    "IsochroneAgeTransformer",
-    "TrainingCuts",
-    "TrainingSpace",
-    "__version__",
-    "load_model",
-]
+from skdistmass._version import __version__
+
+# Public name to the module that defines it. They are imported when first used, so that the light parts (the command
+# line's help, the ONNX runtime, the readers) do not wait for scikit-learn.
+_PUBLIC = {
+    "AbsMagRegressor": "skdistmass.abs_mag",
+    "BinaryResidualFilter": "skdistmass.binaries",
+    "CNMassRegressor": "skdistmass.cn_mass",
+    "DistMassModel": "skdistmass.model",
+    "IsochroneAgeTransformer": "skdistmass.ages",
+    "IsochroneDistanceRegressor": "skdistmass.isochrones",
+    "TrainingCuts": "skdistmass.training_sets",
+    "TrainingSpace": "skdistmass.training_space",
+    "load_model": "skdistmass.model_files",
+}
+
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name):
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'skdistmass' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))

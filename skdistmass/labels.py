@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from skdistmass.exceptions import ColumnError, InputError, UnitError
 
@@ -110,7 +109,7 @@ def is_table(X):
     """Tell whether `X` has named columns: an astropy table, a data frame, a structured array or a mapping."""
     if isinstance(X, np.ndarray):
         return X.dtype.names is not None
-    if sparse.issparse(X):  # some are mappings, of positions to values
+    if type(X).__module__.startswith("scipy.sparse"):  # some are mappings, of positions to values
         return False
     return isinstance(X, Mapping) or hasattr(X, "colnames") or hasattr(X, "columns")
 
