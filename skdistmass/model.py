@@ -1,20 +1,32 @@
 """The whole set: one network for the distance, any number for the mass, the age relation, errors and flags."""
 
 import numpy as np
-from astropy.table import Column, Table
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skdistmass._model_parts import (
+    accuracy,
+    as_catalog,
+    fit_part,
+    label_keys,
+    mass_source_bits,
+    predict_part,
+    read_label_errors,
+    require_stars,
+    seeded,
+    star_groups,
+)
 from skdistmass._version import __version__
 from skdistmass.abs_mag import AbsMagRegressor
 from skdistmass.ages import IsochroneAgeTransformer
 from skdistmass.binaries import BinaryResidualFilter
 from skdistmass.cn_mass import CNMassRegressor
-from skdistmass.columns import Bit, describe, mass_columns
+from skdistmass.columns import Bit, mass_columns
+from skdistmass.datasets import canonical_survey
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABEL_NAMES, LABELS, column_names, find_column, out_of_range, read_labels
+from skdistmass.labels import LABEL_NAMES, column_names, find_column, out_of_range, read_labels
 from skdistmass.photometry import distance_error, weighted_distance
 from skdistmass.training_sets import (
     TrainingCuts,
@@ -26,7 +38,6 @@ from skdistmass.training_sets import (
     reference_distances,
 )
 from skdistmass.training_space import EDGE, OUTSIDE, TrainingSpace
-from skdistmass.uncertainty import normal_coverage, robust_scatter
 
 __all__ = ["DistMassModel"]
 
@@ -34,7 +45,6 @@ __all__ = ["DistMassModel"]
 FALLBACK_LABELS = ("TEFF", "LOGG", "M_H")
 GIANT_LOGG = 3.5  # ages are given below it (section 6.1)
 NOT_A_GIANT = 32  # bit of AGE_FLAG, after those of `skdistmass.ages.AgeFlag`
-_ONE_SIGMA = normal_coverage(1.0)
 
 
 class DistMassModel(BaseEstimator):
@@ -129,7 +139,7 @@ class DistMassModel(BaseEstimator):
         Parameters
         ----------
         table : Table
-            A survey, with the columns that `skdistmass.datasets.read_survey` gives.
+            A survey, from `skdistmass.datasets.read_survey` or with the column names of any survey it knows.
         progress : callable, optional
             Called with the name of each part when it is trained, and ``None`` and the number of parts at the start.
 
@@ -144,6 +154,7 @@ class DistMassModel(BaseEstimator):
         InputError
             If the cuts leave no star to train on; the message says what each removed.
         """
+        table = canonical_survey(table)
         cuts = self.cuts or TrainingCuts()
         scales = mass_scales_of(table) if self.mass_scales == "auto" else dict(self.mass_scales)
         if not scales:
@@ -151,39 +162,55 @@ class DistMassModel(BaseEstimator):
         if len(table) == 0:
             raise InputError("the training table is empty: it has 0 rows.")
         labels = self._read_labels(table, reset=True)
-        label_errors = _read_label_errors(table, self.label_columns_)
-        groups = _star_groups(table)
+        label_errors = read_label_errors(table, self.label_columns_)
+        groups = star_groups(table)
         rng = check_random_state(self.random_state)
-        jobs = {"ABS_MAG": (self._new_abs_mag(), LABEL_NAMES, distance_training_set(table, cuts))}
-        for scale, column in scales.items():
-            network = clone(self.mass) if self.mass is not None else CNMassRegressor()
-            jobs[mass_columns(scale)[0]] = (network, LABEL_NAMES, mass_training_set(table, column, cuts))
-        if self.fallback:
-            without_cn = self._new_abs_mag().set_params(labels=FALLBACK_LABELS)
-            selected = distance_training_set(table, cuts, names=FALLBACK_LABELS)
-            jobs["ABS_MAG_FALLBACK"] = (without_cn, FALLBACK_LABELS, selected)
-        self.removed_ = {name: selected.removed for name, (_, _, selected) in jobs.items()}
-        for name, (_, _, selected) in jobs.items():
-            _require_stars(name, selected)
+        jobs = self._plan(table, cuts, scales)
+        selected = {name: chosen for name, (_, _, chosen) in jobs.items()}
+        self.removed_ = {name: chosen.removed for name, chosen in selected.items()}
+        for name, chosen in selected.items():
+            require_stars(name, chosen)
         tasks = [
-            delayed(_fit_part)(_seeded(part, rng), labels, label_errors, names, selected, groups)
-            for part, names, selected in jobs.values()
+            delayed(fit_part)(seeded(part, rng), labels, label_errors, names, chosen, groups)
+            for part, names, chosen in jobs.values()
         ]
-        if progress is not None:
-            progress(None, len(tasks))
-        parts = {}
-        for name, part in zip(jobs, Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks), strict=True):
-            parts[name] = part
-            if progress is not None:
-                progress(name, len(tasks))
+        parts = self._train_all(tasks, list(jobs), progress)
         self.abs_mag_ = parts.pop("ABS_MAG")
         self.abs_mag_fallback_ = parts.pop("ABS_MAG_FALLBACK", None)
         self.masses_ = dict(zip(scales, parts.values(), strict=True))
-        self.age_ = clone(self.age).fit(np.ones((1, 2))) if self.age is not None else IsochroneAgeTransformer()
-        self._fit_spaces(labels, groups, {name: job[2] for name, job in jobs.items()}, rng)
-        self._remember_training(table, labels, {name: job[2] for name, job in jobs.items()})
-        self.metadata_["scales"] = {scale: str(column) for scale, column in scales.items()}
+        self.age_ = clone(self.age) if self.age is not None else IsochroneAgeTransformer()
+        self._fit_spaces(labels, groups, selected, rng)
+        self._remember_training(table, labels, selected)
+        self.metadata_ = {
+            "skdistmass_version": __version__,
+            "input": str(table.meta["SKDM_FILE"]),
+            "n_rows": len(table),
+            "metallicity": self.metallicity_,
+            "scales": {mass_columns(scale)[0]: str(column) for scale, column in scales.items()},
+        }
         return self
+
+    def _plan(self, table, cuts, scales):
+        """Return {name: (network, its labels, its training set)} for all networks."""
+        plan = {"ABS_MAG": (self._new_abs_mag(), LABEL_NAMES, distance_training_set(table, cuts))}
+        for scale, column in scales.items():
+            network = clone(self.mass) if self.mass is not None else CNMassRegressor()
+            plan[mass_columns(scale)[0]] = (network, LABEL_NAMES, mass_training_set(table, column, cuts))
+        if self.fallback:
+            without_cn = self._new_abs_mag().set_params(labels=FALLBACK_LABELS)
+            chosen = distance_training_set(table, cuts, names=FALLBACK_LABELS)
+            plan["ABS_MAG_FALLBACK"] = (without_cn, FALLBACK_LABELS, chosen)
+        return plan
+
+    def _train_all(self, tasks, names, progress):
+        if progress is not None:
+            progress(None, len(tasks))
+        parts = {}
+        for name, part in zip(names, Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks), strict=True):
+            parts[name] = part
+            if progress is not None:
+                progress(name, len(tasks))
+        return parts
 
     def _new_abs_mag(self):
         if self.abs_mag is not None:
@@ -196,10 +223,9 @@ class DistMassModel(BaseEstimator):
         prefer = None if reset else self._preferred_columns(table)
         read = read_labels(table, names, prefer=prefer)
         if reset:
-            recorded = table.meta.get("SKDM_COLUMNS", {}) if hasattr(table, "meta") else {}
             self.label_columns_ = dict(read.columns)
             # A reader may have put [Fe/H] in the place of [M/H]: what was trained on is what counts.
-            self.metallicity_ = str(recorded.get("M_H", [read.columns["M_H"]])[0]).upper()
+            self.metallicity_ = str(table.meta["SKDM_COLUMNS"]["M_H"][0]).upper()
         values = np.full((len(table), len(LABEL_NAMES)), np.nan)
         for name, column in zip(names, read.values.T, strict=True):
             values[:, LABEL_NAMES.index(name)] = column
@@ -215,7 +241,7 @@ class DistMassModel(BaseEstimator):
         space = self.space if self.space is not None else TrainingSpace()
 
         def learn(rows, columns):
-            return _seeded(clone(space), rng).fit(labels[np.ix_(rows, columns)], groups=groups[rows])
+            return seeded(clone(space), rng).fit(labels[np.ix_(rows, columns)], groups=groups[rows])
 
         five = np.arange(len(LABEL_NAMES))
         first_mass = next(name for name in selected if name.startswith("MASS"))
@@ -235,13 +261,13 @@ class DistMassModel(BaseEstimator):
         for name, chosen in selected.items():
             network = networks[name]
             values = network.oof_prediction_
-            self.accuracy_[name] = _accuracy(name, chosen.target, values, network.n_rows_)
+            self.accuracy_[name] = accuracy(name, chosen.target, values, network.n_rows_)
             if values is not None:
                 oof[name] = np.full(len(table), np.nan)
                 oof[name][chosen.rows] = values
                 network.oof_prediction_ = None  # kept once, here
         # A spectrum is known again by its labels.
-        keys = _label_keys(labels)
+        keys = label_keys(labels)
         known = np.isin(np.arange(len(table)), np.concatenate([chosen.rows for chosen in selected.values()]))
         order = np.flatnonzero(known)[np.argsort(keys[known], kind="stable")]
         self.training_keys_ = keys[order]
@@ -250,14 +276,8 @@ class DistMassModel(BaseEstimator):
         bits = np.zeros(len(table), dtype=np.int32)
         bits[selected["ABS_MAG"].rows] |= Bit.DISTANCE_TRAINING
         rows = selected[first_mass].rows
-        bits[rows] |= _mass_source_bits(optional_text(table, "MASS_SRC"))[rows]
+        bits[rows] |= mass_source_bits(optional_text(table, "MASS_SRC"))[rows]
         self.training_bits_ = bits[order]
-        self.metadata_ = {
-            "skdistmass_version": __version__,
-            "n_rows": len(table),
-            "input": str(table.meta.get("SKDM_FILE", "")) if hasattr(table, "meta") else "",
-            "metallicity": self.metallicity_,
-        }
 
     def predict(self, table, *, out_of_fold=True):
         """Predict distances, masses and ages.
@@ -265,8 +285,8 @@ class DistMassModel(BaseEstimator):
         Parameters
         ----------
         table : Table
-            A survey, with the columns that `skdistmass.datasets.read_survey` gives. C_FE and N_FE, magnitudes and
-            extinctions may be absent or missing: what needs them is NaN.
+            A survey, from `skdistmass.datasets.read_survey` or with the column names of any survey it knows.
+            C_FE and N_FE, magnitudes and extinctions may be absent or missing: what needs them is NaN.
         out_of_fold : bool, default=True
             Whether stars that were trained on get predictions from networks that had not seen them, so that a
             catalogue does not flatter its own training set. The column OUT_OF_FOLD says which did.
@@ -278,8 +298,9 @@ class DistMassModel(BaseEstimator):
             UCDs (`skdistmass.columns`).
         """
         check_is_fitted(self, "abs_mag_")
+        table = canonical_survey(table)
         labels = self._read_labels(table, reset=False, optional=("C_FE", "N_FE"))
-        label_errors = _read_label_errors(table, self._error_columns(table))
+        label_errors = read_label_errors(table, self._error_columns(table))
         known = self._find_training(labels) if out_of_fold else None
         members = known if known is not None else self._find_training(labels)
         columns = {
@@ -291,7 +312,7 @@ class DistMassModel(BaseEstimator):
         bits = np.where(members >= 0, self.training_bits_[members], 0)
         columns["MASS_SPACE"] = self.mass_space_.classify(labels)
         columns["BITMASK"] = bits | np.where(columns["MASS_SPACE"] >= OUTSIDE, int(Bit.OUTSIDE_MASS_SPACE), 0)
-        return _as_catalog(columns, list(self.masses_), self.metadata_)
+        return as_catalog(columns, list(self.masses_), self.metadata_)
 
     def _error_columns(self, table):
         preferred = self._preferred_columns(table) or {}
@@ -299,7 +320,7 @@ class DistMassModel(BaseEstimator):
 
     def _find_training(self, labels):
         """Return where each star is among the training stars, or -1."""
-        keys = _label_keys(labels)
+        keys = label_keys(labels)
         at = np.searchsorted(self.training_keys_, keys)
         at = np.minimum(at, len(self.training_keys_) - 1)
         return np.where(self.training_keys_[at] == keys, at, -1)
@@ -313,12 +334,8 @@ class DistMassModel(BaseEstimator):
     def _predict_distance(self, columns, table, labels, label_errors, known):
         n_stars = len(labels)
         mag = optional_floats(table, "K", "mag", high=True)
-        if "K" not in column_names(table):
-            mag = optional_floats(table, "MAG", "mag", high=True)
         mag_err = optional_floats(table, "K_ERR", "mag", high=True)
         extinction = optional_floats(table, "A_K", "mag", high=True)
-        if "A_K" not in column_names(table):
-            extinction = optional_floats(table, "EXTINCTION", "mag", high=True)
         cuts = self.cuts or TrainingCuts()
         reference, reference_error, source = reference_distances(table, cuts)
         columns["GAIAEDR3_DIST"] = np.where(source == "cluster", np.nan, reference)
@@ -339,7 +356,7 @@ class DistMassModel(BaseEstimator):
         for name, network, used, rows in parts:
             values, errors = labels[rows][:, used], label_errors[rows][:, used]
             oof = None if known is None else self._oof(name, known[rows])
-            found = _predict_part(network, values, errors, oof)
+            found = predict_part(network, values, errors, oof)
             abs_mag[rows], interval[rows], label_part[rows], replaced[rows] = found
         columns["ABS_MAG"], columns["ABS_MAG_LABEL_ERR"] = abs_mag, label_part
         columns["ABS_MAG_ERR"] = 0.5 * (interval[:, 1] - interval[:, 0])
@@ -362,7 +379,7 @@ class DistMassModel(BaseEstimator):
         for number, (scale, network) in enumerate(self.masses_.items()):
             mass_name, age_name = mass_columns(scale)
             oof = None if known is None else self._oof(mass_name, known)
-            mass, interval, _, replaced = _predict_part(network, labels, label_errors, oof)
+            mass, interval, _, replaced = predict_part(network, labels, label_errors, oof)
             columns[mass_name] = mass
             columns[f"{mass_name}_LO"], columns[f"{mass_name}_HI"] = interval.T
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
@@ -393,117 +410,3 @@ class DistMassModel(BaseEstimator):
         from skdistmass.model_files import save_model
 
         save_model(self, path)
-
-
-def _predict_part(network, labels, label_errors, oof):
-    """Predict value, 68.27 % interval and label part of the error; put out-of-fold values where there are any."""
-    value = network._predict_values(labels)
-    replaced = np.zeros(len(labels), dtype=bool)
-    if oof is not None:
-        replaced = np.isfinite(oof)
-        value = np.where(replaced, oof, value)
-    if network.errors_ is None:
-        return value, np.full((len(labels), 2), np.nan), np.full(len(labels), np.nan), replaced
-    interval = network._interval_values(labels, value, _ONE_SIGMA, label_errors)
-    with np.errstate(invalid="ignore"):
-        part = np.sqrt(np.square(network._jacobian_values(labels) * label_errors).sum(axis=1))
-    return value, interval, part, replaced
-
-
-def _fit_part(network, labels, label_errors, names, selected, groups):
-    columns = [LABEL_NAMES.index(name) for name in names]
-    rows = selected.rows
-    return network.fit(
-        labels[np.ix_(rows, columns)],
-        selected.target,
-        groups=groups[rows],
-        y_err=selected.target_err,
-        X_err=label_errors[np.ix_(rows, columns)],
-    )
-
-
-def _seeded(estimator, rng):
-    """Give every part of an estimator that has no seed one of its own."""
-    seeds = {
-        name: rng.randint(np.iinfo(np.int32).max)
-        for name, value in sorted(estimator.get_params(deep=True).items())
-        if name.split("__")[-1] == "random_state" and value is None
-    }
-    return estimator.set_params(**seeds)
-
-
-def _read_label_errors(table, columns):
-    """Errors of the labels, NaN where the table has none."""
-    units = {label.name: None if label.unit.startswith("dex") else label.unit for label in LABELS}
-    errors = [optional_floats(table, f"{columns.get(n, n)}_ERR", units[n], high=True) for n in LABEL_NAMES]
-    errors = np.column_stack(errors)
-    errors[~(errors >= 0)] = np.nan
-    return errors
-
-
-def _star_groups(table):
-    """Number the stars; spectra without an ID are stars of their own."""
-    ids = optional_text(table, "APOGEE_ID")
-    numbers = np.unique(ids, return_inverse=True)[1]
-    blank = ids == ""
-    numbers[blank] = len(ids) + np.arange(np.count_nonzero(blank))
-    return numbers
-
-
-def _label_keys(labels):
-    """One number per row of labels by which it is known again; NaN never matches."""
-    factors = np.random.RandomState(0).standard_normal(labels.shape[1])
-    key = np.zeros(len(labels))
-    for column, factor in zip(labels.T, factors, strict=True):
-        # Files hold labels in single precision.
-        key += factor * np.where(np.isfinite(column), column, -1234.5).astype(np.float32)
-    return key
-
-
-def _mass_source_bits(sources):
-    """Bits of Table 3 for the sources of training masses."""
-    names = {"APOKASC": Bit.MASS_APOKASC, "BERGER": Bit.MASS_BERGER, "SERENELLI": Bit.MASS_SERENELLI}
-    bits = np.zeros(len(sources), dtype=np.int32)
-    upper = np.char.upper(sources)
-    for name, bit in names.items():
-        bits[np.char.find(upper, name) >= 0] |= int(bit)
-    return bits
-
-
-def _require_stars(name, selected):
-    if len(selected.rows):
-        return
-    cuts = ", ".join(f"{cut}: {count}" for cut, count in selected.removed.items() if count)
-    raise InputError(
-        f"no star is left to train {name} on. Stars removed by each cut: {cuts or 'none, the table is empty'}."
-    )
-
-
-def _accuracy(name, target, predicted, n_trained):
-    found = {"n_stars": int(n_trained)}
-    if predicted is not None:
-        error = 10.0 ** (0.2 * (target - predicted)) - 1.0 if name.startswith("ABS_MAG") else predicted / target - 1.0
-        found |= {"scatter": float(robust_scatter(error)), "bias": float(np.nanmedian(error))}
-    return found
-
-
-def _as_catalog(columns, scales, metadata):
-    """Order the columns as Table 2 does, with what goes beyond it behind, and describe them."""
-    from skdistmass.columns import EXTRA_COLUMNS, TABLE_2
-
-    catalog = Table()
-    for column in (*TABLE_2, *EXTRA_COLUMNS):
-        stem, _, end = column.name.partition("*")
-        names = [column.name]
-        if "*" in column.name:
-            stem = stem.removesuffix("_")
-            names = [f"{stem}_{scale}{end}" if scale else f"{stem}{end}" for scale in scales]
-        for name in names:
-            if name in columns:
-                schema = describe(name)
-                values = columns[name] if schema.dtype.startswith("U") else columns[name].astype(schema.dtype)
-                catalog[name] = Column(
-                    values, unit=schema.unit, description=schema.description, meta={"ucd": schema.ucd}
-                )
-    catalog.meta = {"MODEL": "DistMass", "VERSION": metadata["skdistmass_version"]}
-    return catalog

@@ -144,7 +144,7 @@ def reference_distances(table, cuts):
         poor = ~np.isfinite(distance) | ~(error < cuts.max_parallax_error)
     member = poor & (cluster >= 0)
     if member.any():
-        distance[member] = load_clusters()["DISTANCE"].to_value("kpc")[cluster[member]]
+        distance[member] = as_floats(load_clusters()["DISTANCE"], "kpc")[cluster[member]]
         error[member] = cuts.cluster_distance_error
         source[member] = "cluster"
     source[~np.isfinite(distance)] = ""

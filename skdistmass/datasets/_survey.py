@@ -8,9 +8,9 @@ from astropy.table import Column, MaskedColumn, Table
 
 from skdistmass.datasets._files import open_table, parse_unit
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABELS, as_floats, find_column
+from skdistmass.labels import LABELS, as_floats, column_names, find_column, get_column
 
-__all__ = ["read_survey"]
+__all__ = ["canonical_survey", "read_survey"]
 
 
 @dataclass(frozen=True)
@@ -209,6 +209,62 @@ def read_survey(path, *, columns=None, rows=None, hdu=None):
         found |= {name: _clean(file.column(name), name) for name in dict.fromkeys(others) if name.upper() not in found}
         survey = Table(found, copy=False)
         survey.meta = {"SKDM_FILE": str(path), "SKDM_TABLE": file.where, "SKDM_COLUMNS": used}
+    return survey
+
+
+class _InMemory:
+    """A table in memory, with the face of an opened file."""
+
+    where = "table"
+
+    def __init__(self, table):
+        self.names = [str(name) for name in column_names(table)]
+        self._table = table
+        lengths = {len(get_column(table, name)) for name in self.names}
+        if len(lengths) > 1:
+            raise InputError("the columns of the table differ in length.")
+        self.n_rows = lengths.pop() if lengths else 0
+
+    def column(self, name):
+        return get_column(self._table, name)
+
+
+def canonical_survey(table):
+    """Bring a table in memory to the columns that `read_survey` gives.
+
+    Parameters
+    ----------
+    table : table
+        An astropy Table or QTable, a data frame, a structured array or a dict of columns, with the column names of any
+        known survey.
+
+    Returns
+    -------
+    survey : Table
+        The canonical columns, masses, APSTAR_ID and FE_H. A table that comes from `read_survey` is returned as it is.
+
+    Raises
+    ------
+    ColumnError, UnitError
+        As for `read_survey`.
+
+    Examples
+    --------
+    >>> from skdistmass.datasets import canonical_survey
+    >>> stars = canonical_survey({"teff": [4800.0], "FE_H": [-0.1], "GAIAEDR3_R_MED_PHOTOGEO": [1500.0]})
+    >>> stars.colnames, float(stars["GAIAEDR3_DIST"][0])
+    (['TEFF', 'M_H', 'GAIAEDR3_DIST', 'GAIAEDR3_DIST_SRC'], 1.5)
+    """
+    if "SKDM_COLUMNS" in getattr(table, "meta", ()):
+        return table
+    file = _InMemory(table)
+    found, used = _read_canonical(file)
+    for name in file.names:
+        # Whatever else a model may want: masses and identifiers, under their own names.
+        if name not in found and name.upper().startswith(("MASS", "APSTAR_ID", "FE_H")):
+            found[name] = _clean(file.column(name), name)
+    survey = Table(found, copy=False)
+    survey.meta = {"SKDM_FILE": "", "SKDM_TABLE": file.where, "SKDM_COLUMNS": used}
     return survey
 
 

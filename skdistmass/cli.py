@@ -1,0 +1,329 @@
+"""The command line: train a model, predict a catalogue, look at a model, see a demonstration."""
+
+import sys
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from skdistmass._version import __version__
+from skdistmass.exceptions import DistMassError
+
+__all__ = ["main"]
+
+_TABLES = "FITS, VOTable, Parquet, CSV or ECSV"
+
+
+class _Commands(click.Group):
+    """A group whose commands end in one line, not in a traceback, when something expected goes wrong."""
+
+    def invoke(self, context):
+        try:
+            with _warnings_in_one_line():
+                return super().invoke(context)
+        except DistMassError as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+        except MemoryError as error:
+            raise click.ClickException("out of memory.") from error
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            sys.exit(130)
+
+
+@contextmanager
+def _warnings_in_one_line():
+    def show(message, category, filename, lineno, file=None, line=None):
+        click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("once")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _training_progress(quiet):
+    """Give a callback for `DistMassModel.fit` that moves a progress bar."""
+    from tqdm import tqdm
+
+    with tqdm(unit="network", disable=quiet or None, file=sys.stderr, leave=False) as bar:
+
+        def report(name, n_parts):
+            if name is None:
+                bar.total = n_parts
+                bar.set_description("training")
+            else:
+                bar.set_description(f"trained {name}")
+                bar.update()
+            bar.refresh()
+
+        yield report
+
+
+def _check_output(path, overwrite):
+    """Refuse an output that can't be written before the long work starts."""
+    if path.exists() and not overwrite:
+        raise DistMassError(f"{path} exists; give another name, or --overwrite to replace it.")
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise DistMassError(f"{path} can't be written: {'it is a folder' if path.is_dir() else 'no such folder'}.")
+
+
+def _load(model):
+    """Load a trained model: a file, or the name of one that comes with the package."""
+    from skdistmass.model_files import load_model
+
+    if not Path(model).exists():
+        from skdistmass.pretrained import list_pretrained, load_pretrained
+
+        if model in list_pretrained():
+            return load_pretrained(model)
+        known = ", ".join(list_pretrained())
+        raise DistMassError(f"{model} is neither a file nor a model that comes with skdistmass ({known}).")
+    if str(model).endswith(".onnx"):
+        from skdistmass.deploy import load
+
+        return load(model)
+    return load_model(model)
+
+
+_output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def main():
+    """Distances, masses and ages of stars from spectroscopic labels.
+
+    Five labels of a star (Teff, log g, [M/H], [C/Fe], [N/Fe]) give its absolute K magnitude and its mass; with an
+    apparent magnitude that is a distance, and for a giant the mass gives the age. The method is that of the DistMass
+    catalogue (Stone-Martinez et al. 2024).
+
+    \b
+    Try it on made-up stars:      skdistmass demo
+    Train on a table of yours:    skdistmass train STARS.fits -o my.model
+    Make a catalogue with it:     skdistmass predict my.model SURVEY.fits -o catalog.fits
+    """
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("skdistmass-demo"), show_default=True)
+@click.option("--stars", "n_stars", type=click.IntRange(2000, 1_000_000), default=8_000, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another survey.")
+@_quiet
+def demo(out, n_stars, seed, quiet):
+    """Show the whole way on a mock survey with known truth.
+
+    Makes a mock survey, trains on half of it, predicts the other half, and writes a catalogue, a Kiel diagram and
+    predictions against truth into the folder OUT. Takes less than a minute.
+    """
+    from skdistmass.demo import run_demo, summarize, write_demo
+
+    click.echo(f"A mock survey of {n_stars} spectra; one half trains, the other is predicted.")
+    with _training_progress(quiet) as progress:
+        model, survey, catalog = run_demo(n_stars, seed, progress)
+    for line in summarize(model, survey, catalog):
+        click.echo(f"  - {line}")
+    for path in write_demo(out, survey, catalog):
+        click.echo(f"wrote {path}")
+
+
+@main.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@_output
+@click.option(
+    "--mass",
+    "masses",
+    multiple=True,
+    metavar="[NAME=]COLUMN",
+    help="Mass column to train on; may be repeated. The first gives MASS_ERR and AGE_ERR. By default every column MASS "
+    "or MASS_* that has an error (_ERR, or _LO and _HI).",
+)
+@click.option("--max-parallax-error", type=float, default=0.15, show_default=True, help="Fractional (section 4.1).")
+@click.option("--max-extinction", type=float, default=0.5, show_default=True, help="A_K in mag (section 4.1).")
+@click.option("--max-mass-error", type=float, default=0.10, show_default=True, help="Fractional (section 5.3).")
+@click.option("--mass-range", type=(float, float), default=(0.5, 4.0), show_default=True, help="In solar masses.")
+@click.option(
+    "--binary-threshold",
+    default="0.13",
+    show_default=True,
+    help="Residual distance beyond which a star counts as a binary (section 4.1.1): a number, 'valley' or 'none'.",
+)
+@click.option("--recipe", type=click.Choice(["default", "paper"]), default="default", show_default=True)
+@click.option("--jobs", type=int, default=1, show_default=True, help="Networks trained at the same time.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@_overwrite
+@_quiet
+def train(
+    table,
+    output,
+    masses,
+    max_parallax_error,
+    max_extinction,
+    max_mass_error,
+    mass_range,
+    binary_threshold,
+    recipe,
+    jobs,
+    seed,
+    overwrite,
+    quiet,
+):
+    """Train a model on TABLE.
+
+    TABLE is a file (FITS, VOTable, Parquet, CSV or ECSV) with one row per star: the labels TEFF, LOGG, M_H (or FE_H),
+    C_FE and N_FE; for the distances K, A_K and a parallax or Gaia distance; for the masses MASS and MASS_ERR, or
+    several such pairs. The column names of APOGEE's allStar files are understood.
+
+    Says what each cut removed and what accuracy was reached out of fold: by networks that had not seen the star.
+    """
+    from skdistmass.abs_mag import AbsMagRegressor
+    from skdistmass.binaries import BinaryResidualFilter
+    from skdistmass.cn_mass import CNMassRegressor
+    from skdistmass.datasets import read_survey
+    from skdistmass.model import DistMassModel
+    from skdistmass.training_sets import TrainingCuts
+
+    _check_output(output, overwrite)
+    stars = read_survey(table)
+    new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
+    binary_filter = None
+    if binary_threshold != "none":
+        binary_filter = BinaryResidualFilter(threshold=_threshold(binary_threshold))
+    cuts = TrainingCuts(max_parallax_error, max_extinction, max_mass_error, mass_range)
+    model = DistMassModel(
+        new[0](binary_filter=binary_filter),
+        new[1](),
+        mass_scales=_mass_scales(masses) if masses else "auto",
+        cuts=cuts,
+        n_jobs=jobs,
+        random_state=seed,
+    )
+    with _training_progress(quiet) as progress:
+        model.fit(stars, progress=progress)
+    model.save(output)
+    if not quiet:
+        click.echo(f"{table}: {len(stars)} rows")
+        click.echo(training_report(model))
+        click.echo(f"wrote {output}")
+
+
+def _threshold(text):
+    if text == "valley":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a number nor 'valley' nor 'none'.") from None
+
+
+def _mass_scales(masses):
+    """Turn [NAME=]COLUMN into the names and columns of scales."""
+    scales = {}
+    for text in masses:
+        name, equals, column = text.partition("=")
+        column = column if equals else text
+        name = name if equals else column.upper().removeprefix("MASS").removeprefix("_")
+        if name in scales or not column:
+            raise click.BadParameter(f"--mass {text}: give each scale a name of its own and a column.")
+        scales[name] = column
+    return scales
+
+
+def training_report(model):
+    """Say what the cuts removed and what accuracy was reached, as lines of text.
+
+    Parameters
+    ----------
+    model : DistMassModel
+        Trained.
+
+    Returns
+    -------
+    text : str
+    """
+    lines = []
+    for name, removed in model.removed_.items():
+        gone = ", ".join(f"{cut} {count}" for cut, count in removed.items() if count) or "none"
+        lines.append(f"{name}: removed by cuts: {gone}")
+        if name == "ABS_MAG" and model.abs_mag_.n_binaries_:
+            lines.append(f"{name}: left out as likely binaries: {model.abs_mag_.n_binaries_}")
+    lines.append("")
+    lines.append(f"{'network':<20} {'stars':>8} {'scatter':>9} {'bias':>8}   out-of-fold error of")
+    for name, found in model.accuracy_.items():
+        quantity = "distance" if name.startswith("ABS_MAG") else "mass"
+        scatter, bias = (f"{found[key]:.2%}" if key in found else "-" for key in ("scatter", "bias"))
+        lines.append(f"{name:<20} {found['n_stars']:>8} {scatter:>9} {bias:>8}   {quantity}, fractional")
+    return "\n".join(lines)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("table", type=click.Path(path_type=Path))
+@_output
+@click.option(
+    "--refit-values",
+    is_flag=True,
+    help="Give stars of the training set the prediction of the final networks, which have seen them, in place of "
+    "the out-of-fold one.",
+)
+@_overwrite
+@_quiet
+def predict(model, table, output, refit_values, overwrite, quiet):
+    """Predict distances, masses and ages of the stars in TABLE with MODEL.
+
+    MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
+    it. TABLE holds the labels, and for distances K and A_K. The output is a catalogue with the columns of Table 2 of
+    the paper; its kind (.fits, .vot, .parquet, .ecsv) goes by its name. For files of survey size use 'skdistmass
+    catalog'.
+    """
+    from skdistmass.catalog import write_catalog
+    from skdistmass.datasets import read_survey
+
+    _check_output(output, overwrite)
+    trained = _load(model)
+    stars = read_survey(table)
+    options = {"out_of_fold": False} if refit_values else {}
+    catalog = trained.predict(stars, **options)
+    write_catalog(catalog, output, overwrite=overwrite)
+    if not quiet:
+        click.echo(prediction_report(catalog))
+        click.echo(f"wrote {output}")
+
+
+def prediction_report(catalog):
+    """Say how many stars got what, as lines of text."""
+    import numpy as np
+
+    def count(name):
+        return int(np.count_nonzero(np.isfinite(np.asarray(catalog[name], float))))
+
+    age = next((name for name in catalog.colnames if name.startswith("AGE")), None)
+    mass = next((name for name in catalog.colnames if name.startswith("MASS")), None)
+    lines = [f"{len(catalog)} rows: {count('DISTANCE')} distances, {count('ABS_MAG')} absolute magnitudes"]
+    if mass:
+        outside = int(np.count_nonzero(np.asarray(catalog["BITMASK"]) & 2))
+        lines.append(
+            f"{count(mass)} masses, {count(age)} ages; {outside} stars outside the mass model (bit of value 2)"
+        )
+    if "LABEL_FALLBACK" in catalog.colnames and np.any(catalog["LABEL_FALLBACK"]):
+        lines.append(f"{np.count_nonzero(catalog['LABEL_FALLBACK'])} distances without C or N (LABEL_FALLBACK)")
+    if "OUT_OF_FOLD" in catalog.colnames and np.any(catalog["OUT_OF_FOLD"]):
+        lines.append(f"{np.count_nonzero(catalog['OUT_OF_FOLD'])} stars of the training set, predicted out of fold")
+    return "\n".join(lines)
+
+
+@main.command()
+@click.argument("model")
+def info(model):
+    """Print what MODEL was trained on and how accurate it is."""
+    trained = _load(model)
+    if hasattr(trained, "card"):
+        click.echo(trained.card())
+        return
+    for name, value in trained.metadata_.items():
+        click.echo(f"{name}: {value}")
+    click.echo(training_report(trained))
