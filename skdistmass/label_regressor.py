@@ -11,7 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
+from skdistmass._lm_rows import penalty_rows
 from skdistmass.exceptions import InputError
 from skdistmass.inputs import (
     check_groups,
@@ -278,7 +280,9 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
             )
         X_err = None if X_err is None else validate_label_errors(self, X_err, len(X))
         parts = [None if part is None else part[rows] for part in (X, y, weights, groups, y_err, X_err)]
-        trained, oof = self._fit_rows(*parts, check_random_state(self.random_state))
+        # Matrices this small gain nothing from BLAS threads, and lose much where several processes share a machine.
+        with threadpool_limits(limits=1, user_api="blas"):
+            trained, oof = self._fit_rows(*parts, check_random_state(self.random_state))
         self.oof_prediction_ = None
         if oof is not None:
             self.oof_prediction_ = np.full(len(rows), np.nan)
@@ -322,8 +326,11 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         inputs = scaler.transform(X)
         shift = np.average(y, weights=weights)
         scale = np.sqrt(np.average((y - shift) ** 2, weights=weights)) or 1.0
-        # The penalty of repeated rows must be that of the same rows weighted, so it goes by distinct rows.
-        penalty = self.alpha * len(X) / (distinct_rows(X, y).max() + 1)
+        # The penalty of repeated rows must be that of the same rows weighted, so it goes by distinct rows, where
+        # scikit-learn goes by the sum of the weights and the Levenberg-Marquardt trainer by a rule of its own.
+        n_distinct = distinct_rows(X, y).max() + 1
+        n_counted = penalty_rows(weights, n_distinct) if self.solver == "lm" else len(X)
+        penalty = self.alpha * n_counted / n_distinct
         parameters = {name: getattr(self, name) for name in _NETWORK_PARAMETERS}
         networks = [
             train_network(
