@@ -1,0 +1,93 @@
+"""Train and write the models that come with the package: giants of the Kepler field.
+
+Reads ``kepler_giants.fits`` (see `skdistmass.datasets.data_dir`), trains a `DistMassModel` and writes the ONNX files
+that `skdistmass.load_pretrained` reads. The same data, and the versions of the packages that the model card names, give
+the same bytes.
+
+    python examples/make_kepler_giants.py                  # replaces the shipped files
+    python examples/make_kepler_giants.py --check          # makes them anew and compares
+"""
+
+import argparse
+import filecmp
+import tempfile
+import warnings
+from pathlib import Path
+
+from astropy.table import Table
+
+import skdistmass
+from skdistmass import DistMassModel
+from skdistmass.datasets import data_dir, read_survey
+from skdistmass.deploy import export_model
+from skdistmass.exceptions import RowsLeftOutWarning
+
+SHIPPED = Path(skdistmass.__file__).parent / "data" / "models"
+VARIANTS = {
+    "kepler-giants": {},
+    "kepler-giants-errors": {"input_errors": True},
+    "kepler-giants-float32": {"dtype": "float32"},
+}
+CARD = {
+    "description": "distance, mass and age of red giants from APOGEE labels",
+    "date": "2026-11-22",  # of the training; fixed, so that the files are
+    "licence": "BSD-3-Clause (model); training data: see the references",
+    "training_set": "kepler_giants.fits: giants of the Kepler field, APOGEE DR17 labels, 2MASS, Gaia EDR3, seismic masses",
+    "limits": "For giants (log g < 3.5) like those of the Kepler field: near-solar metallicities, DR17's label scale, the "
+    "metallicity being [Fe/H]. Other stars get values with flags: DISTANCE_SPACE and MASS_SPACE 1 (edge), 2 (outside) or "
+    "3 (label missing), BITMASK 2 (outside the mass model), AGE_FLAG (no age, and why). Ages are given below log g 3.5, "
+    "from 0.8 to 8 Msun and [Fe/H] -0.5 to 0.5.",
+    "references": [
+        "Stone-Martinez et al. 2024: the method",
+        "Abdurro'uf et al. 2022: APOGEE DR17 labels",
+        "Pinsonneault et al. 2018, 2025: APOKASC masses",
+        "Miglio et al. 2021; Yu et al. 2018: further seismic masses",
+        "Skrutskie et al. 2006: 2MASS; Gaia Collaboration 2021, Bailer-Jones et al. 2021: distances",
+        "Choi et al. 2016; Bressan et al. 2012: isochrones behind the ages",
+    ],
+}
+
+
+def train():
+    """Train on the giants of the Kepler field; returns the fitted model."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RowsLeftOutWarning)
+        stars = read_survey(data_dir() / "kepler_giants.fits")
+        model = DistMassModel(random_state=0)
+        return model.fit(stars, progress=lambda name, total: print(f"trained {name}" if name else f"{total} networks"))
+
+
+def write(model, folder):
+    """Write all variants; returns their paths."""
+    paths = []
+    for name, options in VARIANTS.items():
+        paths.append(Path(folder) / f"{name}.onnx")
+        export_model(model, paths[-1], card={"name": name, **CARD}, **options)
+    return paths
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare with the shipped files instead of replacing them")
+    parser.add_argument("--save", type=Path, help="also save the model itself there")
+    arguments = parser.parse_args()
+    model = train()
+    table = Table(rows=[{"part": name, **found} for name, found in model.accuracy_.items()])
+    for column in table.colnames[2:]:
+        table[column].format = ".4f"
+    table.pprint_all()
+    if arguments.save:
+        model.save(arguments.save)
+    if not arguments.check:
+        SHIPPED.mkdir(exist_ok=True)
+        for path in write(model, SHIPPED):
+            print(f"wrote {path.name}: {path.stat().st_size / 1024:.0f} kB")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for path in write(model, folder):
+            same = filecmp.cmp(path, SHIPPED / path.name, shallow=False)
+            print(f"{path.name}: {'the same' if same else 'NOT the same'} as the shipped file")
+
+
+if __name__ == "__main__":
+    main()

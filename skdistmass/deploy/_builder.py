@@ -1,0 +1,87 @@
+"""Writes ONNX nodes one after the other, as an expression is written in numpy."""
+
+import numpy as np
+
+__all__ = ["GraphBuilder", "onnx_type"]
+
+_ONNX_TYPES = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "float64": 11}  # of onnx.TensorProto
+
+
+def onnx_type(dtype):
+    """Number of a numpy type in ONNX."""
+    return _ONNX_TYPES[np.dtype(dtype).name]
+
+
+class GraphBuilder:
+    """Collects nodes and constants.
+
+    Everything the graphs are made of keeps to operators that mean the same from opset 11 to the newest: sums are
+    products with rows of ones, shapes are changed by `reshape`, limits are set by Min and Max. Stars run along the
+    last axis, so that every label, neuron or mass scale is one contiguous row.
+
+    Parameters
+    ----------
+    add_node : callable
+        Called with the operator's type, input names, output names and attributes.
+    add_constant : callable
+        Called with a name and an array.
+    unique_name : callable
+        Turns a hint into a name that is not yet used.
+    """
+
+    def __init__(self, add_node, add_constant, unique_name):
+        self._add_node = add_node
+        self._add_constant = add_constant
+        self._unique_name = unique_name
+        self._constants = {}
+
+    def const(self, values, dtype=np.float64):
+        """Name of a constant; equal ones are stored once."""
+        values = np.ascontiguousarray(np.asarray(values, dtype=dtype)).reshape(np.shape(values))
+        key = (values.dtype.str, values.shape, values.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self._unique_name("c")
+            self._add_constant(self._constants[key], values)
+        return self._constants[key]
+
+    def op(self, kind, *inputs, output=None, **attributes):
+        """Add a node and return the name of its output. Inputs that are not names are double constants."""
+        names = [value if isinstance(value, str) else self.const(value) for value in inputs]
+        output = output or self._unique_name(kind.lower())
+        self._add_node(kind, names, [output], attributes)
+        return output
+
+    def cast(self, value, dtype):
+        return self.op("Cast", value, to=onnx_type(dtype))
+
+    def reshape(self, value, shape):
+        return self.op("Reshape", value, self.const(shape, np.int64))
+
+    def row(self, matrix, index):
+        """One row of a matrix, as a vector."""
+        return self.op("Gather", matrix, self.const(index, np.int64), axis=0)
+
+    def rows(self, matrix, indices):
+        """Some rows of a matrix, as a matrix."""
+        return self.op("Gather", matrix, self.const(indices, np.int64), axis=0)
+
+    def stack(self, matrices):
+        """Matrices one under the other."""
+        return matrices[0] if len(matrices) == 1 else self.op("Concat", *matrices, axis=0)
+
+    def clip(self, value, low, high):
+        """Limit finite values; NaN stays clear of here, since runtimes differ about it."""
+        return self.op("Min", self.op("Max", value, low), high)
+
+    def all_of(self, *conditions):
+        found = conditions[0]
+        for condition in conditions[1:]:
+            found = self.op("And", found, condition)
+        return found
+
+    def nan_unless(self, condition, value):
+        return self.op("Where", condition, value, np.nan)
+
+    def code(self, condition, number):
+        """A number where the condition holds, else 0; int32."""
+        return self.op("Mul", self.cast(condition, np.int32), self.const(number, np.int32))

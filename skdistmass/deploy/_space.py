@@ -1,0 +1,133 @@
+"""Where stars are in the training space, and which of them were trained on."""
+
+import numpy as np
+
+__all__ = ["pair_products", "space_answers", "space_scores", "training_bits"]
+
+_LARGEST_EXPONENT = 600.0  # in double precision exp overflows at 709
+
+
+def _pairs(n_labels):
+    return np.tril_indices(n_labels)
+
+
+def pair_products(b, labels, n_labels):
+    """Labels, and products of two of them, one under the other; `labels` has a row of ones on top."""
+    i, j = _pairs(n_labels)
+    return b.stack([labels, b.op("Mul", b.rows(labels, i + 1), b.rows(labels, j + 1))])
+
+
+def _exponents(density, center, scale, n_labels):
+    """Coefficients of each Gaussian's exponent, for the rows of `pair_products`."""
+    n = len(density.location)
+    # offset = (z - mean) P, with z = ((u * scale + center - location) / density.scale) W
+    inward = density.whitening @ density.precisions_cholesky
+    slopes = (scale[:n] / density.scale)[:, None] * inward
+    start = ((center[:n] - density.location) / density.scale) @ inward
+    start -= np.einsum("kd,kde->ke", density.means, density.precisions_cholesky)
+    i, j = _pairs(n)
+    squares = slopes @ slopes.transpose(0, 2, 1)
+    coef = np.zeros((len(start), 1 + n_labels + n_labels * (n_labels + 1) // 2))
+    coef[:, 0] = density.log_coefficients - 0.5 * (start**2).sum(axis=1)
+    coef[:, 1 : 1 + n] = -np.einsum("kle,ke->kl", slopes, start)
+    # The pairs of the first n labels are the first pairs.
+    coef[:, 1 + n_labels : 1 + n_labels + len(i)] = np.where(i == j, -0.5, -1.0) * squares[:, i, j]
+    return coef
+
+
+def space_answers(b, space, products, center, scale, present):
+    """Answer of `TrainingSpace.classify`, int32.
+
+    The densities are compared with the thresholds before the logarithm is taken. Scaled labels are not cut to 1e6
+    here: labels in their ranges come nowhere near it, and what is so far off is outside with or without.
+
+    Parameters
+    ----------
+    b : GraphBuilder
+    space : TrainingSpace
+    products : str
+        From `pair_products`.
+    center, scale : ndarray
+        What the labels were scaled with.
+    present : str
+        Whether all labels that the space needs are there; where not the answer is 3.
+    """
+    low, high = space.thresholds_
+    coef = _exponents(space.density_, center, scale, len(scale))
+    apart = high - low > _LARGEST_EXPONENT
+    relative = {}
+    for threshold in (low, high) if apart else (low,):
+        shifted = coef.copy()
+        shifted[:, 0] -= threshold
+        terms = b.op("Exp", b.op("MatMul", b.const(shifted), products))
+        relative[threshold] = b.reshape(b.op("MatMul", b.const(np.ones((1, len(coef)))), terms), [-1])
+    outside = b.op("Less", relative[low], 1.0)
+    edge = b.op("Less", relative[high], 1.0) if apart else b.op("Less", relative[low], np.exp(high - low))
+    answer = b.op("Add", b.code(outside, 1), b.code(edge, 1))
+    return b.op("Where", present, answer, b.const(3, np.int32))
+
+
+def space_scores(b, density, products, center, scale):
+    """Score of `LabelDensity.score`: the natural logarithm of the density, a vector; arguments as above."""
+    coef = _exponents(density, center, scale, len(scale))
+    terms = b.op("MatMul", b.const(coef), products)
+    highest = b.row(terms, 0)
+    if len(coef) > 1:
+        highest = b.op("Max", *(b.row(terms, k) for k in range(len(coef))))
+    total = b.op("MatMul", b.const(np.ones((1, len(coef)))), b.op("Exp", b.op("Sub", terms, highest)))
+    return b.op("Add", highest, b.op("Log", b.reshape(total, [-1])))
+
+
+def _hash_table(keys):
+    """Spread keys over slots so that few share one; returns multiplier, number of slots, order, first of each slot."""
+    n_slots = 1 << max(4, int(np.ceil(np.log2(2 * len(keys)))))
+    best = None
+    for multiplier in np.random.RandomState(0).uniform(100.0, 1000.0, size=200):
+        slots = _slots(keys, multiplier, n_slots)
+        fullest = np.bincount(slots, minlength=n_slots).max()
+        if best is None or fullest < best[0]:
+            best = fullest, multiplier, slots
+    fullest, multiplier, slots = best
+    order = np.argsort(slots, kind="stable")
+    first = np.searchsorted(slots[order], np.arange(n_slots))
+    return multiplier, n_slots, order, first, int(fullest)
+
+
+def _slots(keys, multiplier, n_slots):
+    product = keys * multiplier
+    return ((product - np.floor(product)) * n_slots).astype(np.int64)
+
+
+def training_bits(b, keys, bits, factors, labels):
+    """Bits of the training stars, recognised by their labels as `DistMassModel` does; int32, 0 for other stars.
+
+    Parameters
+    ----------
+    b : GraphBuilder
+    keys : ndarray
+        Sorted keys of the training stars.
+    bits : ndarray of int
+        Their bits.
+    factors : ndarray of shape (n_labels,)
+        What makes a key of labels.
+    labels : str
+        Labels in their units, shape (n_labels, N), -1234.5 where missing.
+    """
+    keys, kept = np.unique(keys, return_index=True)
+    rounded = b.cast(b.cast(labels, np.float32), np.float64)
+    products = b.op("Mul", rounded, factors[:, None])
+    key = b.row(products, 0)
+    for number in range(1, len(factors)):
+        key = b.op("Add", key, b.row(products, number))
+    multiplier, n_slots, order, first, fullest = _hash_table(keys)
+    spread = b.op("Mul", key, multiplier)
+    fraction = b.op("Mul", b.op("Sub", spread, b.op("Floor", spread)), float(n_slots))
+    start = b.op("Gather", b.const(first, np.int64), b.cast(fraction, np.int64), axis=0)
+    stored = b.const(np.concatenate([keys[order], np.full(fullest, np.nan)]))
+    stored_bits = b.const(np.concatenate([bits[kept][order], np.zeros(fullest)]), np.int32)
+    found = b.const(len(keys), np.int64)
+    for probe in range(fullest):
+        at = b.op("Add", start, b.const(probe, np.int64)) if probe else start
+        same = b.op("Equal", b.op("Gather", stored, at, axis=0), key)
+        found = b.op("Where", same, at, found)
+    return b.op("Gather", stored_bits, found, axis=0)

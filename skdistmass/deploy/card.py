@@ -1,0 +1,120 @@
+"""The model card inside an ONNX file, and the checksum that seals it."""
+
+import hashlib
+import json
+import platform
+
+from skdistmass._version import __version__
+from skdistmass.columns import describe
+from skdistmass.deploy._format import CHECKSUM_KEY, FORMAT_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
+
+__all__ = ["metadata_of", "model_card", "seal"]
+
+_REFERENCES = (
+    "Stone-Martinez et al. 2024 (method: distances, masses and ages from APOGEE labels)",
+    "Choi et al. 2016, ApJ 823, 102 (MIST isochrones, behind the ages)",
+)
+_PHOTOMETRY = {
+    "MAG": ("mag", "apparent magnitude, 2MASS K_s"),
+    "EXTINCTION": ("mag", "extinction in K_s, A_K"),
+    "MAG_ERR": ("mag", "error of MAG; NaN where unknown"),
+}
+
+
+def model_card(model, dtype, inputs, card=None):
+    """Say what a model is: as a dict of text, numbers, lists and dicts.
+
+    Parameters
+    ----------
+    model : DistMassModel
+        Fitted.
+    dtype : str
+        Of the graph.
+    inputs : sequence of str
+        Names of its inputs.
+    card : dict, optional
+        Entries to add, or to put in the place of these: ``name``, ``description``, ``training_set``, ``licence``,
+        ``references``, ``limits``, ``date``.
+
+    Returns
+    -------
+    card : dict
+    """
+    import numpy
+    import sklearn
+
+    cuts = model.cuts
+    if cuts is None:
+        from skdistmass.training_sets import TrainingCuts
+
+        cuts = TrainingCuts()
+    own = {
+        "name": "skdistmass model",
+        "description": "distance, mass and age of stars from spectroscopic labels",
+        "date": "",
+        "licence": "",
+        "limits": "Ages are given below log g 3.5 only. Outside the training space values are given and flagged: "
+        "see DISTANCE_SPACE, MASS_SPACE, AGE_FLAG and BITMASK.",
+        "references": list(_REFERENCES),
+        "training_set": model.metadata_.get("input", ""),
+        "training_rows": model.metadata_.get("n_rows"),
+        "training_columns": {str(k): str(v) for k, v in model.label_columns_.items()},
+        "metallicity": model.metadata_.get("metallicity", "M_H"),
+        "mass_scales": dict(model.metadata_.get("scales", {})),
+        "training_cuts": {name: value for name, value in vars(cuts).items()},
+        "removed_by_cuts": {part: dict(counts) for part, counts in model.removed_.items()},
+        "accuracy": {
+            part: {"stars": a["n_stars"]} | {k: round(a[k], 4) for k in ("scatter", "bias") if k in a}
+            for part, a in model.accuracy_.items()
+        },
+        "accuracy_meaning": "robust scatter (1.4826 MAD) and median of the fractional error of distance or mass, of "
+        "training stars predicted by networks that had not seen them",
+        "age_relation": str(model.age_._relation().name),
+        "dtype": dtype,
+        "inputs": {name: _describe_input(name) for name in inputs},
+        "outputs": "named and in units as in Table 2 of the paper; 68.27 % intervals end in _LO and _HI",
+        "versions": {
+            "skdistmass": __version__,
+            "trained_with": model.metadata_.get("skdistmass_version", ""),
+            "scikit-learn": sklearn.__version__,
+            "numpy": numpy.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    return own | dict(card or {})
+
+
+def _describe_input(name):
+    from skdistmass.labels import LABELS
+
+    if name in _PHOTOMETRY:
+        unit, meaning = _PHOTOMETRY[name]
+        return {"unit": unit, "meaning": meaning}
+    label = next(label for label in LABELS if label.name == name.removesuffix("_ERR"))
+    if name.endswith("_ERR"):
+        unit = "dex" if label.unit.startswith("dex") else label.unit
+        return {"unit": unit, "meaning": f"error of {label.name}; NaN where unknown"}
+    return {"unit": label.unit, "meaning": label.description, "range": [label.minimum, label.maximum]}
+
+
+def metadata_of(card):
+    """Metadata entries of the file: the format, the card in JSON, and room for the checksum."""
+    return {
+        FORMAT_KEY: "skdistmass graph",
+        FORMAT_VERSION_KEY: str(FORMAT_VERSION),
+        CHECKSUM_KEY: NO_CHECKSUM,
+        "model_card": json.dumps(card, ensure_ascii=False, sort_keys=False, default=_plain),
+    }
+
+
+def _plain(value):
+    """Numbers of numpy, tuples and the like as JSON has them."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def seal(content):
+    """Put the checksum of a serialised graph in the place that `metadata_of` left for it."""
+    digest = hashlib.sha256(content).hexdigest().encode()
+    if content.count(NO_CHECKSUM.encode()) != 1:
+        raise ValueError("the graph must hold one empty checksum")
+    return content.replace(NO_CHECKSUM.encode(), b"sha256:" + digest)

@@ -1,0 +1,286 @@
+"""Converters for skl2onnx: what each estimator's ``predict`` or ``transform`` gives, as nodes of a graph.
+
+Registered by ``import skdistmass.deploy``. Options, as in ``to_onnx(model, X, options={"with_std": True})``, or by ``id(step)`` for a step of a pipeline:
+
+``with_std`` (regressors)
+    Whether the graph has a second output, half the width of the 68.27 % interval: ``predict(X, return_std=True)``.
+``with_interval`` (regressors)
+    Whether it has the interval's ends as a further output, of shape (n_stars, 2).
+``with_flag`` (`IsochroneAgeTransformer`)
+    Whether it has `IsochroneAgeTransformer.flag` as a second output; int64.
+"""
+
+import numpy as np
+
+from skdistmass.deploy._ages import AgeGraph
+from skdistmass.deploy._builder import GraphBuilder, onnx_type
+from skdistmass.deploy._errors import scatter_rows
+from skdistmass.deploy._inputs import is_present
+from skdistmass.deploy._networks import FusedNetworks, Network
+from skdistmass.deploy._space import pair_products, space_answers, space_scores
+from skdistmass.exceptions import InputError
+from skdistmass.training_space import OUTSIDE
+from skdistmass.uncertainty import normal_coverage
+
+__all__ = ["register_converters"]
+
+
+def register_converters():
+    """Make the estimators of skdistmass known to skl2onnx.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skdistmass.deploy
+    >>> from skl2onnx import to_onnx
+    >>> from skdistmass import IsochroneAgeTransformer
+    >>> X = np.array([[1.0, 0.0], [2.0, -0.5]])
+    >>> graph = to_onnx(IsochroneAgeTransformer().fit(X), X, target_opset=11)
+    >>> [output.name for output in graph.graph.output]
+    ['variable']
+    """
+    from skl2onnx import update_registered_converter
+
+    from skdistmass import (
+        AbsMagRegressor,
+        BinaryResidualFilter,
+        CNMassRegressor,
+        IsochroneAgeTransformer,
+        IsochroneDistanceRegressor,
+        TrainingSpace,
+    )
+    from skdistmass.label_regressor import LabelRegressor
+
+    for kind in (LabelRegressor, AbsMagRegressor, CNMassRegressor):
+        update_registered_converter(
+            kind,
+            f"SkDistMass{kind.__name__}",
+            _regressor_shapes,
+            _convert_regressor,
+            options={"with_std": [True, False], "with_interval": [True, False]},
+            parser=_regressor_parser,
+        )
+    update_registered_converter(
+        IsochroneAgeTransformer,
+        "SkDistMassIsochroneAgeTransformer",
+        _age_shapes,
+        _convert_ages,
+        options={"with_flag": [True, False]},
+        parser=_age_parser,
+    )
+    update_registered_converter(
+        TrainingSpace, "SkDistMassTrainingSpace", _space_shapes, _convert_space, parser=_space_parser
+    )
+    # The filter works in training only: in a pipeline it hands its input on.
+    update_registered_converter(
+        BinaryResidualFilter, "SkDistMassBinaryResidualFilter", _no_shapes, _no_nodes, parser=_hand_on
+    )
+    update_registered_converter(
+        IsochroneDistanceRegressor,
+        "SkDistMassIsochroneDistanceRegressor",
+        _no_shapes,
+        _no_nodes,
+        parser=_refuse_isochrones,
+    )
+
+
+def _hand_on(scope, model, inputs, custom_parsers=None):
+    return inputs
+
+
+def _no_shapes(operator):
+    """For estimators whose parser leaves no operator behind."""
+
+
+def _no_nodes(scope, operator, container):
+    """Likewise."""
+
+
+def _refuse_isochrones(scope, model, inputs, custom_parsers=None):
+    raise InputError(
+        "IsochroneDistanceRegressor can't be converted to ONNX: its posterior runs over all models of a grid near the "
+        "star, which standard operators can't do within bounded memory. Predict in Python, or train an AbsMagRegressor "
+        "on its distances and convert that."
+    )
+
+
+def _builder(scope, container):
+    """A `GraphBuilder` that writes into skl2onnx's container."""
+
+    def add_node(kind, inputs, outputs, attributes):
+        container.add_node(
+            kind,
+            inputs,
+            outputs,
+            name=scope.get_unique_operator_name(kind),
+            op_version=container.target_opset_onnx,
+            **attributes,
+        )
+
+    def add_constant(name, values):
+        container.add_initializer(name, onnx_type(values.dtype), list(values.shape), values.ravel().tolist())
+
+    return GraphBuilder(add_node, add_constant, scope.get_unique_variable_name)
+
+
+def _input_rows(b, operator):
+    """The input as one matrix of double with stars along the last axis, whether it comes as one or column by column."""
+    columns = [b.cast(variable.onnx_name, np.float64) for variable in operator.inputs]
+    matrix = columns[0] if len(columns) == 1 else b.op("Concat", *columns, axis=1)
+    return b.op("Transpose", matrix, perm=[1, 0])
+
+
+def _input_type(operator):
+    """Type of tensor for real outputs: double if an input is, else float."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    double = any(isinstance(variable.type, DoubleTensorType) for variable in operator.inputs)
+    return DoubleTensorType if double else FloatTensorType
+
+
+def _n_columns(operator):
+    return sum(variable.type.shape[1] or 1 for variable in operator.inputs)
+
+
+def _numpy_type(tensor_type):
+    from skl2onnx.common.data_types import DoubleTensorType, Int64TensorType
+
+    if isinstance(tensor_type, Int64TensorType):
+        return np.int64
+    return np.float64 if isinstance(tensor_type, DoubleTensorType) else np.float32
+
+
+def _write(b, operator, number, value, n_columns=1):
+    """Write rows of stars to an output of shape (n_stars, n_columns), in its type."""
+    output = operator.outputs[number]
+    dtype = _numpy_type(output.type)
+    table = b.op("Transpose", b.reshape(value, [n_columns, -1]), perm=[1, 0])
+    b.op("Cast", table, output=output.onnx_name, to=onnx_type(dtype))
+
+
+def _clean(b, matrix, n_labels, filling):
+    """Where labels are present, and the labels with a number in the other places."""
+    present = b.reshape(is_present(b, b.reshape(matrix, [-1])), [n_labels, -1])
+    return present, b.op("Where", present, matrix, np.asarray(filling, float)[:, None])
+
+
+def _parse(outputs):
+    """A parser that declares outputs: ``outputs(model, options)`` gives their names."""
+
+    def parser(scope, model, inputs, custom_parsers=None):
+        from skl2onnx import get_model_alias
+        from skl2onnx.common.data_types import Int64TensorType
+
+        operator = scope.declare_local_operator(get_model_alias(type(model)), model)
+        operator.inputs.extend(inputs)
+        real = _input_type(operator)
+        for name, whole in outputs(model, scope.get_options(model, {}, fail=False) or {}):
+            operator.outputs.append(scope.declare_local_variable(name, (Int64TensorType if whole else real)()))
+        return operator.outputs
+
+    return parser
+
+
+def _regressor_outputs(model, options):
+    names = [("variable", False)]
+    names += [("std", False)] * bool(options.get("with_std"))
+    names += [("interval", False)] * bool(options.get("with_interval"))
+    if len(names) > 1 and model.errors_ is None:
+        raise InputError("with_std and with_interval need a model with errors: train it with error_model='conformal'.")
+    return names
+
+
+_regressor_parser = _parse(_regressor_outputs)
+_age_parser = _parse(lambda _, options: [("variable", False)] + [("flag", True)] * bool(options.get("with_flag")))
+_space_parser = _parse(lambda *_: [("label", True), ("scores", False), ("answer", True)])
+
+
+def _shape_outputs(operator, widths):
+    for output, width in zip(operator.outputs, widths, strict=True):
+        output.type.shape = [operator.inputs[0].get_first_dimension(), width]
+
+
+def _regressor_shapes(operator):
+    _check_width(operator)
+    widths = [2 if output.raw_name.startswith("interval") else 1 for output in operator.outputs]
+    _shape_outputs(operator, widths)
+
+
+def _check_width(operator):
+    wanted, given = operator.raw_operator.n_features_in_, _n_columns(operator)
+    if wanted != given:
+        raise InputError(
+            f"{type(operator.raw_operator).__name__} was trained on {wanted} columns, the input has {given}."
+        )
+
+
+def _convert_regressor(scope, operator, container):
+    b, model = _builder(scope, container), operator.raw_operator
+    network = Network.from_pipeline(model.pipeline_)
+    n_labels = model.n_features_in_
+    center, scale = network.mean, network.scale
+    # Networks stay in the type of the input: a graph of float32 is for speed.
+    dtype = _numpy_type(_input_type(operator)())
+    present, labels = _clean(b, _input_rows(b, operator), n_labels, center)
+    complete = b.all_of(*(b.row(present, i) for i in range(n_labels)))
+    scaled = b.op("Div", b.op("Sub", labels, center[:, None]), scale[:, None])
+    one = b.op("Add", b.op("Mul", b.rows(scaled, [0]), 0.0), 1.0)
+    working = b.cast(b.stack([one, scaled]), dtype)
+    values = b.cast(FusedNetworks(b, [network], working, center, scale, dtype).outputs(), np.float64)
+    _write(b, operator, 0, b.nan_unless(complete, values))
+    if len(operator.outputs) == 1:
+        return
+    scatter = scatter_rows(b, [model.errors_], scaled, center, scale)
+    logarithmic = model._link(np.array([np.e]))[0] != np.e
+    middle = b.op("Log", values) if logarithmic else values
+    ends = []
+    for side in (-0.5, 0.5):
+        end = b.op("Add", middle, b.op("Mul", scatter, model.errors_.quantile(0.5 + side * normal_coverage(1.0))))
+        ends.append(b.nan_unless(complete, b.op("Exp", end) if logarithmic else end))
+    for number, output in enumerate(operator.outputs[1:], 1):
+        if output.raw_name.startswith("interval"):
+            _write(b, operator, number, b.stack(ends), 2)
+        else:
+            _write(b, operator, number, b.op("Mul", b.op("Sub", ends[1], ends[0]), 0.5))
+
+
+def _age_shapes(operator):
+    _shape_outputs(operator, [1] * len(operator.outputs))
+
+
+def _convert_ages(scope, operator, container):
+    b, model = _builder(scope, container), operator.raw_operator
+    matrix = _input_rows(b, operator)
+    mass, feh = (b.row(matrix, column) for column in model.columns_)
+    mass = b.nan_unless(is_present(b, mass), mass)
+    has_feh = is_present(b, feh)
+    ages = AgeGraph(b, model, b.op("Where", has_feh, feh, 0.0), has_feh)
+    covered = ages.covered(mass)
+    log_mass = b.reshape(ages.log_initial(mass, covered), [1, -1])
+    _write(b, operator, 0, b.nan_unless(covered, b.reshape(ages.evaluate(log_mass, 1), [-1])))
+    if len(operator.outputs) > 1:
+        _write(b, operator, 1, ages.flag(mass))
+
+
+def _space_shapes(operator):
+    _check_width(operator)
+    _shape_outputs(operator, [1, 1, 1])
+
+
+def _convert_space(scope, operator, container):
+    b, model = _builder(scope, container), operator.raw_operator
+    n_labels, density = model.n_features_in_, model.density_
+    # Labels of a plain array have no ranges: they are cut as `LabelDensity` does.
+    present, labels = _clean(b, _input_rows(b, operator), n_labels, density.location)
+    complete = b.all_of(*(b.row(present, i) for i in range(n_labels)))
+    scaled = b.op("Div", b.op("Sub", labels, density.location[:, None]), density.scale[:, None])
+    scaled = b.clip(scaled, -1e6, 1e6)
+    one = b.op("Add", b.op("Mul", b.rows(scaled, [0]), 0.0), 1.0)
+    products = pair_products(b, b.stack([one, scaled]), n_labels)
+    answer = space_answers(b, model, products, density.location, density.scale, complete)
+    believed = b.cast(b.op("Less", answer, b.const(OUTSIDE, np.int32)), np.int64)
+    sign = b.op("Sub", b.op("Add", believed, believed), b.const(1, np.int64))
+    score = space_scores(b, density, products, density.location, density.scale)
+    _write(b, operator, 0, sign)
+    _write(b, operator, 1, b.nan_unless(complete, b.op("Sub", score, model.offset_)))
+    _write(b, operator, 2, answer)

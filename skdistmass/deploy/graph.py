@@ -1,0 +1,374 @@
+"""A whole model as one ONNX graph: labels and photometry in, the catalogue's columns out."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skdistmass.columns import EXTRA_COLUMNS, TABLE_2, Bit, mass_columns
+from skdistmass.deploy._ages import AgeGraph
+from skdistmass.deploy._builder import GraphBuilder, onnx_type
+from skdistmass.deploy._errors import scatter_rows
+from skdistmass.deploy._inputs import is_present, label_limits
+from skdistmass.deploy._networks import FusedNetworks, Network
+from skdistmass.deploy._space import pair_products, space_answers, training_bits
+from skdistmass.deploy.card import metadata_of, model_card, seal
+from skdistmass.exceptions import DistMassError, InputError
+from skdistmass.labels import LABEL_NAMES
+from skdistmass.training_sets import TrainingCuts
+from skdistmass.training_space import EDGE, OUTSIDE
+from skdistmass.uncertainty import normal_coverage
+
+__all__ = ["IR_VERSION", "OPSET", "export_model", "graph_inputs", "model_graph"]
+
+#: The lowest opset that has all operators used (ScatterElements came last), and the lowest IR version for it.
+OPSET, IR_VERSION = 11, 6
+_LN_10 = np.log(10.0)
+_PHOTOMETRY = ("MAG", "EXTINCTION")
+
+
+def graph_inputs(input_errors):
+    """Names of a graph's inputs, in order."""
+    errors = tuple(f"{name}_ERR" for name in (*LABEL_NAMES, "MAG")) if input_errors else ()
+    return (*LABEL_NAMES, *_PHOTOMETRY, *errors)
+
+
+def export_model(model, path, *, dtype="float64", input_errors=False, card=None):
+    """Write a fitted model to one ONNX file.
+
+    Parameters
+    ----------
+    model : DistMassModel
+        Fitted.
+    path : path-like
+        The file is replaced as a whole, or not at all.
+    dtype : {"float64", "float32"}, default="float64"
+        Type of inputs, outputs and networks. ``"float64"`` agrees with Python to 1e-9; ``"float32"``, for browsers and
+        graphics processors, to 1e-5. What follows the networks is computed in double precision in either.
+    input_errors : bool, default=False
+        Whether the graph has inputs for the errors of labels and magnitude: TEFF_ERR ... N_FE_ERR and MAG_ERR, NaN
+        where unknown. Without them, label noise is taken to be that of the training stars.
+    card : dict, optional
+        Entries of the model card that the model doesn't know itself, or to put in the place of its own: ``name``,
+        ``training_set``, ``licence``, ``references``, ``limits``, ``date`` (see `skdistmass.deploy.card.model_card`).
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    InputError
+        If `dtype` is another.
+    DistMassError
+        If the file can't be written.
+
+    Notes
+    -----
+    Inputs and outputs are vectors of one length, N, which may be 0. Outputs have the names, units and meaning of
+    `skdistmass.columns`; they are what ``model.predict(table, out_of_fold=False)`` gives. The graph uses standard
+    operators only, of opset 11. It is fully determined by the model and `card`: the same model gives the same bytes.
+
+    Examples
+    --------
+    >>> from skdistmass import DistMassModel
+    >>> from skdistmass.deploy import export_model
+    >>> export_model(DistMassModel(), "model.onnx")
+    Traceback (most recent call last):
+      ...
+    sklearn.exceptions.NotFittedError: This DistMassModel instance is not fitted yet...
+    """
+    import onnx
+
+    check_is_fitted(model, "abs_mag_")
+    proto = model_graph(model, dtype=dtype, input_errors=input_errors)
+    for key, value in metadata_of(model_card(model, dtype, graph_inputs(input_errors), card)).items():
+        proto.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(proto, full_check=True)
+    path = Path(path)
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_bytes(seal(proto.SerializeToString(deterministic=True)))
+        os.replace(partial, path)
+    except OSError as error:
+        raise DistMassError(f"the graph can't be written to {path}: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def model_graph(model, *, dtype="float64", input_errors=False):
+    """Build the graph of a fitted model, without metadata; see `export_model`.
+
+    Returns
+    -------
+    proto : onnx.ModelProto
+    """
+    from onnx import helper, numpy_helper
+
+    from skdistmass._version import __version__
+
+    if dtype not in ("float64", "float32"):
+        raise InputError(f'dtype must be "float64" or "float32", got {dtype!r}.')
+    nodes, constants, names = [], [], {}
+
+    def unique_name(hint):
+        names[hint] = names.get(hint, 0) + 1
+        return f"_{hint}_{names[hint]}"
+
+    def add_node(kind, inputs, outputs, attributes):
+        nodes.append(helper.make_node(kind, inputs, outputs, name=outputs[0], **attributes))
+
+    def add_constant(name, values):
+        constants.append(numpy_helper.from_array(values, name))
+
+    builder = GraphBuilder(add_node, add_constant, unique_name)
+    types = _ModelGraph(builder, model, np.dtype(dtype), input_errors).build()
+    inputs = [helper.make_tensor_value_info(name, onnx_type(dtype), ["N"]) for name in graph_inputs(input_errors)]
+    outputs = [helper.make_tensor_value_info(name, onnx_type(types[name]), ["N"]) for name in types]
+    graph = helper.make_graph(nodes, "skdistmass", inputs, outputs, constants)
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="skdistmass",
+        producer_version=__version__,
+    )
+
+
+class _ModelGraph:
+    """Builds the graph of one model, part by part."""
+
+    def __init__(self, builder, model, dtype, input_errors):
+        self.b, self.model, self.dtype, self.input_errors = builder, model, dtype, input_errors
+        self.columns = {}  # name of the output to the name of its value in double, int32 or bool
+        self.cuts = model.cuts or TrainingCuts()
+        scaler = model.abs_mag_.pipeline_["scaler"]
+        self.center, self.scale = scaler.mean_, scaler.scale_
+
+    def build(self):
+        """Write all nodes, and return the type of each output."""
+        self._read_inputs()
+        self._predict_networks()
+        self._answer_spaces()
+        self._give_distances()
+        self._give_masses()
+        self._give_ages()
+        self._mark_training()
+        return self._write_outputs()
+
+    def _double(self, name):
+        return name if self.dtype == np.float64 else self.b.cast(name, np.float64)
+
+    def _read_inputs(self):
+        """Labels and photometry without what is missing, and where that is."""
+        b, n = self.b, len(LABEL_NAMES)
+        matrix = self._double(b.stack([b.reshape(name, [1, -1]) for name in (*LABEL_NAMES, *_PHOTOMETRY)]))
+        low, high = label_limits(LABEL_NAMES)
+        labels = b.rows(matrix, range(n))
+        possible = b.op("Not", b.op("Or", b.op("Less", labels, low), b.op("Greater", labels, high)))
+        present = b.reshape(is_present(b, b.reshape(matrix, [-1])), [n + 2, -1])
+        self.present = b.op("And", b.rows(present, range(n)), possible)
+        has = [b.row(self.present, i) for i in range(n)]
+        self.has_logg, self.has_feh = has[1], has[2]
+        self.has_three = b.all_of(*has[:3])
+        self.has_five = b.all_of(self.has_three, *has[3:])
+        self.labels = b.op("Where", self.present, labels, self.center[:, None])
+        self.key_labels = b.op("Where", self.present, labels, -1234.5)
+        photometry = b.op("Where", b.rows(present, [n, n + 1]), b.rows(matrix, [n, n + 1]), np.nan)
+        self.mag, self.extinction = b.row(photometry, 0), b.row(photometry, 1)
+        self.scaled = b.op("Div", b.op("Sub", self.labels, self.center[:, None]), self.scale[:, None])
+        one = b.op("Add", b.op("Mul", b.rows(self.scaled, [0]), 0.0), 1.0)
+        self.with_ones = b.stack([one, self.scaled])
+        if self.input_errors:
+            self._read_errors()
+
+    def _read_errors(self):
+        b = self.b
+        names = [*(f"{name}_ERR" for name in LABEL_NAMES), "MAG_ERR"]
+        matrix = self._double(b.stack([b.reshape(name, [1, -1]) for name in names]))
+        usable = b.reshape(is_present(b, b.reshape(matrix, [-1])), [len(names), -1])
+        usable = b.op("And", usable, b.op("Not", b.op("Less", matrix, 0.0)))
+        errors = b.nan_unless(usable, matrix)
+        self.label_errors = b.rows(errors, range(len(LABEL_NAMES)))
+        mag_error = b.row(errors, len(LABEL_NAMES))
+        self.mag_error = b.op("Where", b.op("Greater", mag_error, 0.0), mag_error, self.cuts.mag_error)
+
+    def _predict_networks(self):
+        """Values, scatter and label noise of all networks: of the distance, of the masses, without C and N."""
+        b, model = self.b, self.model
+        parts = [model.abs_mag_, *model.masses_.values()]
+        if model.abs_mag_fallback_ is not None:
+            parts.append(model.abs_mag_fallback_)
+        working = self.with_ones if self.dtype == np.float64 else b.cast(self.with_ones, self.dtype)
+        networks = [Network.from_pipeline(part.pipeline_) for part in parts]
+        fused = FusedNetworks(b, networks, working, self.center, self.scale, self.dtype)
+        values = self._double(fused.outputs())
+        noise = self._label_noise(fused, values, len(parts)) if self.input_errors else None
+        errors = [part.errors_ for part in parts]
+        scatter = scatter_rows(b, errors, self.scaled, self.center, self.scale, noise)
+        lower, upper = (
+            np.array([np.nan if e is None else e.quantile(0.5 + side * normal_coverage(1.0)) for e in errors])
+            for side in (-0.5, 0.5)
+        )
+        bounds = [b.op("Mul", scatter, quantile[:, None]) for quantile in (lower, upper)]
+        masses = range(1, 1 + len(model.masses_))
+        self.mass = b.nan_unless(self.has_five, b.rows(values, masses))
+        self.mass_bounds = [b.rows(bound, masses) for bound in bounds]
+        self.has_abs_mag = self.has_five
+        self.abs_mag, *self.abs_mag_bounds = (b.row(part, 0) for part in (values, *bounds))
+        if model.abs_mag_fallback_ is not None:
+            last = len(parts) - 1
+            self.fallback = b.op("And", self.has_three, b.op("Not", self.has_five))
+            self.has_abs_mag = self.has_three
+            self.abs_mag = b.op("Where", self.fallback, b.row(values, last), self.abs_mag)
+            self.abs_mag_bounds = [
+                b.op("Where", self.fallback, b.row(bound, last), five)
+                for bound, five in zip(bounds, self.abs_mag_bounds, strict=True)
+            ]
+        else:
+            self.fallback = b.op("And", self.has_five, b.op("Not", self.has_five))
+        self.abs_mag = b.nan_unless(self.has_abs_mag, self.abs_mag)
+
+    def _label_noise(self, fused, values, n_parts):
+        """Variance of each network's prediction by the label errors, on the scale where its errors add."""
+        b, n_masses = self.b, len(self.model.masses_)
+        jacobian = self._double(fused.jacobians())
+        spread = b.op("Mul", jacobian, self.label_errors)
+        squares = b.op("Mul", spread, spread)
+        every = np.ones((n_parts, 1, len(LABEL_NAMES)))
+        variance = b.reshape(b.op("MatMul", b.const(every), squares), [n_parts, -1])
+        if self.model.abs_mag_fallback_ is not None:
+            # Errors of C and N, which may well be missing there, are no part of it.
+            without_cn = b.row(squares, n_parts - 1)
+            three = b.reshape(b.op("MatMul", np.ones((1, 3)), b.rows(without_cn, range(3))), [1, -1])
+            variance = b.stack([b.rows(variance, range(n_parts - 1)), three])
+        part = b.op("Sqrt", b.row(variance, 0))
+        if self.model.abs_mag_fallback_ is not None:
+            fallback = b.op("And", self.has_three, b.op("Not", self.has_five))
+            part = b.op("Where", fallback, b.op("Sqrt", b.row(variance, n_parts - 1)), part)
+            part = b.nan_unless(self.has_three, part)
+        else:
+            part = b.nan_unless(self.has_five, part)
+        self.columns["ABS_MAG_LABEL_ERR"] = part
+        # Errors of masses add on the logarithm, whose slope is 1 / mass.
+        masses = b.rows(values, range(1, 1 + n_masses))
+        relative = b.op("Div", b.rows(variance, range(1, 1 + n_masses)), b.op("Mul", masses, masses))
+        rest = [b.rows(variance, range(1 + n_masses, n_parts))] if n_parts > 1 + n_masses else []
+        return b.stack([b.rows(variance, [0]), relative, *rest])
+
+    def _answer_spaces(self):
+        b, model = self.b, self.model
+        products = pair_products(b, self.with_ones, len(LABEL_NAMES))
+
+        def answer(space, present):
+            return space_answers(b, space, products, self.center, self.scale, present)
+
+        self.columns["MASS_SPACE"] = answer(model.mass_space_, self.has_five)
+        space = answer(model.distance_space_, self.has_five)
+        if model.abs_mag_fallback_ is not None:
+            without_cn = answer(model.fallback_space_, self.has_three)
+            # Without two labels nothing better than "edge" can be said.
+            without_cn = b.op(
+                "Where", b.op("Less", without_cn, b.const(EDGE, np.int32)), b.const(EDGE, np.int32), without_cn
+            )
+            space = b.op("Where", self.fallback, without_cn, space)
+        self.columns["DISTANCE_SPACE"] = space
+        self.columns["LABEL_FALLBACK"] = self.fallback
+
+    def _give_distances(self):
+        b, columns = self.b, self.columns
+        lower, upper = self.abs_mag_bounds
+        columns["ABS_MAG"] = self.abs_mag
+        columns["ABS_MAG_ERR"] = b.nan_unless(self.has_abs_mag, b.op("Mul", b.op("Sub", upper, lower), 0.5))
+        if self.input_errors:
+            photometric = b.op("Mul", self.mag_error, self.mag_error)
+            photometric = b.op("Add", photometric, self.cuts.extinction_error**2)
+        else:
+            photometric = self.cuts.mag_error**2 + self.cuts.extinction_error**2
+        near, far = (b.op("Sqrt", b.op("Add", b.op("Mul", side, side), photometric)) for side in (upper, lower))
+        modulus = b.op("Sub", b.op("Sub", self.mag, self.extinction), self.abs_mag)
+        distance = b.op("Mul", self._power_of_ten(modulus, 0.2), 0.01)
+        columns["DISTANCE"] = distance
+        columns["DISTANCE_LO"] = b.op("Mul", distance, self._power_of_ten(near, -0.2))
+        columns["DISTANCE_HI"] = b.op("Mul", distance, self._power_of_ten(far, 0.2))
+        columns["DISTANCE_ERR"] = b.op("Mul", distance, b.op("Mul", b.op("Add", near, far), 0.1 * _LN_10))
+
+    def _power_of_ten(self, exponent, factor):
+        return self.b.op("Exp", self.b.op("Mul", exponent, factor * _LN_10))
+
+    def _give_masses(self):
+        b = self.b
+        self.ln_mass = b.op("Log", self.mass)
+        self.ln_ends = [b.op("Add", self.ln_mass, bound) for bound in self.mass_bounds]
+        self.ends = [b.op("Exp", end) for end in self.ln_ends]
+        for number, scale in enumerate(self.model.masses_):
+            name = mass_columns(scale)[0]
+            self.columns[name] = b.row(self.mass, number)
+            for end, values in zip(("LO", "HI"), self.ends, strict=True):
+                self.columns[f"{name}_{end}"] = b.row(values, number)
+        first = mass_columns(next(iter(self.model.masses_)))[0]
+        width = b.op("Sub", self.columns[f"{first}_HI"], self.columns[f"{first}_LO"])
+        self.columns["MASS_ERR"] = b.op("Mul", width, 0.5)
+
+    def _give_ages(self):
+        b, n_scales, columns = self.b, len(self.model.masses_), self.columns
+        giant = b.op("And", self.has_logg, b.op("Less", b.row(self.labels, 1), _giant_logg()))
+        ages = AgeGraph(b, self.model.age_, b.row(self.labels, 2), self.has_feh, self.dtype)
+        mass = ages.known_mass(self.mass)
+        covered = b.op("And", ages.covered(mass), giant)
+        # An end of an interval that is infinite counts as missing, and takes the other with it.
+        interval = b.op("And", covered, b.op("Less", self.ends[1], np.inf))
+        valid = [covered, *(b.op("And", ages.covered(end), interval) for end in self.ends)]
+        logs = [
+            ages.log_initial(values, inside, ln_mass)
+            for values, inside, ln_mass in zip((mass, *self.ends), valid, (self.ln_mass, *self.ln_ends), strict=True)
+        ]
+        log_age = b.nan_unless(b.stack(valid), ages.evaluate(b.stack(logs), 3 * n_scales))
+        for number, scale in enumerate(self.model.masses_):
+            name = mass_columns(scale)[1]
+            # The lower mass has the higher age.
+            for part, end in enumerate(("", "_HI", "_LO")):
+                columns[name + end] = b.row(log_age, part * n_scales + number)
+        first = b.row(mass, 0)
+        columns["AGE_ERR"] = b.nan_unless(giant, ages.log_age_error(first, columns["MASS_ERR"]))
+        columns["AGE_FLAG"] = b.op("Add", ages.flag(first), b.code(b.op("Not", giant), _not_a_giant()))
+
+    def _mark_training(self):
+        b, model = self.b, self.model
+        factors = np.random.RandomState(0).standard_normal(len(LABEL_NAMES))
+        bits = training_bits(b, model.training_keys_, model.training_bits_, factors, self.key_labels)
+        outside = b.op("Not", b.op("Less", self.columns["MASS_SPACE"], b.const(OUTSIDE, np.int32)))
+        self.columns["BITMASK"] = b.op("Add", bits, b.code(outside, int(Bit.OUTSIDE_MASS_SPACE)))
+
+    def _write_outputs(self):
+        """Name the outputs in the order of a catalogue, in their types."""
+        types = {}
+        for name in _catalog_order(self.model.masses_):
+            if name not in self.columns:
+                continue
+            value = self.columns[name]
+            whole = name in ("BITMASK", "DISTANCE_SPACE", "MASS_SPACE", "AGE_FLAG")
+            types[name] = np.bool_ if name == "LABEL_FALLBACK" else np.int32 if whole else self.dtype
+            self.b.op("Cast", value, output=name, to=onnx_type(types[name]))
+        return types
+
+
+def _giant_logg():
+    from skdistmass.model import GIANT_LOGG
+
+    return GIANT_LOGG
+
+
+def _not_a_giant():
+    from skdistmass.model import NOT_A_GIANT
+
+    return NOT_A_GIANT
+
+
+def _catalog_order(scales):
+    """Names of all columns a catalogue may have, in its order."""
+    for column in (*TABLE_2, *EXTRA_COLUMNS):
+        stem, star, end = column.name.partition("*")
+        if not star:
+            yield column.name
+        for scale in scales if star else ():
+            yield f"{stem}{scale}{end}" if scale else f"{stem.removesuffix('_')}{end}"
