@@ -47,7 +47,9 @@ def main():
         "distance": (distance_training_set(stars, TrainingCuts()), AbsMagRegressor),
         "mass": (mass_training_set(stars, "MASS", TrainingCuts()), CNMassRegressor),
     }
-    print(f"{'':<10}{'stars':>7}  {'recipe':<10}{'scatter':>9}{'DR17 only':>11}{'bias':>9}{'rms':>8}{'against paper':>15}")
+    print(
+        f"{'':<10}{'stars':>7}  {'recipe':<10}{'scatter':>9}{'DR17 only':>11}{'bias':>9}{'rms':>8}{'against paper':>15}"
+    )
     for name, (chosen, estimator) in sets.items():
         ids = np.asarray(stars["APOGEE_ID"])[chosen.rows]
         groups = np.where(ids == "", np.arange(len(ids)).astype(str), ids)

@@ -153,6 +153,7 @@ def demo(out, n_stars, seed, quiet):
     help="Residual distance beyond which a star counts as a binary (section 4.1.1): a number, 'valley' or 'none'.",
 )
 @click.option("--recipe", type=click.Choice(["default", "paper"]), default="default", show_default=True)
+@click.option("--networks", type=click.IntRange(1), help="Networks averaged for each quantity; 1 is quickest.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Networks trained at the same time.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @_overwrite
@@ -167,6 +168,7 @@ def train(
     mass_range,
     binary_threshold,
     recipe,
+    networks,
     jobs,
     seed,
     overwrite,
@@ -194,9 +196,10 @@ def train(
     if binary_threshold != "none":
         binary_filter = BinaryResidualFilter(threshold=_threshold(binary_threshold))
     cuts = TrainingCuts(max_parallax_error, max_extinction, max_mass_error, mass_range)
+    ensemble = {"n_networks": networks} if networks else {}
     model = DistMassModel(
-        new[0](binary_filter=binary_filter),
-        new[1](),
+        new[0](binary_filter=binary_filter, **ensemble),
+        new[1](**ensemble),
         mass_scales=_mass_scales(masses) if masses else "auto",
         cuts=cuts,
         n_jobs=jobs,

@@ -1,0 +1,139 @@
+"""How often the predicted intervals hold the held-back values, for mass and distance of real giants and a mock survey.
+
+    python examples/error_coverage.py [--out FOLDER]
+
+Kepler giants (set SKDISTMASS_DATA to the folder of kepler_giants.fits) in five folds of stars: each fold is predicted
+by models, and by errors, that have not seen it. The reference value has an error of its own, which widens each side of
+the interval in quadrature. On a mock survey the truth itself is known. Draws coverage against log g and the pulls.
+"""
+
+import argparse
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from scipy.special import ndtri
+from sklearn.model_selection import GroupKFold
+
+from skdistmass import AbsMagRegressor, CNMassRegressor, TrainingCuts
+from skdistmass.datasets import data_dir, make_survey, read_survey
+from skdistmass.labels import read_labels
+from skdistmass.training_sets import distance_training_set, mass_training_set
+
+LEVELS = (0.683, 0.954)
+LOGG_EDGES = np.array([-0.5, 1.0, 1.5, 2.0, 2.3, 2.5, 2.7, 3.0, 3.5])
+
+
+def covered(model, X, y, y_err, level, X_err=None):
+    """Tell which values lie in their interval, and return the pulls (errors in units of the half interval)."""
+    predicted = model.predict(X)
+    interval = model.predict_interval(X, coverage=level, X_err=X_err)
+    sides = np.hypot(interval - predicted[:, None], -ndtri(0.5 - 0.5 * level) * y_err[:, None])
+    error = y - predicted
+    side = np.where(error < 0, sides[:, 0], sides[:, 1])
+    return np.abs(error) <= side, error / side
+
+
+def held_back(estimator, X, y, y_err, groups, seed=0):
+    """Coverage and pulls of every star, by models that have not seen it."""
+    inside = {level: np.empty(len(y), bool) for level in LEVELS}
+    pulls = np.empty(len(y))
+    for train, test in GroupKFold(5, shuffle=True, random_state=seed).split(X, groups=groups):
+        model = estimator(random_state=seed).fit(X[train], y[train], groups=groups[train], y_err=y_err[train])
+        for level in LEVELS:
+            inside[level][test], pull = covered(model, X[test], y[test], y_err[test], level)
+            if level == LEVELS[0]:
+                pulls[test] = pull
+    return inside, pulls
+
+
+def print_table(name, logg, inside):
+    """Print coverage over all and by log g; return the bins with 100 stars or more."""
+    print(f"\n{name}\n{'log g':<12}{'stars':>7}" + "".join(f"{level:>9.1%}" for level in LEVELS))
+    print(f"{'all':<12}{len(logg):>7}" + "".join(f"{inside[level].mean():>9.1%}" for level in LEVELS))
+    rows = []
+    for low, high in pairwise(LOGG_EDGES):
+        chosen = (logg >= low) & (logg < high)
+        if chosen.sum() >= 100:
+            rows.append((0.5 * (low + high), *(inside[level][chosen].mean() for level in LEVELS)))
+            print(f"{low:4.1f} - {high:<5.1f}{chosen.sum():>7}" + "".join(f"{value:>9.1%}" for value in rows[-1][1:]))
+    return np.array(rows)
+
+
+def draw(results, path):
+    """Draw coverage against log g and the distribution of the pulls."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    grid = np.linspace(-4, 4, 81)
+    for (name, (rows, pulls)), color in zip(results.items(), ("#0072B2", "#D55E00"), strict=True):
+        for column, (level, marker) in enumerate(zip(LEVELS, "os", strict=True), start=1):
+            left.plot(rows[:, 0], 100 * rows[:, column], marker + "-", color=color, label=f"{name}, {level:.1%}")
+        right.hist(pulls, bins=grid, density=True, histtype="step", color=color, label=name)
+    for level, allowed in zip(LEVELS, (6, 6), strict=True):
+        left.axhspan(100 * level - allowed, 100 * level + allowed, color="0.9", zorder=0)
+        left.axhline(100 * level, color="0.5", lw=0.8, zorder=1)
+    left.set(xlabel=r"$\log g$ [dex, cgs]", ylabel="stars inside their interval [%]", ylim=(50, 102), title="Coverage")
+    left.legend(fontsize=8, loc="lower left", ncols=2)
+    right.plot(grid, np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi), color="black", lw=0.8, label="unit normal")
+    right.set(xlabel=r"(reference - predicted) / 68.3 % half interval", ylabel="density", title="Pulls")
+    right.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def mock_coverage(label_noise):
+    """Coverage of the truth on a mock survey, with and without noise in the labels."""
+    stars = make_survey(16_000, random_state=1, label_noise=label_noise, sentinel_fraction=0, bad_fraction=0)
+    stars = stars[stars["TRUE_LOGG"] < 3.5]
+    X = read_labels(stars).values
+    X_err = np.column_stack([np.asarray(stars[f"{name}_ERR"]) for name in ("TEFF", "LOGG", "M_H", "C_FE", "N_FE")])
+    number = np.unique(np.asarray(stars["APOGEE_ID"]), return_inverse=True)[1]
+    test = number % 3 == 0
+    for name, truth, measured, error, estimator in (
+        ("mass", "TRUE_MASS", "MASS", "MASS_ERR", CNMassRegressor),
+        ("abs. magnitude", "TRUE_ABS_MAG", None, 0.05, AbsMagRegressor),
+    ):
+        true = np.asarray(stars[truth])
+        rng = np.random.default_rng(0)
+        y_err = np.asarray(stars[error]) if measured else np.full(len(true), error)
+        y = np.asarray(stars[measured]) if measured else true + y_err * rng.standard_normal(len(true))
+        train = ~test & np.isfinite(y) & np.isfinite(y_err)
+        model = estimator(random_state=0).fit(
+            X[train], y[train], groups=number[train], y_err=y_err[train], X_err=X_err[train] * label_noise
+        )
+        for kind, given in (("typical label errors", None), ("each star's own", X_err[test] * label_noise)):
+            values = [covered(model, X[test], true[test], np.zeros(test.sum()), level, given)[0] for level in LEVELS]
+            shares = " ".join(f"{inside.mean():.1%}" for inside in values)
+            print(f"mock, label noise {label_noise:g}, {name}, {kind}: {shares} of {test.sum()}")
+
+
+def main():
+    """Print the tables and draw the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("."), help="folder for error_coverage.png")
+    parser.add_argument("--mock-only", action="store_true", help="leave the real stars out")
+    arguments = parser.parse_args()
+    if not arguments.mock_only:
+        stars = read_survey(data_dir() / "kepler_giants.fits")
+        labels = read_labels(stars).values
+        sets = {
+            "distance": (distance_training_set(stars, TrainingCuts()), AbsMagRegressor),
+            "mass": (mass_training_set(stars, "MASS", TrainingCuts()), CNMassRegressor),
+        }
+        results = {}
+        for name, (chosen, estimator) in sets.items():
+            ids = np.asarray(stars["APOGEE_ID"])[chosen.rows]
+            groups = np.where(ids == "", np.arange(len(ids)).astype(str), ids)
+            X = labels[chosen.rows]
+            inside, pulls = held_back(estimator, X, chosen.target, chosen.target_err, groups)
+            results[name] = (print_table(name, X[:, 1], inside), pulls)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        draw(results, arguments.out / "error_coverage.png")
+    print()
+    for label_noise in (0.0, 1.0):
+        mock_coverage(label_noise)
+
+
+if __name__ == "__main__":
+    main()
