@@ -1,0 +1,244 @@
+"""An unfinished catalogue on disk, which survives a kill: rows are added, a journal beside them tells how far it is."""
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from skdistmass.catalog.fits_writer import BLOCK, checksum_cards, datasum
+from skdistmass.exceptions import DistMassError, FileFormatError
+
+__all__ = ["PartFile", "disk_errors", "read_journal"]
+
+JOURNAL_FORMAT = 1
+_PIECE = BLOCK * 5000  # bytes looked at together; a multiple of 4, as checksums want it
+
+
+@contextmanager
+def disk_errors(path, hint=""):
+    """Turn errors of the operating system into one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise DistMassError(f"{path} can't be written: {error.strerror or error}.{hint}") from error
+
+
+def read_journal(path):
+    """Read the journal of an unfinished catalogue.
+
+    Parameters
+    ----------
+    path : path-like
+        The journal.
+
+    Returns
+    -------
+    journal : dict or None
+        None if there is none.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not a journal, or one of an unknown version.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"{path} can't be read ({error}); remove it and make the catalogue anew.") from error
+    try:
+        journal = json.loads(text)
+        known = journal["format"] == JOURNAL_FORMAT
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path} is damaged; remove it and make the catalogue anew.") from error
+    if not known:
+        raise FileFormatError(f"{path} is of another release of skdistmass; remove it and make the catalogue anew.")
+    return journal
+
+
+class PartFile:
+    """A catalogue in FITS under a name of its own, that becomes the catalogue when it is complete.
+
+    The rows on disk that the journal does not yet count are what was being written at the time of a kill; they are
+    written again.
+
+    Parameters
+    ----------
+    target : path-like
+        The file that shall come to be. The part is named after it, with ``.part`` and ``.part.json`` at the end.
+    """
+
+    def __init__(self, target):
+        self.target = Path(target)
+        self.path = self.target.with_name(self.target.name + ".part")
+        self.journal_path = self.target.with_name(self.target.name + ".part.json")
+        self._file = self._primary = self._header = None
+        self.journal = self.record = None
+
+    def exists(self):
+        """Tell whether there is an unfinished catalogue."""
+        return self.path.exists() or self.journal_path.exists()
+
+    def open(self, primary, header, record, journal, *, resume):
+        """Open the part to add rows.
+
+        Parameters
+        ----------
+        primary, header : astropy.io.fits.Header
+            Of the two HDUs.
+        record : numpy.dtype
+            Of a row.
+        journal : dict
+            What to remember; its ``rows_done`` counts.
+        resume : bool
+            Whether to go on with the rows that are there.
+
+        Raises
+        ------
+        DistMassError
+            If it can't be written, or another process is writing it.
+        """
+        self._primary, self._header, self.record = primary, header, record
+        # Sums of 0 stand in the headers until the part is complete.
+        heads = checksum_cards(primary, 0) + checksum_cards(header, 0)
+        self._data_start = len(heads)
+        with disk_errors(self.path):
+            self._file = open(self.path, "r+b" if resume else "w+b")  # noqa: SIM115 (open until the end)
+            self._lock()
+            if resume:
+                self._check_heads(heads, journal)
+            # A kill while the sums were being written may have left the headers half changed.
+            self._file.seek(0)
+            self._file.write(heads)
+            self.journal = dict(journal, format=JOURNAL_FORMAT, heads_sha256=hashlib.sha256(heads).hexdigest())
+            end = self._data_start + journal["rows_done"] * record.itemsize
+            self._file.truncate(end)
+            self._file.seek(end)
+            self._write_journal()
+
+    def _lock(self):
+        """Keep two processes from writing the same part."""
+        try:
+            import fcntl
+        except ImportError:  # not a Unix system
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DistMassError(f"{self.path} is being written by another process; wait for it to end.") from error
+
+    def _check_heads(self, heads, journal):
+        """Refuse to go on with a part whose headers were to be others, or whose rows are not all there."""
+        size = os.fstat(self._file.fileno()).st_size
+        same = journal.get("heads_sha256") == hashlib.sha256(heads).hexdigest()
+        if not same or size < len(heads) + journal["rows_done"] * self.record.itemsize:
+            raise DistMassError(
+                f"{self.path} was begun with other settings, or is damaged; repeat the command as it was, or give "
+                "overwrite (--overwrite) to begin anew."
+            )
+
+    def first_rows(self, count):
+        """Return the first rows that are there."""
+        self._file.seek(self._data_start)
+        rows = np.frombuffer(self._file.read(count * self.record.itemsize), dtype=self.record)
+        self._file.seek(0, os.SEEK_END)
+        return rows
+
+    def append(self, records):
+        """Add rows; they count when they are on disk."""
+        with disk_errors(self.path, " The part is kept: make room and resume (--resume)."):
+            self._file.write(records.tobytes())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.journal["rows_done"] += len(records)
+            self._write_journal()
+
+    def remember(self, **facts):
+        """Add to the journal."""
+        self.journal |= facts
+        with disk_errors(self.journal_path):
+            self._write_journal()
+
+    def _write_journal(self):
+        draft = self.journal_path.with_name(self.journal_path.name + ".new")
+        with open(draft, "w", encoding="utf-8") as file:
+            json.dump(self.journal, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, self.journal_path)
+
+    def pieces(self, rows=50_000):
+        """Yield the rows there are, some at a time."""
+        with open(self.path, "rb") as file:
+            file.seek(self._data_start)
+            left = self.journal["rows_done"]
+            while left > 0:
+                count = min(rows, left)
+                yield np.frombuffer(file.read(count * self.record.itemsize), dtype=self.record)
+                left -= count
+
+    def complete(self, counts):
+        """Write the end of the file, counts and checksums.
+
+        Parameters
+        ----------
+        counts : dict
+            Header keyword to its value, for keywords that are in the header.
+        """
+        with disk_errors(self.path, " The part is kept: make room and resume (--resume)."):
+            end = self._data_start + self.journal["rows_done"] * self.record.itemsize
+            self._file.truncate(end)
+            self._file.seek(end)
+            self._file.write(b"\0" * (-end % BLOCK))
+            self._file.flush()
+            for keyword, value in counts.items():
+                self._header[keyword] = value
+            self._file.seek(self._data_start)
+            data_sum = datasum(iter(lambda: self._file.read(_PIECE), b""))
+            self._file.seek(0)
+            self._file.write(checksum_cards(self._primary, 0) + checksum_cards(self._header, data_sum))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def publish(self, converted=None):
+        """Give the finished file its name, in one step; the unfinished ones go.
+
+        Parameters
+        ----------
+        converted : pathlib.Path, optional
+            The finished file, if it is not the part itself.
+        """
+        with disk_errors(self.target):
+            os.replace(converted or self.path, self.target)
+            _sync_folder(self.target.parent)
+            self.discard()
+
+    def discard(self):
+        """Remove what is unfinished."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        self.journal_path.unlink(missing_ok=True)
+
+    def close(self):
+        """Close the file and leave what is there for a later time."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _sync_folder(folder):
+    """Put a rename on disk; not all systems let a folder be opened for it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
