@@ -132,7 +132,7 @@ def demo(out, n_stars, seed, quiet):
 
 
 @main.command()
-@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_output
 @click.option(
     "--mass",
@@ -144,6 +144,7 @@ def demo(out, n_stars, seed, quiet):
 )
 @click.option("--max-parallax-error", type=float, default=0.15, show_default=True, help="Fractional (section 4.1).")
 @click.option("--max-extinction", type=float, default=0.5, show_default=True, help="A_K in mag (section 4.1).")
+@click.option("--assume-extinction", type=float, help="A_K in mag for stars that have none; else they are left out.")
 @click.option("--max-mass-error", type=float, default=0.10, show_default=True, help="Fractional (section 5.3).")
 @click.option("--mass-range", type=(float, float), default=(0.5, 4.0), show_default=True, help="In solar masses.")
 @click.option(
@@ -159,11 +160,12 @@ def demo(out, n_stars, seed, quiet):
 @_overwrite
 @_quiet
 def train(
-    table,
+    tables,
     output,
     masses,
     max_parallax_error,
     max_extinction,
+    assume_extinction,
     max_mass_error,
     mass_range,
     binary_threshold,
@@ -174,9 +176,9 @@ def train(
     overwrite,
     quiet,
 ):
-    """Train a model on TABLE.
+    """Train a model on one TABLE or several.
 
-    TABLE is a file (FITS, VOTable, Parquet, CSV or ECSV) with one row per star: the labels TEFF, LOGG, M_H (or FE_H),
+    A TABLE is a file (FITS, VOTable, Parquet, CSV or ECSV) with one row per star: the labels TEFF, LOGG, M_H (or FE_H),
     C_FE and N_FE; for the distances K, A_K and a parallax or Gaia distance; for the masses MASS and MASS_ERR, or
     several such pairs. The column names of APOGEE's allStar files are understood.
 
@@ -185,17 +187,19 @@ def train(
     from skdistmass.abs_mag import AbsMagRegressor
     from skdistmass.binaries import BinaryResidualFilter
     from skdistmass.cn_mass import CNMassRegressor
-    from skdistmass.datasets import read_survey
+    from skdistmass.datasets import read_survey, stack_surveys
     from skdistmass.model import DistMassModel
     from skdistmass.training_sets import TrainingCuts
 
     _check_output(output, overwrite)
-    stars = read_survey(table)
+    stars = stack_surveys([read_survey(table) for table in tables])
     new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
     binary_filter = None
     if binary_threshold != "none":
         binary_filter = BinaryResidualFilter(threshold=_threshold(binary_threshold))
-    cuts = TrainingCuts(max_parallax_error, max_extinction, max_mass_error, mass_range)
+    cuts = TrainingCuts(
+        max_parallax_error, max_extinction, max_mass_error, mass_range, assumed_extinction=assume_extinction
+    )
     ensemble = {"n_networks": networks} if networks else {}
     model = DistMassModel(
         new[0](binary_filter=binary_filter, **ensemble),
@@ -209,7 +213,7 @@ def train(
         model.fit(stars, progress=progress)
     model.save(output)
     if not quiet:
-        click.echo(f"{table}: {len(stars)} rows")
+        click.echo(f"{', '.join(map(str, tables))}: {len(stars)} rows")
         click.echo(training_report(model))
         click.echo(f"wrote {output}")
 

@@ -29,6 +29,9 @@ class TrainingCuts:
         Masses beyond it (Msun) are taken for failures of the seismology, not for stars.
     extinction_error : float, default=0.02
         Error assumed for A_K (mag), which with those of parallax and magnitude makes the error of M_K.
+    assumed_extinction : float or None, default=None
+        A_K (mag) to assume, with an error as large, for stars that have none: for surveys away from the plane. By
+        default such stars are left out.
     mag_error : float, default=0.02
         Error assumed for a magnitude that has none (mag).
     cluster_distance_error : float, default=0.08
@@ -44,6 +47,7 @@ class TrainingCuts:
     max_mass_error: float = 0.10
     mass_range: tuple[float, float] = (0.5, 4.0)
     extinction_error: float = 0.02
+    assumed_extinction: float | None = None
     mag_error: float = 0.02
     cluster_distance_error: float = 0.08
     parallax_zero_point: dict = field(default_factory=lambda: {"Gaia DR2": -0.053, "Gaia EDR3": -0.021})
@@ -173,6 +177,11 @@ def distance_training_set(table, cuts, *, names=LABEL_NAMES):
     mag_err = optional_floats(table, "K_ERR", "mag", high=True)
     extinction = optional_floats(table, "A_K", "mag", high=True)
     cut("no K magnitude", ~np.isfinite(mag))
+    extinction_err = np.full(len(table), cuts.extinction_error)
+    if cuts.assumed_extinction is not None:
+        assumed = ~np.isfinite(extinction)
+        extinction[assumed] = cuts.assumed_extinction
+        extinction_err[assumed] = np.maximum(cuts.assumed_extinction, cuts.extinction_error)
     cut("no extinction", ~np.isfinite(extinction))
     cut(f"A_K > {cuts.max_extinction:g}", extinction > cuts.max_extinction)
     distance, error, _ = reference_distances(table, cuts)
@@ -181,7 +190,7 @@ def distance_training_set(table, cuts, *, names=LABEL_NAMES):
     mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
     rows = np.flatnonzero(cut.kept)
     target = absolute_magnitude(mag, extinction, distance)
-    target_err = absolute_magnitude_error(mag_err, cuts.extinction_error, error)
+    target_err = absolute_magnitude_error(mag_err, extinction_err, error)
     return TrainingSet(rows, target[rows], target_err[rows], cut.removed)
 
 

@@ -226,7 +226,16 @@ class _InMemory:
         self.n_rows = lengths.pop() if lengths else 0
 
     def column(self, name):
-        return get_column(self._table, name)
+        column = get_column(self._table, name)
+        if isinstance(column, Column):
+            return column
+        unit, mask = getattr(column, "unit", None), getattr(column, "mask", None)
+        if hasattr(column, "unmasked"):
+            column = column.unmasked
+        values = column.value if isinstance(column, u.Quantity) else np.ma.getdata(column)
+        if mask is not None and np.ndim(mask):
+            return MaskedColumn(np.asarray(values), name=name, unit=unit, mask=mask)
+        return Column(np.asarray(values), name=name, unit=unit)
 
 
 def canonical_survey(table):
@@ -253,7 +262,7 @@ def canonical_survey(table):
     >>> from skdistmass.datasets import canonical_survey
     >>> stars = canonical_survey({"teff": [4800.0], "FE_H": [-0.1], "GAIAEDR3_R_MED_PHOTOGEO": [1500.0]})
     >>> stars.colnames, float(stars["GAIAEDR3_DIST"][0])
-    (['TEFF', 'M_H', 'GAIAEDR3_DIST', 'GAIAEDR3_DIST_SRC'], 1.5)
+    (['TEFF', 'M_H', 'GAIAEDR3_DIST', 'GAIAEDR3_DIST_SRC', 'FE_H'], 1.5)
     """
     if "SKDM_COLUMNS" in getattr(table, "meta", ()):
         return table
