@@ -1,0 +1,166 @@
+"""Metrics find the errors that a mock catalogue was given."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skdistmass.validation import (
+    MissingInputError,
+    age_in_clusters,
+    age_statistics,
+    cluster_distances,
+    cluster_summary,
+    compare_columns,
+    coverage,
+    distance_by_logg,
+    distance_residuals,
+    mass_by,
+)
+from skdistmass.validation._statistics import binned_statistics, compare_samples, robust_fit
+
+
+def test_distance_scatter_is_what_was_put_in(plain):
+    table = distance_by_logg(plain)
+    assert table["N"].sum() > 8000
+    # 6 % of noise and the error of the parallaxes.
+    expected = np.hypot(0.06, table["REFERENCE_ERR"])
+    many = table["N"] > 300
+    np.testing.assert_allclose(table["SCATTER"][many], expected[many], rtol=0.15)
+    assert np.all(np.abs(table["BIAS"][many]) < 0.02)
+    assert np.all((table["Q25"] < table["MAD_STD"]) & (table["MAD_STD"] < 1.4826 * table["Q75"]))
+
+
+def test_poor_and_cluster_distances_are_not_judged_by():
+    stars = Table({"DISTANCE": np.ones(4), "LOGG": np.ones(4), "REFERENCE_DIST": np.ones(4)})
+    stars["REFERENCE_DIST_ERR"] = [0.1, 0.2, 0.05, np.nan]
+    stars["REFERENCE_DIST_SRC"] = ["Gaia", "Gaia", "cluster", "Gaia"]
+    error, reference_error = distance_residuals(stars)
+    assert np.isfinite(error).tolist() == [True, False, False, True]
+    np.testing.assert_allclose(reference_error, [0.1, np.nan, np.nan, np.nan])
+
+
+def test_clusters_at_their_distances(plain):
+    table = cluster_distances(plain)
+    summary = cluster_summary(table)
+    assert len(table) == 16
+    assert abs(summary["bias"]) < 0.015
+    assert summary["scatter"] < 0.03
+    assert 0.045 < summary["within"] < 0.075
+    assert not table["DEVIANT"].any()
+
+
+def test_the_one_cluster_that_is_off_is_found(planted):
+    table = cluster_distances(planted)
+    assert table["CLUSTER"][table["DEVIANT"]].tolist() == ["M67"]
+    row = table[table["CLUSTER"] == "M67"][0]
+    assert row["ERROR"] == pytest.approx(0.3, abs=0.04)
+    assert row["WITHIN"] > 0.25
+    assert row["SCATTER"] < 0.12
+
+
+def test_distances_of_other_clusters_can_be_given(plain):
+    table = cluster_distances(plain, distances={"M67": 1.8})
+    assert table["ERROR"][table["CLUSTER"] == "M67"][0] == pytest.approx(-0.5, abs=0.03)
+
+
+def test_few_clusters_are_not_held_against_each_other():
+    stars = Table({"CLUSTER": ["M67"] * 3 + ["M3"] * 3, "DISTANCE": [0.9] * 3 + [20.0] * 3})
+    table = cluster_distances(stars)
+    assert np.isnan(table["P_VALUE"]).all()
+    assert not table["DEVIANT"].any()
+
+
+def test_mass_scatter_is_what_was_put_in(plain):
+    for by in ("LOGG", "MASS"):
+        table = mass_by(plain, by, predicted="MASS_CAL")
+        many = table["N"] > 200
+        assert many.sum() >= 3
+        expected = np.hypot(0.08, table["REFERENCE_ERR"])
+        np.testing.assert_allclose(table["SCATTER"][many], expected[many], rtol=0.25)
+    with pytest.raises(MissingInputError, match="not by 'COLOUR'"):
+        mass_by(plain, "COLOUR")
+
+
+def test_ages_and_their_scatter_in_clusters(plain):
+    table = age_statistics(plain)
+    assert table["REFERENCE"].tolist() == ["AGE_TRUE"]
+    # The noise of 8 % in mass, times the slope of the relation.
+    assert 0.05 < table["SCATTER"][0] < 0.2
+    inside = age_in_clusters(plain)
+    assert {"CLUSTER", "N", "MEDIAN", "STD", "ROBUST_SCATTER"} == set(inside.colnames)
+    assert np.all(inside["N"] >= 3)
+    assert np.median(inside["STD"]) < 0.2
+
+
+def test_coverage_of_honest_and_of_boastful_errors(plain):
+    table = coverage(plain)
+    assert table["QUANTITY"].tolist() == ["DISTANCE", "MASS_CAL"]
+    np.testing.assert_allclose(table["FOUND_68"], 0.6827, atol=0.04)
+    np.testing.assert_allclose(table["FOUND_95"], 0.9545, atol=0.03)
+    boast = plain.copy()
+    for end in ("LO", "HI"):
+        boast[f"DISTANCE_{end}"] = boast["DISTANCE"] + (boast[f"DISTANCE_{end}"] - boast["DISTANCE"]) / 10
+    assert coverage(boast)["FOUND_68"][0] < 0.5
+
+
+def test_columns_are_compared_on_common_stars():
+    stars = Table({"A": [1.0, 2.2, np.nan, 4.4, -1.0], "B": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    row = compare_columns(stars, "A", "B")[0]
+    assert row["N"] == 3
+    assert row["BIAS"] == pytest.approx(0.1)
+    with pytest.raises(MissingInputError, match="no column C"):
+        compare_columns(stars, "A", "C")
+    with pytest.raises(MissingInputError, match="kind is 'speed'"):
+        compare_columns(stars, "A", "B", "speed")
+
+
+@given(
+    slope=st.floats(-5, 5),
+    offset=st.floats(-100, 100),
+    scale=st.floats(1e-3, 1e3),
+    seed=st.integers(0, 1000),
+)
+def test_robust_fit_finds_the_line_whatever_the_unit(slope, offset, scale, seed):
+    rng = np.random.default_rng(seed)
+    x = scale * rng.standard_normal(200)
+    y = offset + slope * x / scale + 0.1 * rng.standard_normal(200)
+    y[::25] += 30.0
+    fit = robust_fit(y, x=x)
+    assert abs(fit.slopes["x"] * scale - slope) < 6 * fit.errors["x"] * scale
+    assert 0.005 < fit.errors["x"] * scale < 0.02
+
+
+def test_errors_of_the_fit_are_the_scatter_of_repeated_fits():
+    slopes, errors = [], []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        x, z = rng.standard_normal((2, 150))
+        y = 0.3 * x - z + (0.5 + np.abs(x)) * rng.standard_normal(150)  # uneven scatter
+        fit = robust_fit(y, x=x, z=z)
+        slopes.append(fit.slopes["x"])
+        errors.append(fit.errors["x"])
+    assert np.mean(slopes) == pytest.approx(0.3, abs=0.03)
+    assert np.mean(errors) == pytest.approx(np.std(slopes), rel=0.15)
+
+
+def test_too_few_stars_for_a_fit():
+    with pytest.raises(MissingInputError, match="15 stars are left for a fit; 16 are needed"):
+        robust_fit(np.arange(15.0), x=np.arange(15.0))
+
+
+def test_bins_leave_nan_out():
+    table = binned_statistics(np.array([1.0] * 6 + [np.nan]), np.array([0.1] * 6 + [9.0]), (0, 2, 4), name="X")
+    assert table["N"].tolist() == [6]
+    assert np.isnan(table["REFERENCE_ERR"][0])
+
+
+def test_two_samples():
+    rng = np.random.default_rng(0)
+    same = compare_samples(rng.standard_normal(500), rng.standard_normal(400))
+    other = compare_samples(rng.standard_normal(500), 0.5 + rng.standard_normal(400))
+    assert same["P_VALUE"] > 0.01
+    assert abs(same["DIFFERENCE"]) < 4 * same["DIFFERENCE_ERR"]
+    assert other["P_VALUE"] < 1e-6
+    assert other["DIFFERENCE"] == pytest.approx(0.5, abs=4 * other["DIFFERENCE_ERR"])
