@@ -21,6 +21,7 @@ __all__ = [
     "column_names",
     "find_column",
     "get_column",
+    "is_null",
     "is_sentinel",
     "is_table",
     "out_of_range",
@@ -93,14 +94,13 @@ def is_sentinel(values, *, high=True):
     array([False,  True,  True, False])
     """
     values = np.asarray(values)
-    mask = values <= _LOWEST_VALUE
+    mask = np.asarray(values <= _LOWEST_VALUE)
     if high:
         # Cheap test first: on a survey's labels hardly any value is near a placeholder.
-        candidates = values >= _HIGH_SENTINELS[0] - 1e-4
+        candidates = np.asarray(values >= _HIGH_SENTINELS[0] - 1e-4)
         if candidates.any():
             found = values[candidates].astype(np.float64)
             near = np.abs(found[:, None] - _HIGH_SENTINELS) <= 2e-7 * _HIGH_SENTINELS
-            mask = mask.copy()
             mask[candidates] = near.any(axis=1)
     return mask
 
@@ -190,8 +190,9 @@ def _convert(values, own_unit, unit, name):
     if own_unit == wanted or (logarithmic and own_unit in (u.dimensionless_unscaled, u.dex)):
         return values
     try:
-        return u.Quantity(values, own_unit).to(wanted, equivalencies=u.temperature()).value
-    except u.UnitConversionError as error:
+        # Asked of the unit, because a Quantity of a logarithmic one can't be made.
+        return own_unit.to(wanted, values, equivalencies=u.temperature())
+    except (u.UnitConversionError, ValueError) as error:  # an unrecognised unit raises ValueError
         raise UnitError(
             f"column {name} has the unit {own_unit}, which can't be converted to {wanted}; "
             "give it in a unit of that kind, or without a unit if the numbers are right as they are."
@@ -245,7 +246,7 @@ def as_floats(column, unit=None, *, name="values", sentinels=True, high_sentinel
         column = column.to_numpy(dtype=None)
     raw = np.ma.getdata(column) if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
     if raw.dtype.kind == "O":
-        raw = np.array([np.nan if _is_null(value) else value for value in raw.ravel()]).reshape(raw.shape)
+        raw = np.array([np.nan if is_null(value) else value for value in raw.ravel()]).reshape(raw.shape)
     if raw.dtype.kind not in "fiub":
         raise ColumnError(f"column {name} holds {raw.dtype} values, not numbers.")
     values = raw.astype(np.float64)
@@ -259,8 +260,8 @@ def as_floats(column, unit=None, *, name="values", sentinels=True, high_sentinel
     return values if own_unit is None or unit is None else _convert(values, own_unit, unit, name)
 
 
-def _is_null(value):
-    """Tell whether an object of an object array stands for a missing value (None, pandas.NA, a masked constant)."""
+def is_null(value):
+    """Tell whether an object of an object array stands for a missing value: None, pandas.NA, a masked constant."""
     return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")
 
 

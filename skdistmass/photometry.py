@@ -1,6 +1,11 @@
-"""Magnitudes and distances: the distance modulus, parallaxes and the weighting of two distances."""
+"""Magnitudes and distances: the distance modulus, parallaxes and the weighting of two distances.
+
+Columns and quantities with a unit are converted to the one named in the docstring, plain numbers taken to be in it.
+"""
 
 import numpy as np
+
+from skdistmass.labels import as_floats
 
 __all__ = [
     "absolute_magnitude",
@@ -15,6 +20,15 @@ __all__ = [
 # d(ln distance) / d(distance modulus)
 _LN_DISTANCE_PER_MAG = np.log(10.0) / 5.0
 _KPC_AT_ZERO_MODULUS = 0.01
+
+
+def _floats(values, unit, name):
+    """Floats in a unit; survey placeholders are for the readers of tables to find."""
+    return as_floats(values, unit, name=name, sentinels=False)
+
+
+def _dereddened(mag, extinction):
+    return _floats(mag, "mag", "mag") - _floats(extinction, "mag", "extinction")
 
 
 def distance_from_magnitude(abs_mag, mag, extinction):
@@ -36,7 +50,7 @@ def distance_from_magnitude(abs_mag, mag, extinction):
     >>> float(distance_from_magnitude(abs_mag=-1.6, mag=8.5, extinction=0.1))
     1.0
     """
-    modulus = np.asarray(mag, float) - np.asarray(extinction, float) - np.asarray(abs_mag, float)
+    modulus = _dereddened(mag, extinction) - _floats(abs_mag, "mag", "abs_mag")
     return _KPC_AT_ZERO_MODULUS * 10.0 ** (0.2 * modulus)
 
 
@@ -61,10 +75,10 @@ def absolute_magnitude(mag, extinction, distance):
     >>> float(absolute_magnitude(mag=8.5, extinction=0.1, distance=1.0))
     -1.6
     """
-    distance = np.asarray(distance, float)
+    distance = _floats(distance, "kpc", "distance")
     with np.errstate(invalid="ignore", divide="ignore"):
         modulus = 5.0 * np.log10(np.where(distance > 0, distance, np.nan) / _KPC_AT_ZERO_MODULUS)
-    return np.asarray(mag, float) - np.asarray(extinction, float) - modulus
+    return _dereddened(mag, extinction) - modulus
 
 
 def absolute_magnitude_error(mag_err, extinction_err, fractional_distance_error):
@@ -82,8 +96,12 @@ def absolute_magnitude_error(mag_err, extinction_err, fractional_distance_error)
     error : ndarray
         Standard deviation (mag).
     """
-    distance_part = np.asarray(fractional_distance_error, float) / _LN_DISTANCE_PER_MAG
-    return np.sqrt(np.square(mag_err) + np.square(extinction_err) + np.square(distance_part))
+    parts = (
+        _floats(mag_err, "mag", "mag_err"),
+        _floats(extinction_err, "mag", "extinction_err"),
+        _floats(fractional_distance_error, "", "fractional_distance_error") / _LN_DISTANCE_PER_MAG,
+    )
+    return np.sqrt(sum(map(np.square, parts)))
 
 
 def fractional_distance_error(magnitude_error):
@@ -95,7 +113,7 @@ def fractional_distance_error(magnitude_error):
     >>> float(fractional_distance_error(0.1).round(4))
     0.0461
     """
-    return _LN_DISTANCE_PER_MAG * np.asarray(magnitude_error, float)
+    return _LN_DISTANCE_PER_MAG * _floats(magnitude_error, "mag", "magnitude_error")
 
 
 def distance_error(distance, abs_mag_err, mag_err=0.0, extinction_err=0.0):
@@ -113,8 +131,9 @@ def distance_error(distance, abs_mag_err, mag_err=0.0, extinction_err=0.0):
     error : ndarray
         Standard deviation (kpc).
     """
-    modulus_error = np.sqrt(np.square(abs_mag_err) + np.square(mag_err) + np.square(extinction_err))
-    return np.asarray(distance, float) * fractional_distance_error(modulus_error)
+    parts = {"abs_mag_err": abs_mag_err, "mag_err": mag_err, "extinction_err": extinction_err}
+    modulus_error = np.sqrt(sum(np.square(_floats(part, "mag", name)) for name, part in parts.items()))
+    return _floats(distance, "kpc", "distance") * fractional_distance_error(modulus_error)
 
 
 def distance_from_parallax(parallax, zero_point=0.0):
@@ -141,7 +160,7 @@ def distance_from_parallax(parallax, zero_point=0.0):
     >>> distance_from_parallax([0.5, -0.1])
     array([ 2., nan])
     """
-    corrected = np.asarray(parallax, float) - np.asarray(zero_point, float)
+    corrected = _floats(parallax, "mas", "parallax") - _floats(zero_point, "mas", "zero_point")
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(corrected > 0, 1.0 / corrected, np.nan)
 
@@ -168,8 +187,14 @@ def weighted_distance(distance, distance_err, reference, reference_err):
     >>> mean, error.round(3)
     (array([1.1, 2. ]), array([0.071, 0.2  ]))
     """
-    values = np.stack(np.broadcast_arrays(np.asarray(distance, float), np.asarray(reference, float)))
-    errors = np.stack(np.broadcast_arrays(np.asarray(distance_err, float), np.asarray(reference_err, float)))
+    given = {
+        "distance": distance,
+        "reference": reference,
+        "distance_err": distance_err,
+        "reference_err": reference_err,
+    }
+    columns = np.broadcast_arrays(*(_floats(values, "kpc", name) for name, values in given.items()))
+    values, errors = np.stack(columns[:2]), np.stack(columns[2:])
     with np.errstate(invalid="ignore", divide="ignore"):
         weights = np.where(np.isfinite(values) & (errors > 0) & np.isfinite(errors), errors**-2.0, 0.0)
         total = weights.sum(axis=0)

@@ -1,0 +1,93 @@
+"""Magnitudes, distances and parallaxes, against the formulas and against each other."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.table import Column
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skdistmass.exceptions import UnitError
+from skdistmass.photometry import (
+    absolute_magnitude,
+    absolute_magnitude_error,
+    distance_error,
+    distance_from_magnitude,
+    distance_from_parallax,
+    fractional_distance_error,
+    weighted_distance,
+)
+
+magnitudes = st.floats(-10, 25)
+
+
+@given(magnitudes, magnitudes, st.floats(0, 5))
+def test_distance_and_absolute_magnitude_are_inverse(abs_mag, mag, extinction):
+    distance = distance_from_magnitude(abs_mag, mag, extinction)
+    assert absolute_magnitude(mag, extinction, distance) == pytest.approx(abs_mag, abs=1e-10)
+    assert distance == pytest.approx(0.01 * 10 ** (0.2 * (mag - extinction - abs_mag)), rel=1e-12)
+
+
+def test_ten_parsecs():
+    assert distance_from_magnitude(4.83, 4.83, 0.0) == 0.01
+
+
+@pytest.mark.parametrize("distance", [0.0, -1.0, np.nan])
+def test_no_magnitude_without_a_distance(distance):
+    assert np.isnan(absolute_magnitude(8.0, 0.1, distance))
+
+
+def test_units_are_converted_or_refused():
+    assert absolute_magnitude(8.5, 0.1, [1000.0] * u.pc) == pytest.approx([-1.6])
+    assert distance_from_parallax(Column([500.0], unit="uas")) == pytest.approx([2.0])
+    mean, error = weighted_distance([1.0] * u.kpc, [0.1] * u.kpc, [1200.0] * u.pc, [100.0] * u.pc)
+    assert mean == pytest.approx([1.1])
+    assert error == pytest.approx([0.1 / np.sqrt(2)])
+    with pytest.raises(UnitError, match="column distance has the unit mas"):
+        absolute_magnitude(8.5, 0.1, [1.0] * u.mas)
+
+
+@given(st.floats(1e-4, 0.02), st.floats(0.01, 50.0))
+def test_errors_follow_by_finite_differences(step, distance):
+    abs_mag = absolute_magnitude(10.0, 0.0, distance)
+    above, below = (distance_from_magnitude(abs_mag + side * step, 10.0, 0.0) for side in (-0.5, 0.5))
+    assert distance_error(distance, step) == pytest.approx(above - below, rel=1e-4)
+    assert fractional_distance_error(absolute_magnitude_error(0.0, 0.0, step)) == pytest.approx(step)
+
+
+def test_independent_errors_add_in_quadrature():
+    assert absolute_magnitude_error(0.3, 0.4, 0.0) == pytest.approx(0.5)
+    assert distance_error(2.0, 0.0, 0.3, 0.4) == pytest.approx(distance_error(2.0, 0.5))
+
+
+def test_parallax_zero_point_is_subtracted():
+    assert distance_from_parallax([1.0, 0.0, -0.01], -0.02) == pytest.approx([1 / 1.02, 50.0, 100.0])
+    assert np.isnan(distance_from_parallax([-0.03, np.nan, 0.0], [-0.02, 0.0, 0.0])).all()
+
+
+positive = st.floats(0.01, 100.0)
+
+
+@given(positive, positive, positive, positive)
+def test_weighted_mean(first, first_err, second, second_err):
+    mean, error = weighted_distance(first, first_err, second, second_err)
+    assert min(first, second) - 1e-9 <= mean <= max(first, second) + 1e-9
+    assert error < (1 + 1e-12) * min(first_err, second_err)
+    swapped = weighted_distance(second, second_err, first, first_err)
+    assert [float(mean), float(error)] == pytest.approx([float(value) for value in swapped])
+
+
+def test_one_error_for_all_stars():
+    # Two stars, so that an error mixed up with a star would fit.
+    mean, error = weighted_distance([1.0, 2.0], 0.1, [3.0, 4.0], 0.3)
+    assert mean == pytest.approx([1.2, 2.2])
+    assert error == pytest.approx(2 * [0.1 * 0.9**0.5])
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.0, -1.0, np.inf])
+def test_a_distance_without_an_error_has_no_weight(bad):
+    mean, error = weighted_distance([1.0], [bad], [2.0], [0.1])
+    assert (mean[0], error[0]) == pytest.approx((2.0, 0.1))
+    mean, error = weighted_distance([1.0], [bad], [2.0], [bad])
+    assert np.isnan(mean).all()
+    assert np.isnan(error).all()
