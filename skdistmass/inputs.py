@@ -11,6 +11,7 @@ from skdistmass.labels import (
     LABELS,
     as_floats,
     find_column,
+    is_null,
     is_sentinel,
     is_table,
     out_of_range,
@@ -30,15 +31,15 @@ __all__ = [
 _KNOWN_NAMES = {name for label in LABELS for name in (label.name, *label.aliases)}
 
 
-def _read_by_name(X):
+def _read_by_name(X, names=None):
     """Tell whether the columns of `X` are to be picked by name.
 
-    Those of a data frame are only if it holds a label: a frame with other names is an array with feature names, as
-    everywhere in scikit-learn.
+    Those of a data frame are only if it holds a label, or if names are asked for: a frame with other names is an array
+    with feature names, as everywhere in scikit-learn.
     """
     if not is_table(X):
         return False
-    if hasattr(X, "iloc"):
+    if hasattr(X, "iloc") and names is None:
         return any(str(name).upper() in _KNOWN_NAMES for name in X.columns)
     return True
 
@@ -62,7 +63,7 @@ def validate_labels(estimator, X, *, reset, names=None):
     values : ndarray of float64, shape (n_rows, n_features)
         NaN where a value is missing, infinite, a survey placeholder or, in a table, out of the label's range.
     """
-    if _read_by_name(X):
+    if _read_by_name(X, names):
         if reset:
             names = tuple(names or LABEL_NAMES)
         elif hasattr(estimator, "feature_names_in_"):
@@ -128,7 +129,7 @@ def validate_label_errors(estimator, X_err, n_rows):
         If a table lacks a column.
     """
     n_labels = estimator.n_features_in_
-    if _read_by_name(X_err):
+    if is_table(X_err):
         names = [str(name) for name in getattr(estimator, "feature_names_in_", LABEL_NAMES[:n_labels])]
         columns = {name: estimator.label_columns_.get(name, name) for name in names}
         units = {label.name: None if label.unit.startswith("dex") else label.unit for label in LABELS}
@@ -143,7 +144,8 @@ def validate_label_errors(estimator, X_err, n_rows):
             ]
         )
     else:
-        errors = as_floats(X_err, name="X_err")
+        # An error of 99 K is an error like any other.
+        errors = as_floats(X_err, name="X_err", high_sentinels=False)
     if errors.shape == (n_labels,):
         errors = np.broadcast_to(errors, (n_rows, n_labels))
     allowed = (n_rows, n_labels), (n_rows, n_labels, n_labels)
@@ -219,7 +221,8 @@ def check_groups(groups, n_rows):
     if plain.shape != (n_rows,):
         raise InputError(f"groups has shape {plain.shape}; one group for each of the {n_rows} rows is needed.")
     if plain.dtype.kind == "O":
-        plain = plain.astype(str)
+        # Blank for None, NaN and pandas' NA, which are the values that do not equal themselves or are not values.
+        plain = np.array(["" if is_null(value) or value != value else str(value) for value in plain], dtype=str)
     blank = (
         np.isnan(plain)
         if plain.dtype.kind == "f"
