@@ -1,5 +1,7 @@
 """The small networks inside the regressors: trained by any solver, merged and rescaled, always plain `MLPRegressor`."""
 
+import math
+
 import numpy as np
 from scipy.linalg import block_diag
 from sklearn.neural_network import MLPRegressor
@@ -104,7 +106,8 @@ hidden_layer_sizes, activation
     if solver == "lbfgs" and early_stopping:
         raise InputError("early_stopping=True has no effect with solver='lbfgs'; use 'lm', 'adam' or 'sgd'.")
     shared |= {"solver": solver, "learning_rate_init": learning_rate_init}
-    shared["batch_size"] = batch_size if batch_size == "auto" else min(batch_size, len(X))
+    n_trained = len(X) - math.ceil(validation_fraction * len(X)) if early_stopping else len(X)
+    shared["batch_size"] = batch_size if batch_size == "auto" else max(1, min(batch_size, n_trained))
     shared["max_fun"] = 100 * max_iter
     trained = _EvenBatchMLPRegressor(**shared).fit(X, y, sample_weight=sample_weight)
     network = MLPRegressor(**shared)
