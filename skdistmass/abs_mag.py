@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.base import clone
 
+from skdistmass.exceptions import InputError
 from skdistmass.label_regressor import LabelRegressor
 from skdistmass.labels import as_floats
 from skdistmass.photometry import distance_from_magnitude
@@ -24,7 +25,7 @@ class AbsMagRegressor(LabelRegressor):
         Finds unresolved binaries among the training stars, which are then left out (section 4.1.1). It never drops a
         star at prediction. Its own parameters are reached as ``binary_filter__threshold`` and so on.
     hidden_layer_sizes, activation, solver, alpha, n_networks, batch_size, learning_rate_init, max_iter, tol, \
-early_stopping, validation_fraction, n_iter_no_change, error_model, cv, labels, random_state
+early_stopping, validation_fraction, n_iter_no_change, error_model, n_folds, labels, random_state
         As in `skdistmass.label_regressor.LabelRegressor`. The defaults were chosen by cross-validation on real stars
         (``examples/choose_defaults.py``).
 
@@ -72,13 +73,13 @@ oof_prediction_, errors_
         n_networks=4,
         batch_size="auto",
         learning_rate_init=0.001,
-        max_iter=200,
+        max_iter=500,
         tol=1e-4,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=5,
         error_model="conformal",
-        cv=5,
+        n_folds=5,
         labels=None,
         random_state=None,
     ):
@@ -96,7 +97,7 @@ oof_prediction_, errors_
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             error_model=error_model,
-            cv=cv,
+            n_folds=n_folds,
             labels=labels,
             random_state=random_state,
         )
@@ -110,6 +111,11 @@ oof_prediction_, errors_
             return super()._fit_rows(X, y, weights, groups, y_err, X_err, rng)
         self.binary_filter_ = clone(self.binary_filter).fit(X, y, sample_weight=weights, groups=groups)
         single = self.binary_filter_.support_
+        if not single.any():
+            raise InputError(
+                f"the binary filter left none of {len(X)} stars to train on; raise its threshold "
+                f"({self.binary_filter_.threshold_:g}) or train without it."
+            )
         self.n_binaries_ = int(np.count_nonzero(~single))
         parts = [None if part is None else part[single] for part in (X, y, weights, groups, y_err, X_err)]
         trained, oof = super()._fit_rows(*parts, rng)

@@ -1,6 +1,7 @@
 """Unresolved binaries among training stars, found by their residual distances (section 4.1.1 of the paper)."""
 
 import warnings
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -41,7 +42,7 @@ class BinaryResidualFilter(BaseEstimator):
         How often the first model is trained. After each round but the last the stars beyond the threshold are taken
         out of its training, so that it is less drawn to the binaries; all stars are judged again. The paper does
         one round.
-    cv : int, default=5
+    n_folds : int, default=5
         Number of folds. A star is always judged by a model that has not seen it.
     random_state : int, RandomState or None, default=None
         Seed of the folds and of the first model.
@@ -85,15 +86,15 @@ class BinaryResidualFilter(BaseEstimator):
         "threshold": [Interval(Real, 0, 1, closed="neither"), StrOptions({"valley"})],
         "estimator": [HasMethods(["fit", "predict"]), None],
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
-        "cv": [Interval(Integral, 2, None, closed="left")],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, threshold=PAPER_THRESHOLD, estimator=None, n_rounds=2, cv=5, random_state=None):
+    def __init__(self, *, threshold=PAPER_THRESHOLD, estimator=None, n_rounds=2, n_folds=5, random_state=None):
         self.threshold = threshold
         self.estimator = estimator
         self.n_rounds = n_rounds
-        self.cv = cv
+        self.n_folds = n_folds
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -127,7 +128,7 @@ class BinaryResidualFilter(BaseEstimator):
         rows = np.isfinite(X).all(axis=1) & np.isfinite(y) & (weights > 0)
         warn_left_out(np.count_nonzero(~rows), len(X), "a label or the target is missing, or the weight is 0")
         folds = distinct_rows(X[rows], y[rows]) if groups is None else groups[rows]
-        n_folds = min(self.cv, len(np.unique(folds)))
+        n_folds = min(self.n_folds, len(np.unique(folds)))
         if n_folds < 2:
             raise InputError(f"{len(np.unique(folds))} star (1 sample) can't be judged; two complete ones are needed.")
         rng = check_random_state(self.random_state)
@@ -152,8 +153,11 @@ class BinaryResidualFilter(BaseEstimator):
         residual = np.empty(len(X))
         for train, test in GroupKFold(n_folds, shuffle=True, random_state=seed).split(X, groups=folds):
             known = train[kept[train]] if kept[train].any() else train
-            model = clone(first).fit(X[known], y[known], sample_weight=weights[known])
-            residual[test] = 1.0 - 10.0 ** (0.2 * (y[test] - model.predict(X[test])))
+            # Not every estimator takes weights; where all are equal none is needed.
+            weighted = {} if np.ptp(weights) == 0 else {"sample_weight": weights[known]}
+            model = clone(first).fit(X[known], y[known], **weighted)
+            with np.errstate(over="ignore"):
+                residual[test] = 1.0 - 10.0 ** (0.2 * (y[test] - model.predict(X[test])))
         return residual
 
     def _choose_threshold(self, residual):
@@ -195,7 +199,9 @@ class BinaryResidualFilter(BaseEstimator):
 
 
 def _take_rows(values, indices):
-    """Pick rows of an array, a data frame, an astropy table or a column."""
+    """Pick rows of an array, a data frame, an astropy table or column, or a dictionary of columns."""
+    if isinstance(values, Mapping):
+        return {name: _take_rows(column, indices) for name, column in values.items()}
     if hasattr(values, "colnames") or hasattr(values, "unit"):
         return values[indices]
     return _safe_indexing(values, indices)

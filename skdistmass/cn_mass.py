@@ -16,7 +16,7 @@ class CNMassRegressor(LabelRegressor):
     Parameters
     ----------
     hidden_layer_sizes, activation, solver, alpha, n_networks, batch_size, learning_rate_init, max_iter, tol, \
-early_stopping, validation_fraction, n_iter_no_change, error_model, cv, labels, random_state
+early_stopping, validation_fraction, n_iter_no_change, error_model, n_folds, labels, random_state
         As in `skdistmass.label_regressor.LabelRegressor`. The defaults were chosen by cross-validation on real stars
         (``examples/choose_defaults.py``).
 

@@ -83,7 +83,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         one `MLPRegressor`.
     batch_size, learning_rate_init : default="auto", 0.001
         As in `MLPRegressor`; used by ``"adam"`` and ``"sgd"`` only.
-    max_iter : int, default=200
+    max_iter : int, default=500
         Largest number of iterations (epochs of the stochastic solvers).
     tol : float, default=1e-4
         Relative decrease of the loss below which the training has converged; see `MLPRegressor` for solvers other
@@ -97,9 +97,9 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
     error_model : {"conformal", "paper"} or None, default="conformal"
         Where errors of the predictions come from: a scatter that follows the labels, calibrated on out-of-fold
         residuals (`skdistmass.uncertainty.ConformalErrors`), or the paper's simple fits
-        (`skdistmass.uncertainty.PaperErrors`). With None there are no errors, and the training is `cv` times cheaper:
-        the choice for a grid search.
-    cv : int, default=5
+        (`skdistmass.uncertainty.PaperErrors`). With None there are no errors, and the training is cheaper by
+        a factor of `n_folds` + 1: the choice for a grid search.
+    n_folds : int, default=5
         Number of folds for the out-of-fold predictions behind the errors.
     labels : tuple of str, default=None
         Labels to read from a table, in order; by default the five of `skdistmass.labels.LABEL_NAMES`.
@@ -126,7 +126,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         For every row trained on, the prediction of networks that had not seen its star; NaN in the other rows. None
         without an error model.
     errors_ : ConformalErrors, PaperErrors or None
-        The fitted error model. None if there is none, or if fewer than 20 stars were trained on.
+        The fitted error model. None if there is none, or if fewer than 50 stars were trained on.
 
     Notes
     -----
@@ -157,7 +157,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "error_model": [StrOptions({"conformal", "paper"}), None],
-        "cv": [Interval(Integral, 2, None, closed="left")],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
         "labels": ["array-like", None],
         "random_state": ["random_state"],
     }
@@ -174,13 +174,13 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         n_networks=4,
         batch_size="auto",
         learning_rate_init=0.001,
-        max_iter=200,
+        max_iter=500,
         tol=1e-4,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=5,
         error_model="conformal",
-        cv=5,
+        n_folds=5,
         labels=None,
         random_state=None,
     ):
@@ -197,7 +197,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.error_model = error_model
-        self.cv = cv
+        self.n_folds = n_folds
         self.labels = labels
         self.random_state = random_state
 
@@ -308,7 +308,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
     def _out_of_fold(self, X, y, weights, groups, rng):
         """Predict every row by networks that have not seen its group (or the row itself), or return None."""
         folds = distinct_rows(X, y) if groups is None else groups
-        n_folds = min(self.cv, len(np.unique(folds)))
+        n_folds = min(self.n_folds, len(np.unique(folds)))
         seed = rng.randint(np.iinfo(np.int32).max)
         if n_folds < 2 or len(X) < MIN_ROWS:
             return None
