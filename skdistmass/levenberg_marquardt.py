@@ -5,12 +5,9 @@ with damping (Levenberg 1944; Marquardt 1963; as for networks in Hagan and Menha
 over the rows, where Adam or L-BFGS need hundreds to thousands.
 """
 
-import os
-import threading
 import warnings
 from numbers import Integral, Real
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
@@ -20,21 +17,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdistmass._lm_rows import hold_out, merge_rows, penalty_rows, read_rows
-from skdistmass._lm_solver import Descent, LeastSquares, Stopping, descend, pack, race, threads, unpack
+from skdistmass._lm_solver import Stopping, pack, threads, unpack
+from skdistmass._lm_training import Training, default_threads
 from skdistmass.exceptions import InputError
 
 __all__ = ["LevenbergMarquardtMLPRegressor", "fit_mlp"]
-
-_MANY_ROWS = 50_000
-
-
-def _default_threads():
-    """Return the number of threads that don't get in the way of whoever runs several fits at once."""
-    if threading.current_thread() is not threading.main_thread():
-        return 1
-    # joblib sets this variable in its worker processes to each one's share of the processors.
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(joblib.cpu_count(), int(limit) if limit.isdigit() and int(limit) else joblib.cpu_count()))
 
 
 def _hidden_layers(hidden_layer_sizes):
@@ -51,82 +38,6 @@ def _initial_point(init, sizes):
     if found != sizes:
         raise InputError(f"init is a network of layers {found}; one of {sizes} is to be trained.")
     return pack(coefs, intercepts)
-
-
-def _subsample(training, size, rng):
-    """Return `size` rows at random, or all if there are no more."""
-    if len(training[1]) <= size:
-        return training
-    chosen = np.sort(rng.choice(len(training[1]), size, replace=False))
-    return tuple(values[chosen] for values in training)
-
-
-def _from_best_start(starts, problem, stopping, on_way, **options):
-    """Carry the best start on to all rows; take the next one if it diverges or ends above the straight line."""
-    best = None
-    for start in starts:
-        descent = Descent(start)
-        on_way.append(descent)
-        descend(problem, descent, stopping, **options)
-        if np.isfinite(descent.loss) and (best is None or descent.loss < best.loss):
-            best = descent
-        if best is not None and (len(starts) == 1 or not problem.is_lost(best.loss)):
-            break
-    return best
-
-
-class _Training:
-    """One training run: the rows it uses, the race of starts, and the descent from the best of them."""
-
-    def __init__(self, training, held, sizes, activation, penalty, block_size, parallel):
-        self._training, self.sizes, self._parallel = training, sizes, parallel
-        self._shape = {"sizes": sizes, "activation": activation, "block_size": block_size}
-        self._penalty = penalty
-        self.problem = LeastSquares(*training, **self._shape, penalty=self._penalty, parallel=parallel)
-        self.held = None if held is None else LeastSquares(*held, **self._shape, parallel=parallel)
-        self._on_way = []
-
-    def race(self, n_starts, n_iter, n_rows, rng):
-        """Return the parameters reached from several starts on a subsample of the rows, best first."""
-        rows = self._training
-        if n_rows < len(rows[1]):
-            chosen = np.sort(rng.choice(len(rows[1]), n_rows, replace=False))
-            rows = tuple(values[chosen] for values in rows)
-        problem = LeastSquares(*rows, **self._shape, penalty=self._penalty)
-        return [start.theta for start in race(problem, n_starts, n_iter, rng, parallel=self._parallel)]
-
-    def _approach(self, start, stopping):
-        """Descend on every tenth of very many rows: most of the way, at a tenth of the price."""
-        if len(self._training[1]) < _MANY_ROWS:
-            return start
-        # merge_rows has put similar rows next to each other, so these stand for all.
-        rows = (np.ascontiguousarray(values[::10]) for values in self._training)
-        descent = Descent(start)
-        problem = LeastSquares(*rows, **self._shape, penalty=self._penalty, parallel=self._parallel)
-        descend(problem, descent, stopping)
-        return descent.theta
-
-    def carry_on(self, starts, stopping, **options):
-        """Descend from the best start on all rows; from the next if that diverges or ends above the straight line."""
-        best = None
-        for start in starts[:3]:
-            if len(starts) > 1:
-                start = self._approach(start, stopping)
-            reached = Descent(start)
-            self._on_way.append(reached)
-            descend(self.problem, reached, stopping, validation=self.held, **options)
-            if np.isfinite(reached.loss) and (best is None or reached.loss < best.loss):
-                best = reached
-            if best is not None and not self.problem.is_lost(best.loss):
-                break
-        if best is None:
-            raise InputError("training diverged from every start; scale the inputs and the target to about unit size.")
-        return best
-
-    def interrupted(self):
-        """Return the descent under way when the user interrupted, or None if no iteration was done."""
-        reached = [descent for descent in self._on_way if descent.curve]
-        return min(reached, key=lambda descent: descent.loss, default=None)
 
 
 def fit_mlp(
@@ -231,7 +142,7 @@ def fit_mlp(
     ConvergenceWarning
         If the loss was still falling after `max_iter` iterations.
     UserWarning
-        If interrupted from the keyboard; the best network so far is returned.
+        If interrupted from the keyboard after an iteration on all rows; the best network so far is returned.
 
     References
     ----------
@@ -259,16 +170,15 @@ def fit_mlp(
     elif early_stopping:
         training, held = hold_out(X, y, weight, groups, validation_fraction, rng)
         n_rows *= training[2].sum() / weight.sum()
-    with threads(n_threads or _default_threads()) as parallel:
-        run = _Training(training, held, sizes, activation, alpha / n_rows, block_size, parallel)
+    with threads(n_threads or default_threads()) as parallel:
+        run = Training(training, held, sizes, activation, alpha / n_rows, block_size, parallel)
         if init is not None:
             starts = [_initial_point(init, sizes)]
         else:
             starts = run.race(n_starts, start_iter, start_subsample, rng)
         try:
-            descent = run.carry_on(
-                starts, Stopping(max_iter, tol, n_iter_no_change), callback=callback, verbose=verbose
-            )
+            stopping = Stopping(max_iter, tol, n_iter_no_change)
+            descent = run.carry_on(starts, stopping, fresh=init is None, callback=callback, verbose=verbose)
         except KeyboardInterrupt:
             descent = run.interrupted()
             if descent is None:

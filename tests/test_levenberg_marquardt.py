@@ -5,6 +5,7 @@ import threading
 import warnings
 from itertools import pairwise
 
+import joblib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,8 +21,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdistmass import _lm_kernels
 from skdistmass._lm_rows import hold_out, merge_rows, penalty_rows
 from skdistmass._lm_solver import LeastSquares, Stopping, pack, threads, unpack
+from skdistmass._lm_training import default_threads
 from skdistmass.exceptions import InputError
-from skdistmass.levenberg_marquardt import LevenbergMarquardtMLPRegressor, _default_threads, fit_mlp
+from skdistmass.levenberg_marquardt import LevenbergMarquardtMLPRegressor, fit_mlp
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 HIDDEN = ((), (1,), (7,), (5, 3), (3, 4, 2))
@@ -382,6 +384,15 @@ def test_bad_input_is_refused_by_name():
         fit_mlp(1e300 * X, 1e200 * y, activation="relu", random_state=0)
 
 
+def test_many_rows_are_approached_on_every_tenth(monkeypatch):
+    X, y, weight = make_rows(4000)
+    direct = fit_mlp(X, y, weight, hidden_layer_sizes=4, random_state=0)
+    monkeypatch.setattr("skdistmass._lm_training._MANY_ROWS", 4000)
+    approached = fit_mlp(X, y, weight, hidden_layer_sizes=4, random_state=0)
+    assert approached.n_iter_ < direct.n_iter_
+    assert approached.loss_ < 1.1 * direct.loss_
+
+
 # Early stopping, warm starts, callbacks
 
 
@@ -513,12 +524,14 @@ def test_grid_search_in_several_processes_gives_the_same_as_in_one():
 
 def test_threads_keep_out_of_the_way(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert _default_threads() == 1
+    assert default_threads() == 1
     monkeypatch.delenv("OMP_NUM_THREADS")
     found = []
-    thread = threading.Thread(target=lambda: found.append(_default_threads()))
+    thread = threading.Thread(target=lambda: found.append(default_threads()))
     thread.start()
     thread.join()
     assert found == [1]
+    share = max(1, joblib.cpu_count() // 2)
+    assert joblib.Parallel(2)(joblib.delayed(default_threads)() for _ in range(2)) == [share, share]
     with threads(2) as parallel:
         assert list(parallel(abs, [-3, -2, -1])) == [3, 2, 1]
