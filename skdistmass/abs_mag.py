@@ -74,7 +74,7 @@ oof_prediction_, errors_
         batch_size="auto",
         learning_rate_init=0.001,
         max_iter=500,
-        tol=1e-4,
+        tol=5e-4,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=5,

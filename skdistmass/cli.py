@@ -117,8 +117,8 @@ def main():
 def demo(out, n_stars, seed, quiet):
     """Show the whole way on a mock survey with known truth.
 
-    Makes a mock survey, trains on half of it, predicts the other half, and writes a catalogue, a Kiel diagram and
-    predictions against truth into the folder OUT. Takes less than a minute.
+    Makes a mock survey, trains on half of it, predicts the other half, and writes survey, model, catalogue, a Kiel
+    diagram and predictions against truth into the folder OUT. Takes less than a minute.
     """
     from skdistmass.demo import run_demo, summarize, write_demo
 
@@ -127,7 +127,7 @@ def demo(out, n_stars, seed, quiet):
         model, survey, catalog = run_demo(n_stars, seed, progress)
     for line in summarize(model, survey, catalog):
         click.echo(f"  - {line}")
-    for path in write_demo(out, survey, catalog):
+    for path in write_demo(out, model, survey, catalog):
         click.echo(f"wrote {path}")
 
 
@@ -224,7 +224,9 @@ def _threshold(text):
     try:
         return float(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is neither a number nor 'valley' nor 'none'.") from None
+        raise click.BadParameter(
+            f"{text!r} is neither a number nor 'valley' nor 'none'.", param_hint="--binary-threshold"
+        ) from None
 
 
 def _mass_scales(masses):
@@ -267,16 +269,72 @@ def training_report(model):
     return "\n".join(lines)
 
 
-@main.command()
-@click.argument("model")
-@click.argument("table", type=click.Path(path_type=Path))
-@_output
-@click.option(
+class _Refitted:
+    """A model that gives the stars it was trained on the values of the final networks."""
+
+    def __init__(self, model):
+        self.metadata_ = model.metadata_
+        self._model = model
+
+    def predict(self, table):
+        return self._model.predict(table, out_of_fold=False)
+
+
+def _write_catalog(model, name, table, output, *, refit_values=False, quiet=False, **options):
+    from skdistmass.catalog import build_catalog
+
+    if refit_values:
+        if not hasattr(model, "metadata_"):
+            raise DistMassError(
+                f"{name} holds the final networks only; --refit-values is for files of 'skdistmass train'."
+            )
+        model = _Refitted(model)
+    with _rows_progress(quiet) as progress:
+        report = build_catalog(
+            model, table, output, model_name=name, command=_command_line(), progress=progress, **options
+        )
+    if not quiet:
+        repeated = f", {report.n_repeated} of them repeated spectra" if report.n_repeated else ""
+        click.echo(f"{report.n_rows} rows{repeated}")
+        for column, counts in report.bits.items():
+            named = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+            click.echo(f"{column}: {named or 'no bit set'}")
+        click.echo(f"wrote {output}")
+
+
+def _command_line():
+    import shlex
+
+    return " ".join(["skdistmass", *map(shlex.quote, sys.argv[1:])])
+
+
+@contextmanager
+def _rows_progress(quiet):
+    """Give a callback for `build_catalog` that moves a progress bar."""
+    from tqdm import tqdm
+
+    with tqdm(unit="star", unit_scale=True, disable=quiet or None, file=sys.stderr, leave=False) as bar:
+
+        def report(done, n_rows):
+            bar.total = n_rows
+            bar.update(done - bar.n)
+
+        yield report
+
+
+_refit_values = click.option(
     "--refit-values",
     is_flag=True,
     help="Give stars of the training set the prediction of the final networks, which have seen them, in place of "
     "the out-of-fold one.",
 )
+
+
+@main.command()
+@click.argument("model")
+@click.argument("table", type=click.Path(path_type=Path))
+@_output
+@_refit_values
 @_overwrite
 @_quiet
 def predict(model, table, output, refit_values, overwrite, quiet):
@@ -284,49 +342,109 @@ def predict(model, table, output, refit_values, overwrite, quiet):
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
     it. TABLE holds the labels, and for distances K and A_K. The output is a catalogue with the columns of Table 2 of
-    the paper; its kind (.fits, .vot, .parquet, .ecsv) goes by its name. For files of survey size use 'skdistmass
-    catalog'.
+    the paper; its kind (.fits, .vot, .parquet) goes by its name. 'skdistmass catalog' does the same with more choices.
     """
-    from skdistmass.catalog import write_catalog
+    _check_output(output, overwrite)
+    _write_catalog(_load(model), model, table, output, refit_values=refit_values, overwrite=overwrite, quiet=quiet)
+
+
+@main.command()
+@click.argument("survey", type=click.Path(path_type=Path))
+@_output
+@click.option("--model", default="kepler-giants", show_default=True, help="As for 'skdistmass predict'.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished catalogue, if there is one.")
+@click.option(
+    "--chunk-rows", type=click.IntRange(1), default=50_000, show_default=True, help="Rows worked on at a time."
+)
+@click.option("--parallax-zero-point", default="model", show_default=True, help="'model', 'lindegren', 'none' or mas.")
+@click.option("--isochrones", type=click.Path(path_type=Path), help="Isochrone table (PARSEC or MIST) for NMSU_DIST.")
+@click.option("--hdu", help="FITS extension of the survey.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Threads; memory grows with them.")
+@_refit_values
+@_overwrite
+@_quiet
+def catalog(
+    survey,
+    output,
+    model,
+    resume,
+    chunk_rows,
+    parallax_zero_point,
+    isochrones,
+    hdu,
+    jobs,
+    refit_values,
+    overwrite,
+    quiet,
+):
+    """Make the catalogue of a SURVEY of any size.
+
+    Reads and writes in chunks, chooses the extinction of each star as in section 2 of the paper, and can go on where it
+    was stopped (--resume), with the same result. The file has its final name only when it is complete.
+    """
+    _check_output(output, overwrite or resume)
+    options = {"resume": resume, "overwrite": overwrite, "chunk_rows": chunk_rows, "n_jobs": jobs}
+    options["parallax_zero_point"] = _number_or_text(parallax_zero_point)
+    options["hdu"] = int(hdu) if hdu is not None and hdu.isdigit() else hdu
+    if isochrones is not None:
+        from skdistmass.isochrones import IsochroneDistanceRegressor, read_isochrone_table
+
+        options["isochrones"] = IsochroneDistanceRegressor().fit(read_isochrone_table(isochrones))
+    _write_catalog(_load(model), model, survey, output, refit_values=refit_values, quiet=quiet, **options)
+
+
+def _number_or_text(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@main.command()
+@click.argument("catalog", type=click.Path(path_type=Path))
+@_output
+@click.option(
+    "--reference", type=click.Path(path_type=Path), help="What is known of the stars: distances, masses, ages."
+)
+@click.option("--model", help="The model that made the catalogue; what it was trained on is listed.")
+@click.option(
+    "--distance", "distances", multiple=True, metavar="COLUMN", help="Further distances to compare with (kpc)."
+)
+@click.option("--age", "ages", multiple=True, metavar="COLUMN", help="Further ages to compare with (Gyr).")
+@_overwrite
+@_quiet
+def validate(catalog, output, reference, model, distances, ages, overwrite, quiet):
+    """Check a CATALOG as the paper checks its own, and write one HTML report with all figures.
+
+    REFERENCE is a table of the same stars (matched by APOGEE_ID) with distances, parallaxes, clusters, masses or ages.
+    """
     from skdistmass.datasets import read_survey
+    from skdistmass.validation import write_report
 
     _check_output(output, overwrite)
-    trained = _load(model)
-    stars = read_survey(table)
-    options = {"out_of_fold": False} if refit_values else {}
-    catalog = trained.predict(stars, **options)
-    write_catalog(catalog, output, overwrite=overwrite)
+    validation = write_report(
+        catalog,
+        None if reference is None else read_survey(reference),
+        output,
+        model=None if model is None else _load(model),
+        command=_command_line(),
+        distance_columns=distances,
+        age_columns=ages,
+    )
     if not quiet:
-        click.echo(prediction_report(catalog))
+        for check in validation.checks:
+            click.echo(f"{check.verdict:<16} {check.name}: {check.found} (paper: {check.paper})")
         click.echo(f"wrote {output}")
-
-
-def prediction_report(catalog):
-    """Say how many stars got what, as lines of text."""
-    import numpy as np
-
-    def count(name):
-        return int(np.count_nonzero(np.isfinite(np.asarray(catalog[name], float))))
-
-    age = next((name for name in catalog.colnames if name.startswith("AGE")), None)
-    mass = next((name for name in catalog.colnames if name.startswith("MASS")), None)
-    lines = [f"{len(catalog)} rows: {count('DISTANCE')} distances, {count('ABS_MAG')} absolute magnitudes"]
-    if mass:
-        outside = int(np.count_nonzero(np.asarray(catalog["BITMASK"]) & 2))
-        lines.append(
-            f"{count(mass)} masses, {count(age)} ages; {outside} stars outside the mass model (bit of value 2)"
-        )
-    if "LABEL_FALLBACK" in catalog.colnames and np.any(catalog["LABEL_FALLBACK"]):
-        lines.append(f"{np.count_nonzero(catalog['LABEL_FALLBACK'])} distances without C or N (LABEL_FALLBACK)")
-    if "OUT_OF_FOLD" in catalog.colnames and np.any(catalog["OUT_OF_FOLD"]):
-        lines.append(f"{np.count_nonzero(catalog['OUT_OF_FOLD'])} stars of the training set, predicted out of fold")
-    return "\n".join(lines)
 
 
 @main.command()
 @click.argument("model")
 def info(model):
-    """Print what MODEL was trained on and how accurate it is."""
+    """Print what MODEL was trained on and how accurate it is.
+
+    MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
+    it.
+    """
     trained = _load(model)
     if hasattr(trained, "card"):
         click.echo(trained.card())

@@ -8,6 +8,7 @@ from skdistmass.abs_mag import AbsMagRegressor
 from skdistmass.binaries import BinaryResidualFilter
 from skdistmass.cn_mass import CNMassRegressor
 from skdistmass.datasets import make_survey
+from skdistmass.exceptions import DistMassError
 from skdistmass.model import DistMassModel
 from skdistmass.uncertainty import robust_scatter
 
@@ -70,10 +71,11 @@ def summarize(model, survey, catalog):
     aged = believed & np.isfinite(age)
     filtered = model.abs_mag_.n_binaries_
     return [
-        f"trained on {model.abs_mag_.n_rows_} stars with parallaxes ({filtered} likely binaries left out) and "
-        f"{model.accuracy_['MASS']['n_stars']} with seismic masses",
-        f"distances of {np.count_nonzero(usable)} single stars held back: scatter {robust_scatter(distance[usable]):.1%}"
-        f", bias {np.nanmedian(distance[usable]):+.1%}; giants {robust_scatter(distance[single_giant]):.1%}",
+        f"trained on {model.abs_mag_.n_rows_} stars with parallaxes ({filtered} likely binaries left out) "
+        f"and {model.accuracy_['MASS']['n_stars']} with seismic masses",
+        f"distances of {np.count_nonzero(usable)} single stars held back: "
+        f"scatter {robust_scatter(distance[usable]):.1%}, bias {np.nanmedian(distance[usable]):+.1%}; "
+        f"giants {robust_scatter(distance[single_giant]):.1%}",
         f"the 68.3 % distance interval holds the truth for {np.count_nonzero(inside) / np.count_nonzero(usable):.1%}",
         f"masses of {np.count_nonzero(believed)} giants: scatter {robust_scatter(mass[believed]):.1%}, "
         f"bias {np.nanmedian(mass[believed]):+.1%}",
@@ -158,20 +160,25 @@ def _truth_figure(survey, catalog):
     return figure
 
 
-def write_demo(folder, survey, catalog):
-    """Write catalogue and figures into a folder.
+def write_demo(folder, model, survey, catalog):
+    """Write survey, model, catalogue and figures into a folder.
 
     Returns
     -------
     paths : list of Path
     """
-    from skdistmass.catalog import write_catalog
+    from skdistmass.catalog import build_catalog
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "catalog.fits"]
-    write_catalog(catalog, paths[0], overwrite=True)
-    for name, figure in demo_figures(survey, catalog).items():
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=150)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / name for name in ("survey.fits", "demo.model", "catalog.fits")]
+        survey.write(paths[0], overwrite=True)
+        model.save(paths[1])
+        build_catalog(model, paths[0], paths[2], overwrite=True)
+        for name, figure in demo_figures(survey, catalog).items():
+            paths.append(folder / f"{name}.png")
+            figure.savefig(paths[-1], dpi=150)
+    except OSError as error:
+        raise DistMassError(f"{folder} can't be written: {error.strerror or error}.") from error
     return paths

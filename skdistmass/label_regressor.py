@@ -38,6 +38,8 @@ _PAPER_RECIPE = {
     "solver": "adam",
     "batch_size": 32,
     "alpha": 0.0,
+    "max_iter": 200,
+    "tol": 1e-4,
     "early_stopping": True,
     "validation_fraction": 0.2,
     "n_iter_no_change": 5,
@@ -85,7 +87,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         As in `MLPRegressor`; used by ``"adam"`` and ``"sgd"`` only.
     max_iter : int, default=500
         Largest number of iterations (epochs of the stochastic solvers).
-    tol : float, default=1e-4
+    tol : float, default=5e-4
         Relative decrease of the loss below which the training has converged; see `MLPRegressor` for solvers other
         than ``"lm"``.
     early_stopping : bool, default=False
@@ -175,7 +177,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         batch_size="auto",
         learning_rate_init=0.001,
         max_iter=500,
-        tol=1e-4,
+        tol=5e-4,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=5,

@@ -36,7 +36,7 @@ def only_line(result):
 
 def test_help_names_every_command():
     output = run("--help").output
-    for name in ("demo", "train", "predict", "info"):
+    for name in ("demo", "train", "predict", "catalog", "validate", "info"):
         assert name in output
 
 
@@ -79,6 +79,16 @@ def test_info_tells_what_the_model_is(folder):
     output = run("info", folder / "model").output
     assert "skdistmass_version" in output
     assert "MASS" in output
+
+
+def test_catalog_and_its_validation(folder):
+    result = run("catalog", folder / "stars.fits", "-o", folder / "survey.fits", "--model", folder / "model")
+    assert result.exit_code == 0, result.output
+    assert "repeated spectra" in result.output
+    arguments = ("validate", folder / "survey.fits", "--reference", folder / "stars.fits", "-o", folder / "report.html")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "<html" in (folder / "report.html").read_text()
 
 
 def test_an_existing_output_is_not_replaced(folder):
@@ -132,4 +142,4 @@ def test_demo_draws_and_writes(tmp_path):
     assert result.exit_code == 0, result.output
     assert "scatter" in result.output
     names = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert names == {"catalog.fits", "kiel.png", "truth.png"}
+    assert names == {"survey.fits", "demo.model", "catalog.fits", "kiel.png", "truth.png"}
