@@ -50,9 +50,11 @@ def figure_style(function):
 
     @wraps(function)
     def draw(*args, **parameters):
-        import matplotlib
+        from matplotlib import rc_context, rcParamsDefault
 
-        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE, "backend": matplotlib.get_backend()}):
+        # Asking for the backend would import pyplot and choose one.
+        defaults = {name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")}
+        with rc_context(defaults | _STYLE):
             return function(*args, **parameters)
 
     return draw

@@ -15,7 +15,7 @@ PLANTED = {
 }
 
 
-def perfect_catalog(survey, *, distance_error=0.06, mass_error=0.08):
+def perfect_catalog(survey, *, distance_error=0.06, mass_error=0.06):
     """Return the catalogue of a model whose only fault is noise of a known size."""
     rng = np.random.default_rng(5)
     catalog = Table({name: np.asarray(survey[name]) for name in ("APOGEE_ID", "TEFF", "LOGG", "M_H", "C_FE", "N_FE")})
@@ -53,6 +53,11 @@ def mock(tmp_path_factory):
 def plain(mock):
     """Stars into which nothing was put."""
     return join_reference(*mock(cn_feh_slope=0.0))
+
+
+@pytest.fixture(scope="session")
+def planted_effects():
+    return PLANTED
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def test_mass_scatter_is_what_was_put_in(plain):
         table = mass_by(plain, by, predicted="MASS_CAL")
         many = table["N"] > 200
         assert many.sum() >= 3
-        expected = np.hypot(0.08, table["REFERENCE_ERR"])
+        expected = np.hypot(0.06, table["REFERENCE_ERR"])
         np.testing.assert_allclose(table["SCATTER"][many], expected[many], rtol=0.25)
     with pytest.raises(MissingInputError, match="not by 'COLOUR'"):
         mass_by(plain, "COLOUR")
@@ -86,7 +86,7 @@ def test_mass_scatter_is_what_was_put_in(plain):
 def test_ages_and_their_scatter_in_clusters(plain):
     table = age_statistics(plain)
     assert table["REFERENCE"].tolist() == ["AGE_TRUE"]
-    # The noise of 8 % in mass, times the slope of the relation.
+    # The noise of 6 % in mass, times the slope of the relation.
     assert 0.05 < table["SCATTER"][0] < 0.2
     inside = age_in_clusters(plain)
     assert {"CLUSTER", "N", "MEDIAN", "STD", "ROBUST_SCATTER"} == set(inside.colnames)

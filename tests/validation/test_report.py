@@ -1,0 +1,205 @@
+"""The report holds everything it shows, and a browser shows it."""
+
+import os
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
+from skdistmass.datasets import read_survey
+from skdistmass.exceptions import DistMassError
+from skdistmass.validation import validate, write_report
+from skdistmass.validation.report import _trained_on
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_VOID = {"meta", "link", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects the tags of a page, and refuses tags that are not closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def attributes(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def written(mock, planted_effects, tmp_path_factory):
+    """Return (text of the report, its path, what was found) of the mock with planted effects."""
+    catalog, survey = mock(**planted_effects)
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    command = "skdistmass validate catalog.fits --reference <survey> -o report.html"
+    found = write_report(catalog, survey, path, command=command, title="Mock & truth", notes="A < B.")
+    return path.read_text(encoding="utf-8"), path, found
+
+
+def test_everything_is_inside(written):
+    text, _, _ = written
+    page = Page(text)
+    assert page.open == []
+    sources = [attrs.get("src", "") + attrs.get("href", "") for _, attrs in page.tags]
+    assert all(source.startswith(("data:", "#")) for source in sources if source)
+    assert "http://" not in text
+    assert "https://" not in text
+    assert not page.attributes("script")
+    images = page.attributes("img")
+    assert len(images) == 18
+    assert all(len(image["src"]) > 5000 for image in images)
+
+
+def test_it_can_be_read_without_eyes(written):
+    text, _, found = written
+    page = Page(text)
+    assert page.attributes("html")[0]["lang"] == "en"
+    assert all(len(image["alt"]) > 20 for image in page.attributes("img"))
+    assert len({image["alt"] for image in page.attributes("img")}) == 18
+    n_tables = len(page.attributes("table"))
+    assert n_tables == len(page.attributes("caption")) == len(found.tables) + 1
+    assert all(attrs["scope"] in ("col", "row") for attrs in page.attributes("th"))
+    identifiers = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(identifiers) == len(set(identifiers))
+    for link in page.attributes("a"):
+        assert link["href"].removeprefix("#") in identifiers
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels == [1, 2, 2, 2, 2]
+
+
+def test_text_from_outside_is_escaped(written):
+    text, _, _ = written
+    assert "<title>Mock &amp; truth</title>" in text
+    assert "A &lt; B." in text
+    assert "--reference &lt;survey&gt;" in text
+
+
+def test_summary_tells_paper_finding_and_verdict(written):
+    text, _, found = written
+    verdicts = {check.name: check.verdict for check in found.checks}
+    assert verdicts["Clusters that stand out"] == "fell short"
+    assert verdicts["Trend of birth [C/N] with radius"] == "fell short"
+    assert verdicts["Distance error, giants of 2.5 < log g < 3.5"] == "passed"
+    assert verdicts["Mass error, MASS_CAL"] == "passed"
+    standing = next(check for check in found.checks if check.name == "Clusters that stand out")
+    assert standing.found.startswith("M67 +0.3")
+    for part in ("0.114 (section 4.3)", "-0.06 (section 4.3)", "0.14 (section 4.3)", "12 % (section 7)", "0.1 dex"):
+        assert part in text
+    assert "numpy " in text
+    assert "skdistmass validate catalog.fits" in text
+
+
+def test_nothing_is_found_where_nothing_was_put_in(mock):
+    found = validate(*mock(cn_feh_slope=0.0))
+    assert found.skipped.keys() == {"comparisons"}
+    short = [check.name for check in found.checks if check.verdict == "fell short"]
+    assert short == []
+
+
+def test_a_bare_catalogue_gets_a_report_that_says_what_is_missing(tmp_path):
+    catalog = Table({"DISTANCE": [1.0] * 9, "GAIAEDR3_DIST": [1.1] * 9, "LOGG": [1.5] * 9})
+    catalog.write(tmp_path / "catalog.fits")
+    found = write_report(tmp_path / "catalog.fits", output=tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count("Left out: ") == 17
+    assert "there is no column CLUSTER in the catalogue" in text
+    assert len(Page(text).attributes("img")) == 1
+    verdicts = [check.verdict for check in found.checks]
+    assert verdicts.count("not tested") == len(found.skipped)
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path):
+    catalog = Table({"DISTANCE": [1.0] * 9, "GAIAEDR3_DIST": [1.1] * 9, "LOGG": [1.5] * 9})
+    with pytest.raises(DistMassError, match="can't be written"):
+        write_report(catalog, output=tmp_path / "nowhere" / "report.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_distances_and_ages_are_compared(mock, tmp_path):
+    catalog, survey = mock(cn_feh_slope=0.0)
+    survey = survey.copy(copy_data=False)
+    survey["ASTRONN_DIST"] = 1.1 * np.asarray(survey["TRUE_DISTANCE"], float)
+    found = validate(catalog, survey, distance_columns=["ASTRONN_DIST"], age_columns=["AGE_TRUE"])
+    table = found.tables["comparisons"]
+    assert list(zip(table["FIRST"], table["SECOND"], strict=True)) == [
+        ("DISTANCE", "ASTRONN_DIST"),
+        ("ASTRONN_DIST", "REFERENCE_DIST"),
+        ("AGE_CAL", "AGE_TRUE"),
+    ]
+    assert table["BIAS"][0] == pytest.approx(1 / 1.1 - 1, abs=0.01)
+
+
+def test_a_trained_model_from_end_to_end(mock):
+    _, survey = mock(cn_feh_slope=0.0)
+    survey = survey[:6000]
+    small = {"hidden_layer_sizes": 6, "n_networks": 1}
+    networks = AbsMagRegressor(**small), CNMassRegressor(**small)
+    model = DistMassModel(*networks, mass_scales={"": "MASS"}, fallback=False, random_state=0).fit(survey)
+    found = validate(model.predict(survey), survey)
+    verdicts = {check.name: check.verdict for check in found.checks}
+    assert verdicts["Mass error, MASS"] == "passed"
+    assert verdicts["Distance error, giants of 2.5 < log g < 3.5"] == "passed"
+    trained = Page(_trained_on(model))
+    assert len(trained.attributes("tr")) == 3
+    assert "no K magnitude" in _trained_on(model)
+
+
+def test_real_giants(real_data):
+    survey = read_survey(real_data("kepler_giants.fits"))
+    catalog = survey["APOGEE_ID", "TEFF", "LOGG", "M_H", "C_FE", "N_FE"]
+    # Seismic distances as those of a catalogue: independent of the parallaxes, and good to a few per cent.
+    catalog["DISTANCE"] = survey["DIST_SEIS"]
+    found = validate(catalog, survey)
+    table = found.tables["distance_by_logg"]
+    assert np.all(np.abs(table["BIAS"][table["N"] > 100]) < 0.05)
+    assert found.tables["birth_cn"]["SAMPLE"].tolist() == ["giants of one mass"]
+    assert found.tables["birth_cn"]["SLOPE"][0] < -3 * found.tables["birth_cn"]["SLOPE_ERR"][0]
+
+
+@pytest.fixture
+def browser():
+    """Return a headless browser's path, or skip the test."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"none of the browsers {', '.join(BROWSERS)} is installed")
+    return found
+
+
+def test_a_browser_shows_all_pictures_and_logs_no_error(browser, written, tmp_path):
+    text, _, _ = written
+    probe = """<script>
+    window.addEventListener("error", event => { document.body.dataset.errors = "1"; }, true);
+    window.addEventListener("load", () => {
+      const images = [...document.images];
+      document.body.dataset.shown = images.filter(i => i.complete && i.naturalWidth > 300).length;
+      document.body.dataset.wide = document.documentElement.scrollWidth > window.innerWidth;
+    });
+    </script></head>"""
+    page = tmp_path / "probe.html"
+    page.write_text(text.replace("</head>", probe), encoding="utf-8")
+    options = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    options += " --disable-component-update --disable-sync --enable-logging=stderr --window-size=1200,900"
+    folder = tmp_path / "browser"
+    folder.mkdir()
+    command = [browser, *options.split(), f"--user-data-dir={folder}", "--dump-dom", page.as_uri()]
+    environment = {**os.environ, "HOME": str(folder)}
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert 'data-shown="18"' in shown.stdout
+    assert 'data-wide="false"' in shown.stdout
+    assert "data-errors" not in shown.stdout
+    assert "CONSOLE" not in shown.stderr
