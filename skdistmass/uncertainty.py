@@ -20,6 +20,10 @@ MIN_ROWS = 50
 _LEVELS = np.concatenate([np.geomspace(1e-4, 0.02, 25)[:-1], np.linspace(0.02, 0.98, 193)])
 _LEVELS = np.unique(np.concatenate([_LEVELS, 1.0 - _LEVELS]))
 _DEGREES_OF_FREEDOM = 6.0  # of the Student t law that keeps outliers from setting the scatter
+# Scale^2 of the Student t law of greatest likelihood for normal residuals of variance 1: the c that solves
+# <(n + 1) z^2 / (n c + z^2)> = 1. Without it the law would find less than the variance that is there, and, as the part
+# of the target's errors is known, leave all that lacks to the scatter.
+_T_SCALE = 0.766181
 _NORMAL_TO_MAD = 1.4826
 
 
@@ -201,7 +205,7 @@ def _fit_log_scale(terms, residual, noise):
     def loss(coef):
         variance = np.exp(2.0 * np.clip(terms @ coef, -20.0, 20.0))
         total = variance + noise
-        squared = residual**2 / (_DEGREES_OF_FREEDOM * total)
+        squared = residual**2 / (_DEGREES_OF_FREEDOM * _T_SCALE * total)
         value = np.mean(0.5 * np.log(total) + factor * np.log1p(squared)) + 0.5 * ridge @ coef**2
         slope = (0.5 - factor * squared / (1.0 + squared)) * 2.0 * variance / total
         return value, terms.T @ slope / len(residual) + ridge * coef
