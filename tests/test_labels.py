@@ -122,7 +122,7 @@ def test_placeholders_are_looked_for_in_the_unit_of_the_file():
 
 @pytest.mark.parametrize("column", [["a", "b"], np.array(["2020-01-01"], "M8[D]"), [1j], [{}, {}]])
 def test_what_is_not_a_number_is_refused_by_name(column):
-    with pytest.raises(ColumnError, match="column TEFF holds .* not numbers"):
+    with pytest.raises(ColumnError, match=r"column TEFF holds .* not numbers"):
         as_floats(column, name="TEFF")
 
 
