@@ -242,8 +242,10 @@ class ExtinctionChoice:
         if self.dust_map is None:
             return _sfd_reddening(table, n_stars)
         place = _coordinates(table, n_stars)
-        known = np.isfinite(place.spherical.lat.deg) if place is not None else np.zeros(n_stars, dtype=bool)
         reddening = np.full(n_stars, np.nan)
+        if place is None:
+            return reddening
+        known = np.isfinite(place.spherical.lon.deg) & np.isfinite(place.spherical.lat.deg)
         if not known.any():
             return reddening
         try:

@@ -93,19 +93,73 @@ def table_header(columns, n_rows, provenance):
         header[f"TTYPE{number}"] = column.name
         text = column.dtype.startswith("U")
         header[f"TFORM{number}"] = f"{column.dtype[1:]}A" if text else _FORMATS[column.dtype]
-        if column.unit is not None:
-            header[f"TUNIT{number}"] = column.unit
+        if fits_unit(column.unit):
+            header[f"TUNIT{number}"] = fits_unit(column.unit)
         if column.name in NULLABLE:
             header[f"TNULL{number}"] = NULL_INTEGER
         header[f"TUCD{number}"] = column.ucd
-        header[f"TCOMM{number}"] = column.description
+        header[f"TCOMM{number}"] = column.description + logarithm_note(column.unit)
     _add_provenance(header, provenance)
     for column, bits in BIT_COLUMNS.items():
         for bit in bits:
             position = int(bit).bit_length() - 1
             header[f"{column[:4]}{position:02d}"] = f"{bit.name}: {bit.description}"
+    for line in astropy_comments(columns):
+        header.add_comment(line)
     _reserve_checksums(header)
     return header
+
+
+def fits_unit(unit):
+    """Return a unit as the FITS standard writes it; blank for dex, which it does not know."""
+    from astropy import units as u
+
+    return "" if unit is None or unit.startswith("dex") else u.Unit(unit).to_string("fits")
+
+
+def logarithm_note(unit):
+    """Words for a description on what a logarithm is of."""
+    if unit is None or not unit.startswith("dex"):
+        return ""
+    return " (dex)" if unit == "dex" else f" (log10 of the value in {unit[len('dex(') : -1]})"
+
+
+def astropy_metadata(columns, meta=None):
+    """Return units, descriptions and UCDs in YAML, as astropy keeps what a file format has no room for.
+
+    Parameters
+    ----------
+    columns : sequence of CatalogColumn
+    meta : dict, optional
+        Metadata of the table.
+
+    Returns
+    -------
+    lines : list of str
+    """
+    from astropy.table import Column, Table
+    from astropy.table.meta import get_yaml_from_table
+
+    table = Table()
+    for column in columns:
+        kind = {"?": bool}.get(column.dtype, column.dtype)
+        table[column.name] = Column(
+            np.zeros(0, dtype=kind), unit=column.unit, description=column.description, meta={"ucd": column.ucd}
+        )
+    table.meta.update(meta or {})
+    return get_yaml_from_table(table)
+
+
+def astropy_comments(columns):
+    """Return the comments by which astropy gets back descriptions and UCDs (it does not read TCOMM and TUCD)."""
+    width = 70  # of a comment card, less what astropy needs to mark a line that goes on
+    yield "--BEGIN-ASTROPY-SERIALIZED-COLUMNS--"
+    for line in astropy_metadata(columns, {"__serialized_columns__": {}}):  # astropy asks for that key
+        pieces = [line[start : start + width] for start in range(0, len(line), width)] or [""]
+        for piece in pieces[:-1]:
+            yield piece + "\\"
+        yield pieces[-1]
+    yield "--END-ASTROPY-SERIALIZED-COLUMNS--"
 
 
 def _add_provenance(header, provenance):

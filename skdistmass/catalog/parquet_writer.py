@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdistmass.catalog.fits_writer import NULL_INTEGER, NULLABLE
+from skdistmass.catalog.fits_writer import NULL_INTEGER, NULLABLE, astropy_metadata
 from skdistmass.catalog.votable_writer import votable_document
 
 __all__ = ["write_parquet"]
@@ -30,10 +30,13 @@ def write_parquet(path, columns, provenance, pieces):
     types = {"f8": pa.float64(), "i2": pa.int16(), "i4": pa.int32(), "?": pa.bool_()}
     fields = []
     for column in columns:
-        about = {"unit": column.unit or "", "ucd": column.ucd, "description": column.description}
-        fields.append(pa.field(column.name, types.get(column.dtype, pa.string()), metadata=about))
-    metadata = {keyword: str(value) for keyword, value, _ in provenance}
-    metadata["table_meta_yaml"] = _astropy_metadata(columns, provenance)
+        known = {"unit": column.unit or "", "ucd": column.ucd, "description": column.description}
+        fields.append(pa.field(column.name, types.get(column.dtype, pa.string()), metadata=known))
+    about = {keyword: value for keyword, value, _ in provenance}
+    metadata = {keyword: str(value) for keyword, value in about.items()}
+    metadata["table_meta_yaml"] = "\n".join(astropy_metadata(columns, about))
+    # astropy asks for the width of each text.
+    metadata |= {f"table::len::{c.name}": c.dtype[1:] for c in columns if c.dtype.startswith("U")}
     metadata["IVOA.VOTable-Parquet.version"] = "1.0"
     metadata["IVOA.VOTable-Parquet.content"] = votable_document(columns, provenance)
     schema = pa.schema(fields, metadata=metadata)
@@ -54,16 +57,3 @@ def _array(values, column, kind, pa):
         values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
         mask = values == NULL_INTEGER if column.name in NULLABLE else None
     return pa.array(values, type=kind, mask=mask)
-
-
-def _astropy_metadata(columns, provenance):
-    from astropy.table import Column, Table, meta
-
-    table = Table()
-    for column in columns:
-        kind = {"?": bool}.get(column.dtype, column.dtype)
-        table[column.name] = Column(
-            np.zeros(0, dtype=kind), unit=column.unit, description=column.description, meta={"ucd": column.ucd}
-        )
-    table.meta.update({keyword: value for keyword, value, _ in provenance})
-    return "\n".join(meta.get_yaml_from_table(table))

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from skdistmass.catalog.fits_writer import NULL_INTEGER, NULLABLE
+from skdistmass.catalog.fits_writer import NULL_INTEGER, NULLABLE, logarithm_note
 from skdistmass.catalog.rows import BIT_COLUMNS
 
 __all__ = ["votable_document", "write_votable"]
@@ -48,7 +48,7 @@ def votable_document(columns, provenance):
             unit=_unit(column.unit),
             ucd=column.ucd,
         )
-        field.description = column.description + _argument(column.unit) + _bits(column.name)
+        field.description = column.description + logarithm_note(column.unit) + _bits(column.name)
         if column.name in NULLABLE:
             field.values.null = NULL_INTEGER
         table.fields.append(field)
@@ -63,11 +63,6 @@ def votable_document(columns, provenance):
 def _unit(unit):
     """Units as VOTable has them, which does not know logarithmic units of something."""
     return "dex" if unit is not None and unit.startswith("dex(") else unit
-
-
-def _argument(unit):
-    """What a logarithm is taken of, for the description."""
-    return "" if _unit(unit) == unit else f" (log10 of the value in {unit[len('dex(') : -1]})"
 
 
 def _bits(name):
