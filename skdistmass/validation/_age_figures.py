@@ -166,6 +166,7 @@ def fig17_cluster_ages(stars, *, age=None, others=()):
         panel_letter(ax, "", "\n".join(lines))
         ax.set(ylabel="stars", xlim=(edges[0], edges[-1]))
         ax.set_ylim(top=1.6 * ax.get_ylim()[1])
+        ax.yaxis.get_major_locator().set_params(integer=True)
     return figure
 
 

@@ -201,6 +201,8 @@ def fig05_cluster_distances(stars, *, others=(), distances=None):
     figure : matplotlib.figure.Figure
         Bars are the standard deviation of the stars around the mean of their cluster.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     figure, axes = new_figure(1 + len(others), 1, width=5.0, panel_height=2.9, sharex=True)
     for ax, letter, name in zip(axes[:, 0], "abcdefgh", ("DISTANCE", *others), strict=False):
         table = cluster_distances(stars, predicted=name, distances=distances)
@@ -218,8 +220,8 @@ def fig05_cluster_distances(stars, *, others=(), distances=None):
         reach = float(np.max(np.abs(table["ERROR"]) + table["SCATTER"]))
         ax.set(ylabel="fractional error", ylim=(-1.3 * reach, 1.3 * reach), xscale="log")
         ax.set_xlim(0.8 * float(table["ADOPTED"].min()), 1.35 * float(table["ADOPTED"].max()))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_formatter("{x:g}")
-        ax.tick_params(which="minor", labelsize=6.5)
+        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[-1, 0].set(xlabel="adopted distance [kpc]")
     return figure

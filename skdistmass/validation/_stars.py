@@ -203,7 +203,7 @@ def _where(name):
 def require_stars(n_stars, wanted, what):
     """Raise `MissingInputError` if there are fewer stars than a result needs."""
     if n_stars < wanted:
-        raise MissingInputError(f"{n_stars} {what}; {wanted} are needed")
+        raise MissingInputError(f"{n_stars} {what} (at least {wanted} needed)")
 
 
 def carbon_to_nitrogen(stars):

@@ -235,6 +235,10 @@ def _summarise_clusters(tables):
         return
     summary, n = distances.cluster_summary(table), len(table)
     bias, scatter, within = summary["bias"], summary["scatter"], summary["within"]
+    outside = float(np.average(table["OUTSIDE"], weights=table["N"]))
+    if outside > 0:
+        text = f"{outside:.0%} of the members"
+        yield Check("Cluster members unlike the stars trained on", "few: clusters were trained on", text, INFORMATION)
     found = f"{bias:+.3f} ({n} clusters)"
     yield _limit("Cluster distances, median fractional error", "-0.06 (section 4.3)", abs(bias), 0.06, found)
     if n > 1:

@@ -4,6 +4,7 @@ import numpy as np
 from astropy.table import Table
 from scipy.stats import t as student
 
+from skdistmass.training_space import OUTSIDE
 from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation._stars import MissingInputError, cluster_rows, floats, require, require_stars
 from skdistmass.validation._statistics import binned_statistics
@@ -94,26 +95,30 @@ def cluster_distances(stars, *, predicted="DISTANCE", distances=None):
     table : Table
         CLUSTER, N, ADOPTED [kpc], MEAN [kpc]; ERROR, the fractional error of the mean; SCATTER, the standard
         deviation of the fractional distances around the mean; WITHIN, around the adopted distance; MEDIAN_ERROR and
-        ROBUST_SCATTER, the same by median and MAD; P_VALUE, the probability of a deviation from the other clusters
-        as large as this cluster's, by Student's t, and DEVIANT, whether it is below 1 % divided by the number of
-        clusters.
+        ROBUST_SCATTER, the same by median and MAD; OUTSIDE, the fraction of these stars that are outside the labels
+        that the distance model was trained on (DISTANCE_SPACE; NaN if the catalogue does not tell); P_VALUE, the
+        probability of a deviation from the other clusters as large as this cluster's, by Student's t, and DEVIANT,
+        whether it is below 1 % divided by the number of clusters.
     """
     require(stars, predicted)
     found = floats(stars, predicted, "kpc")
+    space = floats(stars, "DISTANCE_SPACE")
+    outside = np.where(np.isfinite(space), space >= OUTSIDE, np.nan)
     rows = []
     for name, members, adopted in cluster_rows(stars):
         adopted = (distances or {}).get(name, adopted)
+        members = members[np.isfinite(found[members])]
         values = found[members]
-        values = values[np.isfinite(values)]
         if len(values) < MIN_MEMBERS or not np.isfinite(adopted):
             continue
         error = values / adopted - 1.0
         mean = error.mean()
         within = np.sqrt(np.mean(error**2))
         row = (name, len(values), adopted, values.mean(), mean, error.std(ddof=1), within)
-        rows.append((*row, np.median(error), robust_scatter(error)))
+        rows.append((*row, np.median(error), robust_scatter(error), outside[members].mean()))
     require_stars(len(rows), 1, f"clusters have a known distance and {MIN_MEMBERS} members with {predicted}")
     names = ("CLUSTER", "N", "ADOPTED", "MEAN", "ERROR", "SCATTER", "WITHIN", "MEDIAN_ERROR", "ROBUST_SCATTER")
+    names += ("OUTSIDE",)
     table = Table(rows=rows, names=names, units={"ADOPTED": "kpc", "MEAN": "kpc"})
     own_error = table["ROBUST_SCATTER"] / np.sqrt(table["N"])
     table["P_VALUE"] = _deviation(np.asarray(table["MEDIAN_ERROR"]), np.asarray(own_error))

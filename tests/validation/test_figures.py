@@ -321,7 +321,7 @@ def test_figures_are_free_of_pyplot():
     code = (
         "import sys, numpy as np; from astropy.table import Table; from skdistmass.validation import figures\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "n = np.arange(1.0, 9.0); stars = Table({'LOGG': n / 8, 'DISTANCE': n, 'REFERENCE_DIST': 1.1 * n})\n"
+        "n = np.arange(1.0, 9.0); stars = Table({'LOGG': 2.25 + n / 99, 'DISTANCE': n, 'REFERENCE_DIST': 1.1 * n})\n"
         "figures.fig04_mad_vs_logg(stars)\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )

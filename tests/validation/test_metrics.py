@@ -65,6 +65,13 @@ def test_distances_of_other_clusters_can_be_given(plain):
     assert table["ERROR"][table["CLUSTER"] == "M67"][0] == pytest.approx(-0.5, abs=0.03)
 
 
+def test_members_unlike_the_training_stars_are_counted():
+    stars = Table({"CLUSTER": ["M67"] * 5, "DISTANCE": [0.9, 0.9, 0.9, 0.9, np.nan]})
+    assert np.isnan(cluster_distances(stars)["OUTSIDE"][0])
+    stars["DISTANCE_SPACE"] = [0, 1, 2, 3, 2]  # inside, edge, outside, missing
+    assert cluster_distances(stars)["OUTSIDE"][0] == 0.5
+
+
 def test_few_clusters_are_not_held_against_each_other():
     stars = Table({"CLUSTER": ["M67"] * 3 + ["M3"] * 3, "DISTANCE": [0.9] * 3 + [20.0] * 3})
     table = cluster_distances(stars)
@@ -146,7 +153,7 @@ def test_errors_of_the_fit_are_the_scatter_of_repeated_fits():
 
 
 def test_too_few_stars_for_a_fit():
-    with pytest.raises(MissingInputError, match="15 stars are left for a fit; 16 are needed"):
+    with pytest.raises(MissingInputError, match=r"15 stars are left for a fit \(at least 16 needed\)"):
         robust_fit(np.arange(15.0), x=np.arange(15.0))
 
 
