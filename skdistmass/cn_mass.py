@@ -62,7 +62,8 @@ oof_prediction_, errors_
             return np.log(y)
 
     def _unlink(self, u):
-        return np.exp(u)
+        with np.errstate(over="ignore"):  # far outside the training stars an upper bound may be infinite
+            return np.exp(u)
 
     def _link_slope(self, y):
         return 1.0 / y

@@ -1,7 +1,6 @@
 """Prediction intervals for the regressors: calibrated scatter, label noise, and the scale on which errors add."""
 
 import numpy as np
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skdistmass.exceptions import InputError
@@ -126,8 +125,8 @@ def fill_by_blocks(function, X, out):
     The function gets the numbers of the rows, not the rows, so that it may look up more than labels.
     """
     out.fill(np.nan)
-    for block in gen_batches(len(X), _BLOCK):
-        rows = block.start + np.flatnonzero(np.isfinite(X[block]).all(axis=1))
+    for start in range(0, len(X), _BLOCK):
+        rows = start + np.flatnonzero(np.isfinite(X[start : start + _BLOCK]).all(axis=1))
         if len(rows):
             out[rows] = function(rows)
     return out
