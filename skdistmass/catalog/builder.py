@@ -178,15 +178,15 @@ def build_catalog(
     if not begun:
         _require_room(output_path, record.itemsize * survey.n_rows, form)
         journal = {"rows_done": 0, "chunk_rows": chunk_rows, "command": command, "input": survey.file.as_dict()}
-    part.open(primary_header(provenance[:2]), header, record, journal, resume=begun)
     try:
+        part.open(primary_header(provenance[:2]), header, record, journal, resume=begun)
         _fill(part, survey, work, to_records(first), chunk_rows, n_jobs, progress)
         report = _count(part, output_path, columns)
         part.complete({"NSTARS": report.n_stars, "NREPEAT": report.n_repeated, "NDUPSPEC": report.n_duplicates})
         part.remember(report={k: v for k, v in vars(report).items() if k != "path"})
         _publish(part, form, columns, provenance, report)
     except BaseException:
-        if part.journal["rows_done"] == 0:
+        if part.journal is not None and part.journal["rows_done"] == 0:
             part.discard()
         raise
     finally:

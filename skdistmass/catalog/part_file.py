@@ -107,10 +107,13 @@ class PartFile:
         heads = checksum_cards(primary, 0) + checksum_cards(header, 0)
         self._data_start = len(heads)
         with disk_errors(self.path):
-            self._file = open(self.path, "r+b" if resume else "w+b")  # noqa: SIM115 (open until the end)
+            # Not truncated by opening: it may be another process's.
+            self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
             self._lock()
             if resume:
                 self._check_heads(heads, journal)
+            else:
+                self.journal_path.unlink(missing_ok=True)
             # A kill while the sums were being written may have left the headers half changed.
             self._file.seek(0)
             self._file.write(heads)

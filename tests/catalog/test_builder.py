@@ -78,10 +78,10 @@ def test_order_of_rows_is_that_of_the_survey(stand_in, all_star, tmp_path):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_resumed_catalogue_has_the_same_bytes(stand_in, all_star, tmp_path, ending, n_jobs):
     expected, target = tmp_path / f"expected.{ending}", tmp_path / f"catalog.{ending}"
-    build_catalog(stand_in, all_star, expected, chunk_rows=90, command="first")
+    build_catalog(stand_in, all_star, expected, chunk_rows=190, command="first")
     with pytest.raises(Interrupt):
         build_catalog(
-            stand_in, all_star, target, chunk_rows=90, command="first", progress=stop_after(400), n_jobs=n_jobs
+            stand_in, all_star, target, chunk_rows=190, command="first", progress=stop_after(400), n_jobs=n_jobs
         )
     assert not target.exists()
     report = build_catalog(stand_in, all_star, target, chunk_rows=1000, command="second", resume=True)
@@ -96,7 +96,7 @@ def test_old_catalogue_stays_until_the_new_one_is_complete(stand_in, all_star, t
     with pytest.raises(InputError, match="exists"):
         build_catalog(stand_in, all_star, target)
     with pytest.raises(Interrupt):
-        build_catalog(stand_in, all_star, target, chunk_rows=90, progress=stop_after(400), overwrite=True)
+        build_catalog(stand_in, all_star, target, chunk_rows=190, progress=stop_after(400), overwrite=True)
     assert target.read_bytes() == b"old"
     with pytest.raises(InputError, match="unfinished"):
         build_catalog(stand_in, all_star, target)
@@ -106,9 +106,9 @@ def test_old_catalogue_stays_until_the_new_one_is_complete(stand_in, all_star, t
 
 def test_rows_written_but_not_counted_are_written_again(stand_in, all_star, tmp_path):
     expected, target = tmp_path / "expected.fits", tmp_path / "catalog.fits"
-    build_catalog(stand_in, all_star, expected, chunk_rows=90)
+    build_catalog(stand_in, all_star, expected, chunk_rows=190)
     with pytest.raises(Interrupt):
-        build_catalog(stand_in, all_star, target, chunk_rows=90, progress=stop_after(400))
+        build_catalog(stand_in, all_star, target, chunk_rows=190, progress=stop_after(400))
     with open(f"{target}.part", "ab") as file:
         file.write(b"half a row")
     build_catalog(stand_in, all_star, target, resume=True)
@@ -139,7 +139,7 @@ def test_resume_after_the_last_row(stand_in, all_star, tmp_path, monkeypatch):
 
 def _interrupted(model, survey, target, **settings):
     with pytest.raises(Interrupt):
-        build_catalog(model, survey, target, chunk_rows=90, progress=stop_after(400), **settings)
+        build_catalog(model, survey, target, chunk_rows=190, progress=stop_after(400), **settings)
 
 
 def test_resume_refuses_another_survey(stand_in, tmp_path):
@@ -279,24 +279,21 @@ def test_text_that_does_not_fit_is_an_error(stand_in, tmp_path):
 
 @pytest.fixture(scope="module")
 def killable(model, tmp_path_factory):
-    """A model and a survey on disk, and processes that start at once with all modules loaded."""
+    """A model, a survey, and processes that start at once, as all modules are loaded."""
     folder = tmp_path_factory.mktemp("kills")
-    model.save(folder / "model.skdm")
     make_survey(1200, random_state=3).write(folder / "survey.fits")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["skdistmass.catalog", "skdistmass.model_files", "skdistmass.catalog.rows"])
-    return folder, context
+    context.set_forkserver_preload(["skdistmass.catalog", "skdistmass.model"])
+    return model, folder, context
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a signal of Unix")
 def test_killed_at_random_moments_and_resumed(killable):
-    folder, context = killable
+    model, folder, context = killable
 
     def start(target):
-        settings = {"chunk_rows": 100, "resume": True, "command": "c"}
-        process = context.Process(
-            target=build_catalog, args=(folder / "model.skdm", folder / "survey.fits", target), kwargs=settings
-        )
+        settings = {"chunk_rows": 200, "resume": True, "command": "c"}
+        process = context.Process(target=build_catalog, args=(model, folder / "survey.fits", target), kwargs=settings)
         process.start()
         return process
 

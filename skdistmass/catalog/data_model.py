@@ -1,0 +1,86 @@
+"""The data-model page of the documentation, made from the schema."""
+
+from skdistmass.columns import EXTRA_COLUMNS, TABLE_2, Bit, QualityBit
+from skdistmass.extinction import RJCE_IRAC, RJCE_WISE, SFD
+
+__all__ = ["data_model_page"]
+
+_INTRODUCTION = """\
+# The catalogue: data model
+
+This page is made from the schema in `skdistmass/columns.py` (`python -m skdistmass.catalog.data_model`), which the
+writers use as well.
+
+`skdistmass catalog SURVEY -o CATALOG`, or `skdistmass.catalog.build_catalog`, writes one row for each spectrum of the
+survey, in its order. A star with several spectra has several rows with the same `APOGEE_ID`; the header counts them
+(`NSTARS`, `NREPEAT`, and `NDUPSPEC` for a spectrum that is there twice).
+
+- **Formats**, by the ending: FITS (`.fits`), VOTable (`.vot`), Parquet (`.parquet`). FITS has `TUNIT`, `TUCD`, `TCOMM`,
+  `CHECKSUM` and `DATASUM`. The FITS standard has no unit dex: columns of that unit have no `TUNIT` there, and say so in
+  their description.
+- **Missing values** are NaN, blank text, or null (`TNULL`, -1) for integers that can't be known.
+- **A star** `*` in a name stands for the name of a mass scale the model was trained on: `MASS_COR_MO` is the mass on
+  the scale `COR_MO`, `MASS` that of a scale without a name. `MASS_ERR`, `AGE_ERR` and the flags are those of the first.
+- **Header**: `SKDMVERS` (version), `MODEL`, `MODELSHA`, `MODELVER`, `INFILE`, `INSIZE`, `INSHA256` (SHA-256 of the
+  survey file), `COMMAND`, `CHUNKROW`, the laws of extinction (`AKIRAC`, `AKWISE`, `AKDUST`, `AKBLIM`, `AKMAP`,
+  `AKNEG`), `PLXZERO`, `ISOCHR`; the names of all bits (`BITMnn`, `FLAGnn`). There is no date: the same input gives the
+  same bytes.
+- **Interrupted** work is kept as `CATALOG.part` with a journal `CATALOG.part.json`; `--resume` goes on with it, and the
+  result has the same bytes. It refuses if the survey, the model or the settings are not those it was begun with.
+- Predictions for a row don't depend on the others; between different numbers of rows at a time (`CHUNKROW`) they agree
+  to rounding (about 1e-15).
+"""
+
+
+def _table(columns):
+    lines = ["| column | unit | description | formula | inputs | source | UCD | type |", "|" + "---|" * 8]
+    for column in columns:
+        cells = (f"`{column.name}`", column.unit or "", column.description, column.formula, column.inputs)
+        cells += (column.source, f"`{column.ucd}`", column.dtype)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _bits(bits):
+    lines = ["| value | name | meaning |", "|---|---|---|"]
+    lines += [f"| {int(bit)} | `{bit.name}` | {bit.description} |" for bit in bits]
+    return "\n".join(lines)
+
+
+def data_model_page():
+    """Return the data-model page in Markdown: every column and bit, with formula, inputs and source.
+
+    Returns
+    -------
+    page : str
+
+    Examples
+    --------
+    >>> from skdistmass.catalog.data_model import data_model_page
+    >>> "`DISTANCE_WEIGHTED`" in data_model_page()
+    True
+    """
+    laws = "\n".join(
+        f"- `{law.name}`: A_K = {law.coefficient:g} (x - {law.intrinsic_colour:g}), x = {x}. {law.reference}."
+        for law, x in ((RJCE_IRAC, "H - IRAC_4_5"), (RJCE_WISE, "H - WISE_4_5"), (SFD, "E(B-V)"))
+    )
+    sections = (
+        _INTRODUCTION,
+        "## Table 2 of the paper",
+        _table(TABLE_2),
+        "## Beyond Table 2",
+        _table(EXTRA_COLUMNS),
+        "## BITMASK (Table 3 of the paper)",
+        _bits(Bit),
+        "## FLAGS",
+        "For each product WARN says to be careful and BAD to leave it: `FLAGS & QualityBit.DISTANCE_BAD == 0` selects "
+        "distances to be used.",
+        _bits(QualityBit),
+        "## Laws of extinction",
+        laws,
+    )
+    return "\n\n".join(section.strip("\n") for section in sections) + "\n"
+
+
+if __name__ == "__main__":
+    print(data_model_page(), end="")
