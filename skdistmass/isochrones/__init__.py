@@ -3,6 +3,7 @@
 from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_mass, kroupa_number
 from skdistmass.isochrones.mist import read_mist
 from skdistmass.isochrones.parsec import read_parsec
+from skdistmass.isochrones.posterior import IsochroneDistanceRegressor, IsochroneFlag
 from skdistmass.isochrones.schema import (
     COLUMNS,
     Phase,
@@ -14,6 +15,8 @@ from skdistmass.isochrones.tables import read_giant_ages, read_isochrone_table
 
 __all__ = [
     "COLUMNS",
+    "IsochroneDistanceRegressor",
+    "IsochroneFlag",
     "Phase",
     "check_isochrone_table",
     "imf_weights",

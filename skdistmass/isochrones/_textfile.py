@@ -49,8 +49,7 @@ def read_bytes(path):
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error) as error:
             raise FileFormatError(
-                f"{path} is a gzip file that can't be unpacked ({error}); it is truncated or damaged, fetch "
-                "it again."
+                f"{path} is a gzip file that can't be unpacked ({error}); it is truncated or damaged, fetch it again."
             ) from error
     if not content.strip():
         raise FileFormatError(f"{path} is empty; fetch it again.")
@@ -134,8 +133,7 @@ def parse_rows(path, lines, numbers, names):
             for name, word in zip(names, row.split(), strict=True):
                 if not _is_number(word):
                     raise FileFormatError(
-                        f"{path}, line {number + 1}: {word!r} in column {name} is no number; fetch the file "
-                        "again."
+                        f"{path}, line {number + 1}: {word!r} in column {name} is no number; fetch the file again."
                     ) from None
         raise
 

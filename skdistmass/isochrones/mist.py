@@ -103,9 +103,7 @@ def _header(path, lines):
         elif "[Fe/H]" in text and "Yinit" in text and position + 1 < len(lines):
             names, values = text.split(), lines[position + 1].lstrip("# ").split()
             if len(names) != len(values):
-                raise FileFormatError(
-                    f"{path}, line {position + 2}: the composition is cut short; fetch it again."
-                )
+                raise FileFormatError(f"{path}, line {position + 2}: the composition is cut short; fetch it again.")
             found = dict(zip(names, map(float, values), strict=True))
             feh, meta["alpha_fe"], meta["v_vcrit"] = (
                 found["[Fe/H]"],
@@ -113,9 +111,7 @@ def _header(path, lines):
                 found.get("v/vcrit"),
             )
     if feh is None:
-        raise FileFormatError(
-            f"{path} has no [Fe/H] in its header; it is truncated or altered, fetch it again."
-        )
+        raise FileFormatError(f"{path} has no [Fe/H] in its header; it is truncated or altered, fetch it again.")
     return meta, feh, extinction
 
 
@@ -125,9 +121,7 @@ def _numbers_after(path, position, line):
     try:
         return [int(word) for word in words]
     except ValueError:
-        raise FileFormatError(
-            f"{path}, line {position + 1}: {line.strip()!r} should end in whole numbers."
-        ) from None
+        raise FileFormatError(f"{path}, line {position + 1}: {line.strip()!r} should end in whole numbers.") from None
 
 
 def _blocks(path, lines):
@@ -146,14 +140,11 @@ def _blocks(path, lines):
                 blocks[-1]["names"] = names
         elif text:
             if not blocks or blocks[-1]["names"] is None:
-                raise FileFormatError(
-                    f"{path}, line {position + 1}: a row before any column names; fetch it again."
-                )
+                raise FileFormatError(f"{path}, line {position + 1}: a row before any column names; fetch it again.")
             blocks[-1]["rows"].append(position)
     if not blocks or (expected is not None and len(blocks) != expected):
         raise FileFormatError(
-            f"{path} is truncated: its header promises {expected} isochrones, {len(blocks)} are there; fetch "
-            "it again."
+            f"{path} is truncated: its header promises {expected} isochrones, {len(blocks)} are there; fetch it again."
         )
     return blocks
 
@@ -161,16 +152,12 @@ def _blocks(path, lines):
 def _check_last_line(path, lines, rows, ended):
     """Refuse a file whose last number may have been cut: MIST's rows are all of one length."""
     if not ended and len(rows) > 1 and len(lines[rows[-1]].rstrip()) < len(lines[rows[0]].rstrip()):
-        raise FileFormatError(
-            f"{path}, line {rows[-1] + 1} is cut short; the file is truncated, fetch it again."
-        )
+        raise FileFormatError(f"{path}, line {rows[-1] + 1} is cut short; the file is truncated, fetch it again.")
 
 
 def _read_isochrones(path, lines, ended):
     meta, feh, extinction = _header(path, lines)
-    parts = {
-        name: [] for name in ("log_age", "initial_mass", "current_mass", "log_teff", "logg", "log_l", "phase")
-    }
+    parts = {name: [] for name in ("log_age", "initial_mass", "current_mass", "log_teff", "logg", "log_l", "phase")}
     parts.update(ks=[], eep=[])
     for block in _blocks(path, lines):
         names, rows = block["names"], block["rows"]
@@ -184,8 +171,7 @@ def _read_isochrones(path, lines, ended):
         _take_isochrone(path, names, values, parts)
     if extinction and np.isfinite(np.concatenate(parts["ks"])).any():
         raise FileFormatError(
-            f"the magnitudes of {path} include an extinction of A_V = {extinction:g} mag; fetch it with A_V "
-            "= 0."
+            f"the magnitudes of {path} include an extinction of A_V = {extinction:g} mag; fetch it with A_V = 0."
         )
     columns = {name: np.concatenate(values) for name, values in parts.items()}
     eep = columns.pop("eep")
@@ -222,18 +208,14 @@ def _phases(path, names, values):
     codes = values[:, position]
     unknown = ~np.isin(codes, [int(phase) for phase in Phase])
     if unknown.any():
-        raise FileFormatError(
-            f"{path}: {codes[unknown][0]:g} in column phase is no evolutionary phase of MIST."
-        )
+        raise FileFormatError(f"{path}: {codes[unknown][0]:g} in column phase is no evolutionary phase of MIST.")
     return codes.astype(np.int64)
 
 
 def _read_track(path, lines, ended):
     meta, feh, _ = _header(path, lines)
     counts = eeps = names = None
-    rows = [
-        position for position, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")
-    ]
+    rows = [position for position, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
     for position, line in enumerate(lines[: rows[0]] if rows else lines):
         if "N_EEP" in line and position + 1 < len(lines):
             counts = lines[position + 1].lstrip("# ").split()

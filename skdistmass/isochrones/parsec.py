@@ -130,15 +130,12 @@ def _rows(path, lines):
         if words and any(name in words for name in _NAMES["initial_mass"]):
             if names is not None and words != names:
                 raise FileFormatError(
-                    f"{path}, line {position + 1}: the columns change within the file; read the parts as "
-                    "files."
+                    f"{path}, line {position + 1}: the columns change within the file; read the parts as files."
                 )
             names = words
         elif text and not text.startswith("#"):
             if names is None:
-                raise FileFormatError(
-                    f"{path}, line {position + 1}: a row before any column names; fetch it again."
-                )
+                raise FileFormatError(f"{path}, line {position + 1}: a row before any column names; fetch it again.")
             rows.append(position)
     if not rows:
         raise FileFormatError(f"{path} has no rows; the file is truncated, fetch it again.")
@@ -152,9 +149,7 @@ def _check_last_line(path, lines, rows, ended):
         return len(lines[position].split()[-1].partition(".")[2])
 
     if not ended and len(rows) > 1 and decimals(rows[-1]) < decimals(rows[-2]):
-        raise FileFormatError(
-            f"{path}, line {rows[-1] + 1} is cut short; the file is truncated, fetch it again."
-        )
+        raise FileFormatError(f"{path}, line {rows[-1] + 1} is cut short; the file is truncated, fetch it again.")
 
 
 def _check_complete(path, rows, log_age, label):

@@ -69,9 +69,7 @@ COLUMNS = (
     IsochroneColumn("initial_mass", "Msun", "mass at birth"),
     IsochroneColumn("current_mass", "Msun", "mass now", required=False),
     IsochroneColumn("log_age", "dex(yr)", "log10 of the age"),
-    IsochroneColumn(
-        "feh", "dex", "initial metallicity of the models: [Fe/H], or [M/H] where alpha/Fe is solar"
-    ),
+    IsochroneColumn("feh", "dex", "initial metallicity of the models: [Fe/H], or [M/H] where alpha/Fe is solar"),
     IsochroneColumn("log_teff", "dex(K)", "log10 of the effective temperature"),
     IsochroneColumn("logg", "dex(cm s-2)", "surface gravity log g"),
     IsochroneColumn("log_l", "dex(Lsun)", "log10 of the luminosity"),
@@ -132,9 +130,7 @@ def isochrone_table(columns, *, meta, kind="isochrones", extra=None):
         if column.name == "imf_weight":
             continue
         dtype = np.int64 if column.name == "phase" else np.float64
-        table[column.name] = Column(
-            values[column.name].astype(dtype), unit=column.unit, description=column.description
-        )
+        table[column.name] = Column(values[column.name].astype(dtype), unit=column.unit, description=column.description)
     if "imf_weight" in values:
         weight = values["imf_weight"].astype(np.float64)
     elif kind == "track":

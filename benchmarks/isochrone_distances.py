@@ -1,0 +1,187 @@
+"""Time and accuracy of isochrone distances, against a plain NumPy sum over all models, in one run.
+
+    python benchmarks/isochrone_distances.py [--stars 733901] [--plain 24] [--jobs 2]
+
+The stars are those of the real tables with their own errors, and again with the default errors of 50 K, 0.1
+and 0.1 dex; for the full number they are drawn again and again, each time moved at random within its errors.
+"""
+
+import argparse
+import resource
+import time
+
+import numpy as np
+
+from skdistmass.datasets import data_dir
+from skdistmass.isochrones import IsochroneDistanceRegressor, check_isochrone_table, kroupa_number, read_parsec
+from skdistmass.isochrones._grid import weighted_points
+from skdistmass.isochrones._interpolation import KS, LOG_TEFF, LOGG
+from skdistmass.isochrones._observations import read_covariances, read_stars
+
+FILES = ("kepler_giants.fits", "k2_giants.fits", "dwarfs.fits")
+FRACTIONS = (0.158655254, 0.5, 0.841344746)
+
+
+def all_points(table, model):
+    """Return [Fe/H], Teff, log g, M_Ks and weight of all sub-divided points of a model, in float64."""
+    parts = weighted_points(
+        check_isochrone_table(table),
+        number=model.imf or kroupa_number,
+        prior=model.prior,
+        phases=model.phases,
+        metallicity_step=model.metallicity_step,
+        subdivision=model.subdivision,
+    )
+    columns = [
+        (np.full(len(weight), feh), 10.0 ** points[:, LOG_TEFF], points[:, LOGG], points[:, KS], weight)
+        for feh, points, weight in parts
+    ]
+    return [np.concatenate(column) for column in zip(*columns, strict=True)]
+
+
+def plain_sum(points, star, covariance, step=0.005):
+    """Return the 16th, 50th and 84th percentiles of M_Ks of one star, by a sum over all points.
+
+    Parameters
+    ----------
+    points : list of 5 arrays
+        What `all_points` returns.
+    star : array of shape (3,)
+        [Fe/H], Teff, log g.
+    covariance : array of shape (3, 3)
+        Of these.
+    """
+    feh, teff, logg, magnitude, weight = points
+    difference = np.stack([feh - star[0], teff - star[1], logg - star[2]])
+    chi2 = np.einsum("ik,ij,jk->k", difference, np.linalg.inv(covariance), difference, optimize=True)
+    posterior = weight * np.exp(-0.5 * chi2)
+    lowest = magnitude.min()
+    pdf = np.bincount(((magnitude - lowest) / step).astype(np.int64), posterior)
+    cumulative = np.r_[0.0, np.cumsum(pdf)] / pdf.sum()
+    return lowest + step * np.interp(FRACTIONS, cumulative, np.arange(len(cumulative)))
+
+
+def real_stars(model):
+    """Return Teff, log g, [Fe/H] and the errors used, of all stars of the real tables."""
+    from astropy.table import Table
+
+    stars, errors = [], []
+    for name in FILES:
+        table = Table.read(data_dir() / name)
+        values = read_stars(table)
+        covariance, _ = read_covariances(
+            table, values, None, None, default=np.array(model.default_error), floor=np.array(model.min_error)
+        )
+        known = np.isfinite(values).all(axis=1)
+        stars.append(values[known])
+        errors.append(np.sqrt(np.diagonal(covariance[known], axis1=1, axis2=2))[:, [1, 2, 0]])
+    return np.concatenate(stars), np.concatenate(errors)
+
+
+def compare(model, points, stars, errors, rng, n_plain):
+    """Return the time of the plain sum per star, and the differences of percentiles of M_Ks to it."""
+    rows = rng.choice(len(stars), n_plain, replace=False)
+    posterior = model.predict_posterior(stars[rows], errors[rows], marginals=False)
+    fast = np.column_stack([posterior[name].value for name in ("m_ks_p16", "m_ks", "m_ks_p84")])
+    start = time.perf_counter()
+    plain = [plain_sum(points, stars[row][[2, 0, 1]], np.diag(errors[row][[2, 0, 1]] ** 2)) for row in rows]
+    seconds = (time.perf_counter() - start) / n_plain
+    return seconds, np.abs(fast - np.array(plain))
+
+
+def report(name, seconds, differences, rate):
+    """Print one line of the comparison."""
+    known = np.isfinite(differences).all(axis=1)
+    worst = np.percentile(differences[known], [50, 99, 100], axis=0)
+    print(
+        f"{name:38s} {1 / seconds:7.1f} {rate:9.0f} {rate * seconds:7.0f}   "
+        f"{worst[1, 1]:.4f} {worst[2, 1]:.4f}   {worst[1, [0, 2]].max():.4f} {worst[2, [0, 2]].max():.4f}   "
+        f"{np.count_nonzero(~known)}"
+    )
+
+
+def rate_of(model, stars, errors, n_stars, rng, **options):
+    """Return stars per second for stars drawn with their errors."""
+    rows = rng.integers(0, len(stars), n_stars)
+    moved = stars[rows] + errors[rows] * rng.normal(size=(n_stars, 3))
+    start = time.perf_counter()
+    if options:
+        model.predict_posterior(moved, errors[rows], **options)
+    else:
+        model.predict(moved, errors[rows])
+    return n_stars / (time.perf_counter() - start)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--stars", type=int, default=733901, help="stars to time")
+    parser.add_argument("--plain", type=int, default=100, help="stars to compare with the plain sum")
+    parser.add_argument("--jobs", type=int, default=2, help="threads")
+    parser.add_argument("--parameters", action="store_true", help="also vary the grid's parameters")
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    start = time.perf_counter()
+    table = read_parsec(data_dir() / "isochrones" / "parsec_v12s.parquet")
+    read = time.perf_counter()
+    model = IsochroneDistanceRegressor(n_jobs=options.jobs).fit(table)
+    print(f"read {read - start:.1f} s, fit {time.perf_counter() - read:.1f} s, {model.n_points_} points")
+    model.predict([[4800.0, 2.5, 0.0]])
+    points = all_points(table, model)
+    stars, errors = real_stars(model)
+    default = np.broadcast_to(model.default_error, errors.shape)
+    print(f"{'':38s} {'plain':>7s} {'this':>9s} {'ratio':>7s}   median 99 %, max   16/84 99 %, max   off grid")
+    print(f"{'':38s} {'stars/s':>7s} {'stars/s':>9s}")
+    for name, sigma in (("own errors", errors), ("default errors", default)):
+        seconds, differences = compare(model, points, stars, sigma, rng, options.plain)
+        report(name, seconds, differences, rate_of(model, stars, sigma, options.stars, rng))
+    if options.parameters:
+        vary_parameters(table, model, points, stars, errors, default, rng, options)
+    del points
+    cost(model, stars, errors, options.stars, rng)
+
+
+def vary_parameters(table, model, points, stars, errors, default, rng, options):
+    """Show what the parameters of the sum, and of the grid, do to speed and result; the points stay the same."""
+    for change in (
+        {"merging": 0.0}, {"merging": 0.6}, {"n_sigma": 3.0}, {"n_sigma": 6.0}, {"magnitude_step": 0.02},
+        {"magnitude_step": 0.04}, {"cell": (0.001, 0.02, 0.01)}, {"cell": (0.004, 0.08, 0.04)},
+    ):  # fmt: skip
+        other = IsochroneDistanceRegressor(n_jobs=options.jobs, **change).fit(table)
+        for name, sigma in (("own", errors), ("default", default)):
+            seconds, differences = compare(other, points, stars, sigma, np.random.default_rng(1), options.plain)
+            rate = rate_of(other, stars, sigma, min(options.stars, 100000), rng)
+            report(f"{change}, {name} errors", seconds, differences, rate)
+    for change in (
+        {"metallicity_step": 0.1}, {"metallicity_step": 0.025}, {"subdivision": (0.004, 0.06, 0.1)},
+        {"subdivision": (0.001, 0.015, 0.025)}, {"min_error": (10.0, 0.02, 0.01)}, {"min_error": (50.0, 0.05, 0.05)},
+    ):  # fmt: skip
+        other = IsochroneDistanceRegressor(n_jobs=options.jobs, **change).fit(table)
+        for name, sigma in (("own", real_stars(other)[1]), ("default", default)):
+            before, after = model.predict(stars, sigma), other.predict(stars, sigma)
+            moved = np.abs(after - before)[np.isfinite(after - before)]
+            print(f"{change!s}, {name} errors: {other.n_points_} points; median M_Ks moves by "
+                  f"{np.percentile(moved, 50):.4f} (half), {np.percentile(moved, 99):.4f} mag (99 %)")  # fmt: skip
+
+
+def cost(model, stars, errors, n_stars, rng):
+    """Print time and memory of whole catalogues."""
+    photometry = {"magnitude": rng.uniform(7.0, 13.0, n_stars), "magnitude_err": 0.02, "extinction_err": 0.02}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    for part in (n_stars // 4, n_stars // 2, n_stars):
+        here = {name: value[:part] if np.ndim(value) else value for name, value in photometry.items()}
+        rate = rate_of(model, stars, errors, part, rng, marginals=False, **here)
+        print(f"{part} distances: {part / rate:.1f} s")
+    parallax = {"parallax": rng.uniform(0.2, 2.0, n_stars), "parallax_err": np.full(n_stars, 0.05)}
+    rate = rate_of(model, stars, errors, n_stars, rng, marginals=False, **photometry, **parallax)
+    print(f"{n_stars} distances with parallaxes: {n_stars / rate:.1f} s")
+    part = n_stars // 4
+    here = {name: value[:part] if np.ndim(value) else value for name, value in photometry.items()}
+    rate = rate_of(model, stars, errors, part, rng, **here)
+    print(f"{part} distances, masses, ages and radii: {part / rate:.1f} s")
+    grid = sum(array.nbytes for level in model.grid_.levels for array in vars(level).values()) / 1e6
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(f"memory: grid {grid:.0f} MB; peak of the process before {before:.0f}, after {after:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,496 @@
+"""Distances from stellar models: the posterior of a star's magnitude given its spectroscopic labels."""
+
+from concurrent.futures import ThreadPoolExecutor
+from enum import IntFlag
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from skdistmass.exceptions import InputError
+from skdistmass.isochrones._grid import MARGINALS, build_grid
+from skdistmass.isochrones._observations import MODEL_ORDER, read_covariances, read_photometry, read_stars
+from skdistmass.isochrones._storage import load_regressor, save_regressor
+from skdistmass.isochrones.imf import kroupa_number
+from skdistmass.isochrones.schema import Phase, check_isochrone_table
+
+__all__ = ["IsochroneDistanceRegressor", "IsochroneFlag"]
+
+_CHUNK = 2048
+_STATISTICS = ("", "_mean", "_mode", "_p16", "_p84")
+# Fewer points than this, weighed by what they contribute, don't make a distribution.
+_FEWEST_POINTS = 5.0
+
+
+class IsochroneFlag(IntFlag):
+    """What to know of a star's posterior; the values add up."""
+
+    #: Teff, log g or [Fe/H] is missing or not a star's; all results are NaN.
+    MISSING_LABEL = 1
+    #: No model is within `n_sigma` of the labels; all results are NaN.
+    OFF_GRID = 2
+    #: An error of the labels was missing and its default was used.
+    DEFAULT_ERROR = 4
+    #: Only a few models carry the posterior: the errors are small for the spacing of the grid.
+    FEW_POINTS = 8
+    #: The metallicity is outside that of the models, which cuts the posterior.
+    EDGE = 16
+    #: The magnitude, the extinction or an error of theirs is missing; the distance is NaN.
+    MISSING_PHOTOMETRY = 32
+    #: The parallax is more than `n_sigma` from what labels and magnitude allow.
+    PARALLAX_CONFLICT = 64
+
+
+class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
+    """Absolute magnitudes and distances of stars from isochrones, by Bayes' theorem.
+
+    The models are points of isochrones, weighted by the number of stars expected there: by default after the
+    mass function of Kroupa (2001), a constant star formation rate and a flat distribution of [Fe/H]. For
+    every star these weights are multiplied by the normal likelihood of its Teff, log g and [Fe/H] and summed
+    into the distribution of M_Ks. With the apparent magnitude and the extinction that becomes the
+    distribution of distance.
+
+    Parameters
+    ----------
+    metallicity_step : float, default=0.05
+        Largest step between the metallicities of the grid (dex); between the isochrones' own, models are
+        interpolated at equal evolutionary points. Errors of [Fe/H] below half of it can't be resolved.
+    subdivision : tuple of 3 floats, default=(0.002, 0.03, 0.05)
+        Largest steps along an isochrone in log Teff, log g and Ks (dex, dex, mag).
+    cell : tuple of 3 floats, default=(0.002, 0.04, 0.02)
+        Points of one metallicity within a cell of this size in log Teff, log g and Ks (dex, dex, mag) are
+        replaced by their mean.
+    merging : float, default=0.3
+        For stars with larger errors, points are merged in larger cells, as long as their places in a cell scatter
+        by no more than this fraction of the errors. 0 never does.
+    magnitude_step : float, default=0.01
+        Step of the histogram of M_Ks (mag).
+    n_sigma : float, default=4.5
+        Models further than this from the star, in standard deviations, are left out of the sum (for stars
+        beside the models: than this and the nearest model's distance, added in squares). Stars further than
+        this from every model are off the grid.
+    default_error : tuple of 3 floats, default=(50.0, 0.1, 0.1)
+        Errors of Teff (K), log g and [Fe/H] of stars that have none.
+    min_error : tuple of 3 floats, default=(25.0, 0.03, 0.03)
+        Smallest errors used. Formal errors of surveys can be smaller than the grid resolves and than the
+        models are right.
+    phases : tuple of int or None, default=(0, 1, 2, 3, 4, 5)
+        Evolutionary phases used, see `Phase`: main sequence to thermally pulsing AGB. None takes all.
+    imf : callable or None, default=None
+        The number of stars born below each of an array of masses (Msun). None is `kroupa_number`.
+    prior : callable or None, default=None
+        ``prior(log_age, feh, initial_mass)`` returns factors for the weights of an array of points: another
+        history of star formation, a distribution of metallicities, or any other.
+    n_jobs : int or None, default=None
+        Number of threads; None means 1 unless in a joblib context, -1 all processors.
+
+    Attributes
+    ----------
+    grid_ : Grid
+        The prepared models.
+    n_points_ : int
+        Points of the sub-divided isochrones.
+    models_ : dict
+        Source, version and files of the isochrones.
+    feh_range_ : tuple of float
+        Lowest and highest metallicity of the models.
+    n_features_in_ : int
+        3: Teff, log g, [Fe/H].
+
+    See Also
+    --------
+    skdistmass.isochrones.read_parsec, skdistmass.isochrones.read_mist : Readers of isochrones.
+
+    Notes
+    -----
+    `fit` takes a table of isochrones, not stars, so this estimator is not one for scikit-learn's check suite;
+    its parameters, `clone`, pickling and `predict` are as usual.
+
+    No distribution of distances is assumed: all distance moduli are equally likely before the parallax, if
+    there is one, is taken into account.
+
+    References
+    ----------
+    Section 4.2 of the paper; Bressan et al. 2012, MNRAS, 427, 127; Kroupa 2001, MNRAS, 322, 231. The sums are
+    those of Burnett & Binney 2010, MNRAS, 407, 339, without their prior on position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.isochrones import IsochroneDistanceRegressor, isochrone_table
+    >>> mass = np.tile(np.linspace(1.0, 1.001, 30), 2)
+    >>> logg = np.tile(np.linspace(3.2, 1.0, 30), 2)
+    >>> feh = np.repeat([-0.2, 0.2], 30)
+    >>> log_teff = 3.60 + 0.04 * logg - 0.06 * feh - 0.02
+    >>> log_l = np.log10(mass) - logg + 4 * log_teff - 10.607
+    >>> table = isochrone_table(
+    ...     dict(initial_mass=mass, current_mass=mass, log_age=np.full(60, 9.9), feh=feh, log_teff=log_teff, logg=logg,
+    ...          log_l=log_l, phase=np.full(60, 2), ks=4.74 - 2.5 * log_l - 2.0), meta={"source": "a sketch"})
+    >>> model = IsochroneDistanceRegressor().fit(table)
+    >>> model.predict([[4760.0, 2.5, 0.0], [9000.0, 2.5, 0.0]])
+    array([-1.31,   nan])
+    """
+
+    _parameter_constraints = {
+        "metallicity_step": [Interval(Real, 0, None, closed="neither")],
+        "subdivision": [tuple, list],
+        "cell": [tuple, list],
+        "merging": [Interval(Real, 0, None, closed="left")],
+        "magnitude_step": [Interval(Real, 0, None, closed="neither")],
+        "n_sigma": [Interval(Real, 0, None, closed="neither")],
+        "default_error": [tuple, list],
+        "min_error": [tuple, list],
+        "phases": [tuple, list, None],
+        "imf": [callable, None],
+        "prior": [callable, None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        metallicity_step=0.05,
+        subdivision=(0.002, 0.03, 0.05),
+        cell=(0.002, 0.04, 0.02),
+        merging=0.3,
+        magnitude_step=0.01,
+        n_sigma=4.5,
+        default_error=(50.0, 0.1, 0.1),
+        min_error=(25.0, 0.03, 0.03),
+        phases=(Phase.MS, Phase.SGB, Phase.RGB, Phase.CHEB, Phase.EAGB, Phase.TPAGB),
+        imf=None,
+        prior=None,
+        n_jobs=None,
+    ):
+        self.metallicity_step = metallicity_step
+        self.subdivision = subdivision
+        self.cell = cell
+        self.merging = merging
+        self.magnitude_step = magnitude_step
+        self.n_sigma = n_sigma
+        self.default_error = default_error
+        self.min_error = min_error
+        self.phases = phases
+        self.imf = imf
+        self.prior = prior
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None):
+        """Prepare the grid of models.
+
+        Parameters
+        ----------
+        X : table
+            Isochrones in the columns of `skdistmass.isochrones.COLUMNS`, with Ks magnitudes.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ColumnError
+            If a column is absent or holds no values.
+        InputError
+            If a parameter can't be used, or no point of the table has a weight.
+        """
+        self._validate_params()
+        for name, n_numbers in (("subdivision", 3), ("cell", 3), ("default_error", 3), ("min_error", 3)):
+            _check_numbers(name, getattr(self, name), n_numbers, positive=name != "min_error")
+        columns = check_isochrone_table(X, need=("ks", "current_mass"))
+        grid = build_grid(
+            columns,
+            number=kroupa_number if self.imf is None else self.imf,
+            prior=self.prior,
+            phases=self.phases,
+            metallicity_step=self.metallicity_step,
+            subdivision=self.subdivision,
+            cell=self.cell,
+            magnitude_step=self.magnitude_step,
+        )
+        meta = getattr(X, "meta", {})
+        self._set_grid(grid, {name: meta.get(name) for name in ("source", "version", "files")})
+        return self
+
+    def _set_grid(self, grid, models):
+        """Set the fitted attributes."""
+        self.grid_ = grid
+        self.models_ = models
+        self.n_points_ = grid.n_points
+        self.feh_range_ = (float(grid.feh[0]), float(grid.feh[-1]))
+        self.n_features_in_ = 3
+
+    def save(self, path):
+        """Write the fitted regressor to a file that `load` reads.
+
+        Parameters
+        ----------
+        path : path
+            File to write (npz: plain arrays, no pickle). Functions given as `imf` or `prior` are not in it; what they
+            did to the weights is.
+
+        Raises
+        ------
+        NotFittedError
+            If the regressor is not fitted.
+        """
+        check_is_fitted(self)
+        save_regressor(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read a regressor that `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        regressor : IsochroneDistanceRegressor
+            Fitted.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is foreign, truncated or of another version.
+        FileNotFoundError
+            If there is no such file.
+        """
+        return load_regressor(cls, path)
+
+    def predict(self, X, X_err=None, cov=None):
+        """Return the median of the posterior of M_Ks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_stars, 3) or table
+            Teff (K), log g and [Fe/H]; of a table, the columns TEFF, LOGG and FE_H or M_H.
+        X_err : array-like of shape (n_stars, 3) or (3,), optional
+            Their standard errors. NaN, or None, stands for `default_error`; of a table with columns such as
+            TEFF_ERR those are taken.
+        cov : array-like of shape (n_stars, 3, 3) or (3, 3), optional
+            Their covariances, instead of `X_err`.
+
+        Returns
+        -------
+        magnitude : ndarray of shape (n_stars,)
+            Median M_Ks (mag); NaN for stars off the grid or with a label missing.
+
+        Raises
+        ------
+        InputError
+            If an error is negative, a covariance not positive definite, or a shape is wrong.
+        """
+        _, summaries, _ = self._posterior(X, X_err, cov, n_histograms=1)
+        return summaries[:, 1, 0]
+
+    def predict_posterior(
+        self,
+        X,
+        X_err=None,
+        cov=None,
+        *,
+        magnitude=None,
+        magnitude_err=None,
+        extinction=None,
+        extinction_err=None,
+        parallax=None,
+        parallax_err=None,
+        marginals=True,
+        return_pdf=False,
+        progress=False,
+    ):
+        """Return posteriors of M_Ks, and with a magnitude of the distance; of mass, age and radius too.
+
+        Parameters
+        ----------
+        X, X_err, cov
+            As for `predict`.
+        magnitude : array-like of shape (n_stars,), optional
+            Apparent Ks (mag). Without it there are no distances.
+        magnitude_err : array-like of shape (n_stars,) or float, optional
+            Its standard error; None means 0.
+        extinction : array-like of shape (n_stars,) or float, optional
+            A_Ks (mag); None means 0.
+        extinction_err : array-like of shape (n_stars,) or float, optional
+            Its standard error; None means 0.
+        parallax, parallax_err : array-like of shape (n_stars,), optional
+            Parallax and its standard error (mas), freed of systematic offsets. Stars without one are done
+            without it.
+        marginals : bool, default=True
+            Whether to give mass, age and radius.
+        return_pdf : bool, default=False
+            Whether to return the distributions themselves.
+        progress : bool, default=False
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        posterior : astropy.table.QTable
+            For `m_ks` (mag), `distance` (kpc), `mass` (current, Msun), `age` (Gyr) and `radius` (Rsun): the
+            median, and with `_mean`, `_mode`, `_p16` and `_p84` after the name the mean, mode and percentiles
+            (mean of the logarithm, and mode in it, for the last three). `nearest`, the distance of the
+            nearest model in standard deviations, and `flag`, a sum of `IsochroneFlag`. With `return_pdf` also
+            `m_ks_pdf` (1/mag), whose magnitudes are ``posterior.meta["m_ks"]``, and, with a magnitude,
+            `distance_grid` (kpc) and `distance_pdf` (1/kpc).
+
+        Raises
+        ------
+        InputError
+            If an error is negative, a covariance not positive definite, a shape is wrong, or errors are given
+            without what they are errors of.
+        """
+        photometry = read_photometry(magnitude, magnitude_err, extinction, extinction_err, parallax, parallax_err)
+        n_histograms = 1 + (len(MARGINALS) if marginals else 0)
+        stars, summaries, diagnostics = self._posterior(
+            X, X_err, cov, photometry, n_histograms=n_histograms, return_pdf=return_pdf, progress=progress
+        )
+        return self._table(stars, summaries, diagnostics, photometry, marginals)
+
+    def _posterior(self, X, X_err, cov, photometry=None, *, n_histograms, return_pdf=False, progress=False):
+        """Run the sums; return the stars, summaries and diagnostics."""
+        check_is_fitted(self)
+        stars = read_stars(X)
+        covariance, defaulted = read_covariances(
+            X,
+            stars,
+            X_err,
+            cov,
+            default=np.asarray(self.default_error, float),
+            floor=np.asarray(self.min_error, float),
+        )
+        n_stars = len(stars)
+        if photometry is None:
+            photometry = np.full((n_stars, 4), np.nan)
+        elif len(photometry) != n_stars:
+            raise InputError(f"there are {n_stars} stars, but {len(photometry)} magnitudes.")
+        summaries, fit, pdfs = self._run(stars, covariance, photometry, n_histograms, progress, return_pdf)
+        off = np.isnan(fit[:, 0])
+        return stars, summaries, (fit, off, defaulted, pdfs)
+
+    def _levels_of(self, stars, covariance):
+        """Return for each star the coarsest level whose cells are small enough for its errors."""
+        which = np.zeros(len(stars), dtype=np.int64)
+        variance = np.diagonal(covariance, axis1=1, axis2=2)
+        for position, level in enumerate(self.grid_.levels[1:], start=1):
+            # Places within a cell scatter by its size over the root of 12 around their mean.
+            scatter = (level.cell**2 / 12.0 * np.ones((len(stars), 1)))[:, MODEL_ORDER]
+            scatter[:, 1] *= (np.log(10.0) * stars[:, 0]) ** 2
+            which[(scatter <= self.merging**2 * variance * (1 + 1e-9)).all(axis=1)] = position
+        return which
+
+    def _run(self, stars, covariance, photometry, n_histograms, progress, return_pdf):
+        """Share the stars out among threads; return summaries, quality of the fit, and distributions."""
+        from skdistmass.isochrones._kernels import summarise_stars
+
+        grid, n_stars = self.grid_, len(stars)
+        summaries = np.full((n_stars, 1 + n_histograms, 5), np.nan)
+        fit = np.full((n_stars, 3), np.nan)
+        pdfs = np.full((n_stars if return_pdf else 0, 2, int(grid.axes[0, 2])), np.nan)
+        known = np.flatnonzero(np.isfinite(stars).all(axis=1))
+        which = self._levels_of(stars, covariance)
+        # Neighbours on the grid are done one after the other: what they need is then in the processor's
+        # cache.
+        place = stars[known]
+        order = known[np.lexsort((place[:, 0], np.round(place[:, 1], 1), np.round(place[:, 2], 1), which[known]))]
+        chunks = [
+            part[start : start + _CHUNK]
+            for part in np.split(order, np.searchsorted(which[order], np.arange(1, len(grid.levels))))
+            for start in range(0, len(part), _CHUNK)
+        ]
+
+        def work(rows):
+            level = tuple(vars(grid.levels[which[rows[0]]]).values())[1:]
+            results = summaries[rows], fit[rows], pdfs[rows] if return_pdf else pdfs
+            roots = np.linalg.cholesky(covariance[rows])[:, *np.tril_indices(3)]
+            summarise_stars(
+                level, grid.axes, np.ascontiguousarray(stars[rows][:, MODEL_ORDER]), roots, photometry[rows],
+                float(self.n_sigma), n_histograms, *results,
+            )  # fmt: skip
+            for everything, part in zip((summaries, fit, pdfs), results, strict=True):
+                if len(everything):
+                    everything[rows] = part
+            return len(rows)
+
+        with ThreadPoolExecutor(effective_n_jobs(self.n_jobs)) as pool:
+            done = pool.map(work, chunks)
+            if progress:
+                from tqdm.auto import tqdm
+
+                with tqdm(total=n_stars, unit="star") as bar:
+                    for n_done in done:
+                        bar.update(n_done)
+            else:
+                for _ in done:
+                    pass
+        return summaries, fit, pdfs
+
+    def _table(self, stars, summaries, diagnostics, photometry, marginals):
+        """Gather results in a table with units."""
+        from astropy import units as u
+        from astropy.table import QTable
+
+        fit, off, defaulted, pdfs = diagnostics
+        table = QTable()
+        for k, name in enumerate(_STATISTICS):
+            table[f"m_ks{name}"] = summaries[:, 1, k] * u.mag
+        if photometry is not None:
+            for k, name in enumerate(_STATISTICS):
+                table[f"distance{name}"] = summaries[:, 0, k] * u.kpc
+        if marginals:
+            units = {"mass": u.Msun, "age": u.Gyr, "radius": u.Rsun}
+            for m, quantity in enumerate(MARGINALS):
+                for k, name in enumerate(_STATISTICS):
+                    log_value = summaries[:, 2 + m, k] - (9.0 if quantity == "age" else 0.0)
+                    table[f"{quantity}{name}"] = 10.0**log_value * units[quantity]
+        table["nearest"] = np.sqrt(fit[:, 0])
+        table["flag"] = self._flags(stars, fit, off, defaulted, photometry)
+        if len(pdfs):
+            self._add_pdfs(table, pdfs, photometry)
+        return table
+
+    def _flags(self, stars, fit, off, defaulted, photometry):
+        missing = ~np.isfinite(stars).all(axis=1)
+        low, high = self.feh_range_
+        flags = {
+            IsochroneFlag.MISSING_LABEL: missing,
+            IsochroneFlag.OFF_GRID: off & ~missing,
+            IsochroneFlag.DEFAULT_ERROR: defaulted & ~missing,
+            IsochroneFlag.FEW_POINTS: ~off & (fit[:, 1] < _FEWEST_POINTS),
+            IsochroneFlag.EDGE: ~off & ((stars[:, 2] < low) | (stars[:, 2] > high)),
+        }
+        if photometry is not None:
+            flags[IsochroneFlag.MISSING_PHOTOMETRY] = ~np.isfinite(photometry[:, :2]).all(axis=1)
+            flags[IsochroneFlag.PARALLAX_CONFLICT] = ~off & (fit[:, 2] > self.n_sigma)
+        return sum(np.where(mask, int(flag), 0) for flag, mask in flags.items())
+
+    def _add_pdfs(self, table, pdfs, photometry):
+        """Add the distributions, normalised, to the table."""
+        from astropy import units as u
+
+        low, step, n_bins = self.grid_.axes[0]
+        centres = low + step * (np.arange(int(n_bins)) + 0.5)
+        table.meta["m_ks"] = centres * u.mag
+        with np.errstate(invalid="ignore"):
+            density = pdfs / pdfs.sum(axis=2, keepdims=True) / step
+        table["m_ks_pdf"] = density[:, 0] / u.mag
+        if photometry is not None:
+            distance = 10.0 ** (0.2 * (photometry[:, :1] - centres[::-1] - 10.0))
+            table["distance_grid"] = distance * u.kpc
+            table["distance_pdf"] = density[:, 1, ::-1] / (0.2 * np.log(10.0) * distance) / u.kpc
+
+
+def _check_numbers(name, values, n_numbers, *, positive):
+    """Check a parameter that is one number each for several quantities."""
+    if len(values) != n_numbers or not all(isinstance(value, Real) for value in values):
+        raise InputError(f"{name} must be {n_numbers} numbers; got {values!r}.")
+    if any(not value >= 0 or (positive and value == 0) for value in values):
+        raise InputError(f"{name} must be {'positive' if positive else 'zero or more'}; got {values!r}.")
