@@ -32,11 +32,12 @@ CARD = {
     "description": "distance, mass and age of red giants from APOGEE labels",
     "date": "2026-11-22",  # of the training; fixed, so that the files are
     "licence": "BSD-3-Clause (model); training data: see the references",
-    "training_set": "kepler_giants.fits: giants of the Kepler field, APOGEE DR17 labels, 2MASS, Gaia EDR3, seismic masses",
-    "limits": "For giants (log g < 3.5) like those of the Kepler field: near-solar metallicities, DR17's label scale, the "
-    "metallicity being [Fe/H]. Other stars get values with flags: DISTANCE_SPACE and MASS_SPACE 1 (edge), 2 (outside) or "
-    "3 (label missing), BITMASK 2 (outside the mass model), AGE_FLAG (no age, and why). Ages are given below log g 3.5, "
-    "from 0.8 to 8 Msun and [Fe/H] -0.5 to 0.5.",
+    "training_set": "kepler_giants.fits: giants of the Kepler field, with APOGEE DR17 labels, 2MASS, Gaia EDR3 and "
+    "seismic masses",
+    "limits": "For giants (log g < 3.5) like those of the Kepler field: near-solar metallicities, DR17's label scale, "
+    "the metallicity being [Fe/H]. Other stars get values with flags: DISTANCE_SPACE and MASS_SPACE 1 (edge), 2 "
+    "(outside) or 3 (label missing), BITMASK 2 (outside the mass model), AGE_FLAG (no age, and why). Ages are given "
+    "below log g 3.5, from 0.8 to 8 Msun and [Fe/H] -0.5 to 0.5.",
     "references": [
         "Stone-Martinez et al. 2024: the method",
         "Abdurro'uf et al. 2022: APOGEE DR17 labels",

@@ -43,7 +43,9 @@ def pretrained_path(name):
         If there is no such model; the message names those there are.
     """
     if name not in list_pretrained():
-        raise InputError(f"no model {name!r} comes with skdistmass; there are {', '.join(list_pretrained()) or 'none'}.")
+        raise InputError(
+            f"no model {name!r} comes with skdistmass; there are {', '.join(list_pretrained()) or 'none'}."
+        )
     return _FOLDER / f"{name}.onnx"
 
 

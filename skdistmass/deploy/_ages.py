@@ -97,18 +97,17 @@ class AgeGraph:
         """Bits of `AgeFlag` for a vector of masses, int32."""
         b = self.b
         initial = self.initial(mass)
-        missing = b.op("Or", b.op("IsNaN", mass), b.op("Not", self.feh_present))
-        bits = (
+        # The limits of mass, too, are unknown where the metallicity is.
+        beyond = (
             (AgeFlag.MASS_LOW, b.op("Less", initial, self.low)),
             (AgeFlag.MASS_HIGH, b.op("Greater", initial, self.high)),
-            (AgeFlag.FEH_LOW, b.op("And", self.feh_present, self.feh_low)),
-            (AgeFlag.FEH_HIGH, b.op("And", self.feh_present, self.feh_high)),
-            (AgeFlag.MISSING, missing),
+            (AgeFlag.FEH_LOW, self.feh_low),
+            (AgeFlag.FEH_HIGH, self.feh_high),
         )
-        total = None
-        for bit, condition in bits:
-            code = b.code(condition, int(bit))
-            total = code if total is None else b.op("Add", total, code)
+        missing = b.op("Or", b.op("IsNaN", mass), b.op("Not", self.feh_present))
+        total = b.code(missing, int(AgeFlag.MISSING))
+        for bit, condition in beyond:
+            total = b.op("Add", total, b.code(b.op("And", self.feh_present, condition), int(bit)))
         return total
 
     def covered(self, mass):

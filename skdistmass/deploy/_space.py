@@ -122,12 +122,12 @@ def training_bits(b, keys, bits, factors, labels):
     multiplier, n_slots, order, first, fullest = _hash_table(keys)
     spread = b.op("Mul", key, multiplier)
     fraction = b.op("Mul", b.op("Sub", spread, b.op("Floor", spread)), float(n_slots))
-    start = b.op("Gather", b.const(first, np.int64), b.cast(fraction, np.int64), axis=0)
+    start = b.op("Gather", b.const(first, np.int32), b.cast(fraction, np.int64), axis=0)
     stored = b.const(np.concatenate([keys[order], np.full(fullest, np.nan)]))
     stored_bits = b.const(np.concatenate([bits[kept][order], np.zeros(fullest)]), np.int32)
-    found = b.const(len(keys), np.int64)
+    found = b.const(len(keys), np.int32)
     for probe in range(fullest):
-        at = b.op("Add", start, b.const(probe, np.int64)) if probe else start
+        at = b.op("Add", start, b.const(probe, np.int32)) if probe else start
         same = b.op("Equal", b.op("Gather", stored, at, axis=0), key)
         found = b.op("Where", same, at, found)
     return b.op("Gather", stored_bits, found, axis=0)

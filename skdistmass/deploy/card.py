@@ -5,8 +5,9 @@ import json
 import platform
 
 from skdistmass._version import __version__
-from skdistmass.columns import describe
 from skdistmass.deploy._format import CHECKSUM_KEY, FORMAT_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
+from skdistmass.labels import LABELS
+from skdistmass.training_sets import TrainingCuts
 
 __all__ = ["metadata_of", "model_card", "seal"]
 
@@ -43,11 +44,7 @@ def model_card(model, dtype, inputs, card=None):
     import numpy
     import sklearn
 
-    cuts = model.cuts
-    if cuts is None:
-        from skdistmass.training_sets import TrainingCuts
-
-        cuts = TrainingCuts()
+    cuts = model.cuts or TrainingCuts()
     own = {
         "name": "skdistmass model",
         "description": "distance, mass and age of stars from spectroscopic labels",
@@ -61,7 +58,7 @@ def model_card(model, dtype, inputs, card=None):
         "training_columns": {str(k): str(v) for k, v in model.label_columns_.items()},
         "metallicity": model.metadata_.get("metallicity", "M_H"),
         "mass_scales": dict(model.metadata_.get("scales", {})),
-        "training_cuts": {name: value for name, value in vars(cuts).items()},
+        "training_cuts": dict(vars(cuts)),
         "removed_by_cuts": {part: dict(counts) for part, counts in model.removed_.items()},
         "accuracy": {
             part: {"stars": a["n_stars"]} | {k: round(a[k], 4) for k in ("scatter", "bias") if k in a}
@@ -85,8 +82,6 @@ def model_card(model, dtype, inputs, card=None):
 
 
 def _describe_input(name):
-    from skdistmass.labels import LABELS
-
     if name in _PHOTOMETRY:
         unit, meaning = _PHOTOMETRY[name]
         return {"unit": unit, "meaning": meaning}

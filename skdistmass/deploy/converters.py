@@ -1,6 +1,7 @@
 """Converters for skl2onnx: what each estimator's ``predict`` or ``transform`` gives, as nodes of a graph.
 
-Registered by ``import skdistmass.deploy``. Options, as in ``to_onnx(model, X, options={"with_std": True})``, or by ``id(step)`` for a step of a pipeline:
+Registered by ``import skdistmass.deploy``. Options, as in ``to_onnx(model, X, options={"with_std": True})``, and for a
+step of a pipeline ``options={id(step): {"with_std": True}}``:
 
 ``with_std`` (regressors)
     Whether the graph has a second output, half the width of the 68.27 % interval: ``predict(X, return_std=True)``.

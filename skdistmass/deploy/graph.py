@@ -213,12 +213,11 @@ class _ModelGraph:
         masses = range(1, 1 + len(model.masses_))
         self.mass = b.nan_unless(self.has_five, b.rows(values, masses))
         self.mass_bounds = [b.rows(bound, masses) for bound in bounds]
-        self.has_abs_mag = self.has_five
+        self.has_abs_mag = self._has_labels()
         self.abs_mag, *self.abs_mag_bounds = (b.row(part, 0) for part in (values, *bounds))
         if model.abs_mag_fallback_ is not None:
             last = len(parts) - 1
-            self.fallback = b.op("And", self.has_three, b.op("Not", self.has_five))
-            self.has_abs_mag = self.has_three
+            self.fallback = self._without_cn()
             self.abs_mag = b.op("Where", self.fallback, b.row(values, last), self.abs_mag)
             self.abs_mag_bounds = [
                 b.op("Where", self.fallback, b.row(bound, last), five)
@@ -241,19 +240,29 @@ class _ModelGraph:
             without_cn = b.row(squares, n_parts - 1)
             three = b.reshape(b.op("MatMul", np.ones((1, 3)), b.rows(without_cn, range(3))), [1, -1])
             variance = b.stack([b.rows(variance, range(n_parts - 1)), three])
-        part = b.op("Sqrt", b.row(variance, 0))
+        part = self._label_part(self.model.abs_mag_, b.row(variance, 0))
         if self.model.abs_mag_fallback_ is not None:
-            fallback = b.op("And", self.has_three, b.op("Not", self.has_five))
-            part = b.op("Where", fallback, b.op("Sqrt", b.row(variance, n_parts - 1)), part)
-            part = b.nan_unless(self.has_three, part)
-        else:
-            part = b.nan_unless(self.has_five, part)
+            without_cn = self._label_part(self.model.abs_mag_fallback_, b.row(variance, n_parts - 1))
+            part = b.op("Where", self._without_cn(), without_cn, part)
+        part = b.nan_unless(self._has_labels(), part)
         self.columns["ABS_MAG_LABEL_ERR"] = part
         # Errors of masses add on the logarithm, whose slope is 1 / mass.
         masses = b.rows(values, range(1, 1 + n_masses))
         relative = b.op("Div", b.rows(variance, range(1, 1 + n_masses)), b.op("Mul", masses, masses))
         rest = [b.rows(variance, range(1 + n_masses, n_parts))] if n_parts > 1 + n_masses else []
         return b.stack([b.rows(variance, [0]), relative, *rest])
+
+    def _label_part(self, network, variance):
+        """Error by the label errors alone; NaN for a network without errors, as in Python."""
+        return self.b.op("Sqrt", variance) if network.errors_ is not None else self.b.op("Mul", variance, np.nan)
+
+    def _without_cn(self):
+        """Where the network without C and N steps in."""
+        return self.b.op("And", self.has_three, self.b.op("Not", self.has_five))
+
+    def _has_labels(self):
+        """Where there are labels enough for an absolute magnitude."""
+        return self.has_five if self.model.abs_mag_fallback_ is None else self.has_three
 
     def _answer_spaces(self):
         b, model = self.b, self.model
@@ -290,7 +299,8 @@ class _ModelGraph:
         columns["DISTANCE"] = distance
         columns["DISTANCE_LO"] = b.op("Mul", distance, self._power_of_ten(near, -0.2))
         columns["DISTANCE_HI"] = b.op("Mul", distance, self._power_of_ten(far, 0.2))
-        columns["DISTANCE_ERR"] = b.op("Mul", distance, b.op("Mul", b.op("Add", near, far), 0.1 * _LN_10))
+        error = b.op("Mul", distance, b.op("Mul", b.op("Add", near, far), 0.1 * _LN_10))
+        columns["DISTANCE_ERR"] = b.nan_unless(b.op("Less", distance, np.inf), error)
 
     def _power_of_ten(self, exponent, factor):
         return self.b.op("Exp", self.b.op("Mul", exponent, factor * _LN_10))

@@ -1,0 +1,117 @@
+"""A small model on mock stars, its graphs, and what it takes to compare them."""
+
+import warnings
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from sklearn.exceptions import ConvergenceWarning
+
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
+from skdistmass.datasets import make_survey
+from skdistmass.deploy import export_model, load
+from skdistmass.exceptions import DistMassWarning
+from skdistmass.labels import LABEL_NAMES
+
+_SURVEY_NAMES = {"MAG": "K", "EXTINCTION": "A_K", "MAG_ERR": "K_ERR"}
+
+
+@pytest.fixture(scope="session")
+def training_stars():
+    return make_survey(2500, random_state=0, seismic_fraction=0.6)
+
+
+@pytest.fixture(scope="session")
+def model(training_stars):
+    """Two networks of two layers each, so that their merged layers have blocks; two mass scales; the fallback."""
+    small = {"hidden_layer_sizes": (5, 4), "n_networks": 2, "n_folds": 2, "max_iter": 30}
+    fitted = DistMassModel(
+        AbsMagRegressor(**small),
+        CNMassRegressor(**small),
+        mass_scales={"": "MASS", "CAL": "MASS_CAL"},
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DistMassWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return fitted.fit(training_stars)
+
+
+@pytest.fixture(scope="session")
+def exported(model, tmp_path_factory):
+    """Function that gives the path of the model's graph in a variant."""
+    folder, written = tmp_path_factory.mktemp("graphs"), {}
+
+    def export(dtype="float64", input_errors=False):
+        if (dtype, input_errors) not in written:
+            path = folder / f"{dtype}-{input_errors}.onnx"
+            export_model(model, path, dtype=dtype, input_errors=input_errors, card={"name": "small"})
+            written[dtype, input_errors] = path
+        return written[dtype, input_errors]
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def predictors(exported):
+    """Function that gives the loaded graph in a variant."""
+    loaded = {}
+
+    def get(dtype="float64", input_errors=False):
+        if (dtype, input_errors) not in loaded:
+            loaded[dtype, input_errors] = load(exported(dtype, input_errors), threads=1)
+        return loaded[dtype, input_errors]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def plain_columns():
+    """Function that gives a table's columns as a graph has its inputs: raw numbers, placeholders and all."""
+
+    def columns(table, names, dtype=np.float64):
+        found = {}
+        for name in names:
+            column = _SURVEY_NAMES.get(name, name)
+            if column in table.colnames:
+                found[name] = np.ma.filled(np.ma.asarray(table[column]).astype(dtype), np.nan)
+            else:
+                found[name] = np.full(len(table), np.nan, dtype)
+        return found
+
+    return columns
+
+
+@pytest.fixture(scope="session")
+def assert_parity():
+    """Function that compares a graph's outputs with `DistMassModel.predict` of the same numbers."""
+
+    def check(model, inputs, outputs):
+        table = Table({_SURVEY_NAMES.get(name, name): np.asarray(v, dtype=np.float64) for name, v in inputs.items()})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # overflow of absurd magnitudes
+            catalog = model.predict(table, out_of_fold=False)
+        expected = {name for name in catalog.colnames if name not in (*LABEL_NAMES, "MAG", "EXTINCTION", "OUT_OF_FOLD")}
+        expected -= {"GAIAEDR3_DIST", "DISTANCE_WEIGHTED", "DISTANCE_WEIGHTED_ERR"}  # from Gaia, which is no input
+        if "TEFF_ERR" not in inputs:
+            expected -= {"ABS_MAG_LABEL_ERR"}
+        assert set(outputs) == expected
+        for name, found in outputs.items():
+            _compare(name, found, np.asarray(catalog[name]), catalog)
+
+    return check
+
+
+def _compare(name, found, expected, catalog):
+    if found.dtype.kind in "bi":
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+        return
+    single = found.dtype == np.float32
+    rtol, atol = (1e-5, 1e-37) if single else (1e-9, 1e-300)
+    if single:
+        with np.errstate(over="ignore", under="ignore"):
+            expected = np.where(np.abs(expected) > np.finfo(np.float32).max, expected.astype(np.float32), expected)
+    if name in ("ABS_MAG", "MASS", "MASS_CAL"):
+        # A magnitude or a senseless mass near zero is the difference of numbers of order one.
+        atol = rtol
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol, err_msg=name)

@@ -1,0 +1,223 @@
+"""The graph gives what the model gives."""
+
+import copy
+import warnings
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
+from sklearn.exceptions import NotFittedError
+
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, IsochroneAgeTransformer
+from skdistmass.datasets import make_survey, read_survey
+from skdistmass.deploy import export_model, load
+from skdistmass.deploy.graph import OPSET, graph_inputs, model_graph
+from skdistmass.exceptions import DistMassError, InputError
+from skdistmass.isochrones.giant_ages import GiantAgeRelation
+
+VARIANTS = [("float64", False), ("float64", True), ("float32", False), ("float32", True)]
+TABLES = ["kepler_giants.fits", "k2_giants.fits", "dwarfs.fits", "hipparcos_dr12.fits", "cluster_members.fits"]
+_TYPICAL = {"TEFF": 4750.0, "LOGG": 2.5, "M_H": -0.1, "C_FE": -0.1, "N_FE": 0.2, "MAG": 10.0, "EXTINCTION": 0.1}
+_TYPICAL |= {"TEFF_ERR": 20.0, "LOGG_ERR": 0.03, "M_H_ERR": 0.02, "C_FE_ERR": 0.02, "N_FE_ERR": 0.03, "MAG_ERR": 0.02}
+
+
+def run(predictor, inputs):
+    """Run a graph on raw numbers, without what the predictor reads out of them."""
+    return dict(zip(predictor.outputs, predictor._session.run(predictor.outputs, inputs), strict=True))
+
+
+@pytest.fixture(scope="module")
+def mock(training_stars):
+    """20,000 new stars and the training stars, with placeholders and missing values."""
+    from astropy.table import vstack
+
+    return vstack([make_survey(20_000, random_state=1), training_stars], metadata_conflicts="silent")
+
+
+@pytest.mark.parametrize(("dtype", "input_errors"), VARIANTS)
+def test_parity_on_mock_stars(model, predictors, plain_columns, assert_parity, mock, dtype, input_errors):
+    inputs = plain_columns(mock, graph_inputs(input_errors), dtype)
+    outputs = run(predictors(dtype, input_errors), inputs)
+    # The test means something only if all kinds of stars are in it.
+    assert set(np.unique(outputs["DISTANCE_SPACE"])) == {0, 1, 2, 3}
+    assert outputs["LABEL_FALLBACK"].any()
+    assert (outputs["BITMASK"] & 1).any()
+    assert np.isfinite(outputs["AGE"]).sum() > 1000
+    assert_parity(model, inputs, outputs)
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_parity_on_real_stars(model, predictors, plain_columns, assert_parity, real_data, name, dtype):
+    inputs = plain_columns(read_survey(real_data(name)), graph_inputs(True), dtype)
+    assert_parity(model, inputs, run(predictors(dtype, True), inputs))
+
+
+_SENTINELS = st.sampled_from([-9999.0, -9999.99, -999.0, 99.0, 99.9, 99.99, 99.999, 999.99, 9999.0, 9999.99, 999999.0])
+_SPECIAL = st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-310, 1e300, -1e300, 3.5, 2000.0, 60000.0])
+
+
+def _near(value):
+    return st.floats(value - 0.3 * abs(value) - 0.5, value + 0.3 * abs(value) + 0.5)
+
+
+_STAR = st.tuples(
+    *(st.one_of(_near(v), _near(v), _near(v), _SENTINELS, _SPECIAL, st.floats()) for v in _TYPICAL.values())
+)
+
+
+@settings(
+    phases=(Phase.reuse, Phase.generate),
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(stars=st.lists(_STAR, max_size=12))
+@pytest.mark.parametrize(("dtype", "input_errors"), [("float64", True), ("float32", False)])
+def test_parity_on_any_numbers(model, predictors, assert_parity, dtype, input_errors, stars):
+    stars = [tuple(_TYPICAL.values()), *stars]
+    with np.errstate(over="ignore", under="ignore"):
+        values = np.array(stars, dtype=dtype)
+    inputs = {n: np.ascontiguousarray(c) for n, c in zip(_TYPICAL, values.T, strict=True)}
+    inputs = {name: inputs[name] for name in graph_inputs(input_errors)}
+    assert_parity(model, inputs, run(predictors(dtype, input_errors), inputs))
+
+
+def test_placeholders_in_single_precision(model, predictors, assert_parity):
+    """Placeholders are found when a file holds them in single precision, and their neighbours are not."""
+    names = graph_inputs(False)
+    values = [99.0, 99.9, 99.99, 99.999, 999.99, 98.99, 99.1, 100.0, -998.9, -999.0]
+    inputs = {name: np.full(len(values), _TYPICAL[name]) for name in names}
+    inputs["MAG"] = np.float32(values).astype(float)
+    outputs = run(predictors(), inputs)
+    assert np.isnan(outputs["DISTANCE"]).tolist() == [True] * 5 + [False] * 4 + [True]
+    assert_parity(model, inputs, outputs)
+
+
+@pytest.mark.parametrize(("dtype", "input_errors"), VARIANTS)
+@pytest.mark.parametrize("n_stars", [0, 1, 2])
+def test_any_number_of_stars(predictors, dtype, input_errors, n_stars):
+    inputs = {name: np.full(n_stars, _TYPICAL[name], dtype) for name in graph_inputs(input_errors)}
+    for name, values in run(predictors(dtype, input_errors), inputs).items():
+        assert values.shape == (n_stars,), name
+
+
+@pytest.mark.parametrize(("dtype", "input_errors"), VARIANTS)
+def test_file_is_standard(exported, dtype, input_errors):
+    proto = onnx.load(exported(dtype, input_errors))
+    onnx.checker.check_model(proto, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
+    assert [(o.domain, o.version) for o in proto.opset_import] == [("", OPSET)]
+    assert {node.domain for node in proto.graph.node} == {""}
+    for value in (*inferred.graph.input, *inferred.graph.output):
+        assert [d.dim_param for d in value.type.tensor_type.shape.dim] == ["N"]
+
+
+def test_opset_is_the_lowest(model):
+    proto = model_graph(model)
+    del proto.opset_import[:]
+    proto.opset_import.add(domain="", version=OPSET - 1)
+    with pytest.raises(onnx.checker.ValidationError, match="ScatterElements"):
+        onnx.checker.check_model(proto, full_check=True)
+
+
+@pytest.mark.parametrize(("dtype", "input_errors"), VARIANTS)
+def test_parity_in_the_reference_evaluator(model, exported, plain_columns, assert_parity, dtype, input_errors, mock):
+    inputs = plain_columns(mock[:1500], graph_inputs(input_errors), dtype)
+    evaluator = ReferenceEvaluator(str(exported(dtype, input_errors)))
+    with np.errstate(all="ignore"):
+        outputs = evaluator.run(None, inputs)
+        empty = evaluator.run(None, {name: column[:0] for name, column in inputs.items()})
+    assert_parity(model, inputs, dict(zip(evaluator.output_names, outputs, strict=True)))
+    assert all(values.shape == (0,) for values in empty)
+
+
+def _changed(model, **changes):
+    changed = copy.copy(model)
+    vars(changed).update(changes)
+    return changed
+
+
+def _check_variant(model, tmp_path, plain_columns, assert_parity, stars):
+    for input_errors in (False, True):
+        export_model(model, tmp_path / "m.onnx", input_errors=input_errors)
+        inputs = plain_columns(stars, graph_inputs(input_errors))
+        assert_parity(model, inputs, run(load(tmp_path / "m.onnx"), inputs))
+
+
+def test_parity_without_fallback(model, tmp_path, plain_columns, assert_parity, mock):
+    changed = _changed(model, abs_mag_fallback_=None, fallback_space_=None)
+    _check_variant(changed, tmp_path, plain_columns, assert_parity, mock[:2000])
+
+
+@pytest.mark.parametrize("activation", ["relu", "logistic", "identity"])
+def test_parity_of_mixed_networks_and_errors(
+    model, training_stars, tmp_path, plain_columns, assert_parity, mock, activation
+):
+    """Networks of several shapes, and each kind of error model, in one graph."""
+    stars = training_stars[np.asarray(training_stars["MASS"].astype(float)) > 0.5]
+    quick = {"n_networks": 1, "n_folds": 2, "max_iter": 10, "random_state": 0}
+    paper = CNMassRegressor(hidden_layer_sizes=3, activation=activation, error_model="paper", **quick)
+    none = AbsMagRegressor(hidden_layer_sizes=(4, 3, 2), activation=activation, error_model=None, **quick)
+    in_logg = AbsMagRegressor(hidden_layer_sizes=4, error_model="paper", **quick)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # rows left out, and trainings cut short
+        paper.fit(stars, stars["MASS"])
+        none.fit(stars, stars["TRUE_ABS_MAG"])
+        in_logg.fit(stars, stars["TRUE_ABS_MAG"])
+    changed = _changed(model, masses_={"": paper, "CAL": model.masses_["CAL"]}, abs_mag_=in_logg)
+    _check_variant(changed, tmp_path, plain_columns, assert_parity, mock[:2000])
+    _check_variant(_changed(model, abs_mag_=none), tmp_path, plain_columns, assert_parity, mock[:2000])
+
+
+_MOVING_ENDS = GiantAgeRelation.from_table(
+    [0.9, 1.0, 1.13, 2.0, 4.0],
+    [-0.6, -0.1, 0.5],
+    [[10.3, np.nan, 10.4], [10.0, 10.1, 10.2], [9.8, 9.9, 9.95], [9.0, 9.1, 9.2], [8.2, 8.25, np.nan]],
+)
+
+
+@pytest.mark.parametrize(
+    "ages",
+    [
+        IsochroneAgeTransformer(out_of_bounds="edge"),
+        IsochroneAgeTransformer(mass_loss=0.05),
+        IsochroneAgeTransformer(mass_bounds=None, feh_bounds=None),
+        IsochroneAgeTransformer(_MOVING_ENDS, mass_bounds=None, feh_bounds=None),
+        IsochroneAgeTransformer(_MOVING_ENDS, out_of_bounds="edge", mass_loss=0.02),
+        IsochroneAgeTransformer(GiantAgeRelation.hurley()),
+    ],
+    ids=["edge", "mass_loss", "unbounded", "moving_ends", "moving_ends_edge", "hurley"],
+)
+def test_parity_of_age_relations(model, tmp_path, plain_columns, assert_parity, mock, ages):
+    _check_variant(_changed(model, age_=ages), tmp_path, plain_columns, assert_parity, mock[:3000])
+
+
+def test_thresholds_far_apart(model, tmp_path, plain_columns, assert_parity, mock):
+    space = copy.copy(model.mass_space_)
+    space.thresholds_ = np.array([space.thresholds_[1] - 2000.0, space.thresholds_[1]])
+    changed = _changed(model, mass_space_=space)
+    _check_variant(changed, tmp_path, plain_columns, assert_parity, mock[:2000])
+
+
+def test_training_stars_are_recognised(model, predictors, plain_columns, training_stars):
+    outputs = run(predictors(), plain_columns(training_stars, graph_inputs(False)))
+    assert np.count_nonzero(outputs["BITMASK"] & 1) >= model.accuracy_["ABS_MAG"]["n_stars"]
+
+
+def test_same_model_gives_same_bytes(model, exported, tmp_path):
+    export_model(model, tmp_path / "again.onnx", card={"name": "small"})
+    assert (tmp_path / "again.onnx").read_bytes() == exported().read_bytes()
+
+
+def test_bad_requests(model, tmp_path):
+    with pytest.raises(InputError, match="float16"):
+        export_model(model, tmp_path / "m.onnx", dtype="float16")
+    with pytest.raises(DistMassError, match="can't be written"):
+        export_model(model, tmp_path / "no-such-folder" / "m.onnx")
+    with pytest.raises(NotFittedError):
+        export_model(DistMassModel(), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,71 @@
+"""The shipped models: what they say of themselves, and predictions that must not change."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from skdistmass.deploy import load
+from skdistmass.exceptions import InputError
+from skdistmass.pretrained import list_pretrained, load_pretrained, pretrained_path
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize("folder", sorted(path for path in GOLDEN.iterdir() if path.is_dir()), ids=lambda p: p.name)
+def test_golden_predictions(folder):
+    """A file of every released format, and what it gave when it was released."""
+    stars = np.genfromtxt(folder / "stars.csv", delimiter=",", names=True)
+    expected = np.genfromtxt(folder / "catalog.csv", delimiter=",", names=True)
+    found = load(folder / "model.onnx").predict(stars)
+    assert list(found) == list(expected.dtype.names)
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_shipped_file_is_the_golden_one():
+    newest = max(path for path in GOLDEN.iterdir() if path.is_dir())
+    assert pretrained_path("kepler-giants").read_bytes() == (newest / "model.onnx").read_bytes()
+
+
+def test_names():
+    assert list_pretrained() == ["kepler-giants", "kepler-giants-errors", "kepler-giants-float32"]
+    with pytest.raises(InputError, match="kepler-giants-errors"):
+        load_pretrained("no-such-model")
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_card_and_size(name):
+    model = load_pretrained(name)
+    card = model.card
+    assert card["name"] == name
+    assert "Kepler" in card["training_set"]
+    assert "log g < 3.5" in card["limits"]
+    assert card["accuracy"]["ABS_MAG"]["scatter"] < 0.1
+    assert card["accuracy"]["MASS"]["scatter"] < 0.1
+    for entry in ("date", "licence", "references", "versions", "training_cuts", "mass_scales", "training_rows"):
+        assert card[entry], entry
+    assert pretrained_path(name).stat().st_size < 1_000_000
+    onnx.checker.check_model(onnx.load(pretrained_path(name)), full_check=True)
+
+
+def test_honest_about_its_range():
+    """A red giant is inside; a dwarf, a halo giant and a star without labels are flagged."""
+    stars = {
+        "TEFF": [4750.0, 5800.0, 4400.0, np.nan],
+        "LOGG": [2.5, 4.4, 1.2, 2.5],
+        "M_H": [-0.1, 0.0, -2.3, 0.0],
+        "C_FE": [-0.1, 0.0, -0.3, 0.0],
+        "N_FE": [0.2, 0.0, 0.3, 0.0],
+        "MAG": [10.0] * 4,
+        "EXTINCTION": [0.05] * 4,
+    }
+    found = load_pretrained().predict(stars)
+    assert found["MASS_SPACE"].tolist() == [0, 2, 2, 3]
+    assert found["DISTANCE_SPACE"].tolist() == [0, 2, 2, 3]
+    assert (found["BITMASK"] & 2).tolist() == [0, 2, 2, 2]
+    assert np.isfinite(found["AGE"]).tolist() == [True, False, False, False]
+    assert found["AGE_FLAG"].tolist()[1] & 32
+    assert 1.0 < found["MASS"][0] < 1.6
+    assert 1.5 < found["DISTANCE"][0] < 2.5
