@@ -23,7 +23,8 @@ class AbsMagRegressor(LabelRegressor):
     ----------
     binary_filter : BinaryResidualFilter or None, default=None
         Finds unresolved binaries among the training stars, which are then left out (section 4.1.1). It never drops a
-        star at prediction. Its own parameters are reached as ``binary_filter__threshold`` and so on.
+        star at prediction, and the errors are learned from all training stars, since a new star may be a binary just
+        as well. Its own parameters are reached as ``binary_filter__threshold`` and so on.
     hidden_layer_sizes, activation, solver, alpha, n_networks, batch_size, learning_rate_init, max_iter, tol, \
 early_stopping, validation_fraction, n_iter_no_change, error_model, n_folds, labels, random_state
         As in `skdistmass.label_regressor.LabelRegressor`. The defaults were chosen by cross-validation on real stars
@@ -103,12 +104,12 @@ oof_prediction_, errors_
         )
         self.binary_filter = binary_filter
 
-    def _fit_rows(self, X, y, weights, groups, y_err, X_err, rng):
-        """Leave out what the filter takes for binaries, and train on the rest."""
+    def _choose_rows(self, X, y, weights, groups):
+        """Leave out what the filter takes for binaries."""
         self.binary_filter_ = None
         self.n_binaries_ = 0
         if self.binary_filter is None:
-            return super()._fit_rows(X, y, weights, groups, y_err, X_err, rng)
+            return super()._choose_rows(X, y, weights, groups)
         self.binary_filter_ = clone(self.binary_filter).fit(X, y, sample_weight=weights, groups=groups)
         single = self.binary_filter_.support_
         if not single.any():
@@ -117,9 +118,7 @@ oof_prediction_, errors_
                 f"({self.binary_filter_.threshold_:g}) or train without it."
             )
         self.n_binaries_ = int(np.count_nonzero(~single))
-        parts = [None if part is None else part[single] for part in (X, y, weights, groups, y_err, X_err)]
-        trained, oof = super()._fit_rows(*parts, rng)
-        return np.flatnonzero(single)[trained], oof
+        return single
 
     def _paper_errors(self):
         """A quadratic in log g, if there is a log g."""

@@ -125,8 +125,8 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
     n_iter_ : int
         Iterations, summed over the networks.
     oof_prediction_ : ndarray of shape (n_rows_given,) or None
-        For every row trained on, the prediction of networks that had not seen its star; NaN in the other rows. None
-        without an error model.
+        For every complete row with a weight, the prediction of networks that had not seen its star; NaN in the other
+        rows. None without an error model.
     errors_ : ConformalErrors, PaperErrors or None
         The fitted error model. None if there is none, or if fewer than 50 stars were trained on.
 
@@ -284,38 +284,50 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         parts = [None if part is None else part[rows] for part in (X, y, weights, groups, y_err, X_err)]
         # Matrices this small gain nothing from BLAS threads, and lose much where several processes share a machine.
         with threadpool_limits(limits=1, user_api="blas"):
-            trained, oof = self._fit_rows(*parts, check_random_state(self.random_state))
+            oof = self._fit_rows(*parts, check_random_state(self.random_state))
         self.oof_prediction_ = None
         if oof is not None:
             self.oof_prediction_ = np.full(len(rows), np.nan)
-            self.oof_prediction_[np.flatnonzero(rows)[trained]] = oof
+            self.oof_prediction_[rows] = oof
         return self
 
     def _usable_target(self, y):
         """Tell which targets can be trained on."""
         return np.isfinite(y)
 
+    def _choose_rows(self, X, y, weights, groups):
+        """Tell which of the complete rows to train on: all, unless a subclass knows better."""
+        return np.ones(len(X), dtype=bool)
+
     def _fit_rows(self, X, y, weights, groups, y_err, X_err, rng):
-        """Train on complete rows; return which were used and their out-of-fold predictions (None without)."""
-        self.pipeline_ = self._train(X, y, weights, groups, rng)
-        self.n_rows_ = len(X)
+        """Train on complete rows and learn the errors; return out-of-fold predictions (None without errors)."""
+        chosen = self._choose_rows(X, y, weights, groups)
+        part = None if groups is None else groups[chosen]
+        self.pipeline_ = self._train(X[chosen], y[chosen], weights[chosen], part, rng)
+        self.n_rows_ = int(np.count_nonzero(chosen))
         self.n_iter_ = self.pipeline_["network"].n_iter_
         self.errors_ = oof = None
         if self.error_model is not None:
-            oof = self._out_of_fold(X, y, weights, groups, rng)
+            oof = self._out_of_fold(X, y, weights, groups, chosen, rng)
             if oof is not None:
                 self.errors_ = self._fit_errors(X, y, oof, y_err, X_err)
-        return np.arange(len(X)), oof
+        return oof
 
-    def _out_of_fold(self, X, y, weights, groups, rng):
-        """Predict every row by networks that have not seen its group (or the row itself), or return None."""
+    def _out_of_fold(self, X, y, weights, groups, chosen, rng):
+        """Predict every row by networks that have not seen its group (or the row itself), or return None.
+
+        Rows that are not trained on are predicted, too: new stars will be like them as well.
+        """
         folds = distinct_rows(X, y) if groups is None else groups
-        n_folds = min(self.n_folds, len(np.unique(folds)))
+        n_folds = min(self.n_folds, len(np.unique(folds[chosen])))
         seed = rng.randint(np.iinfo(np.int32).max)
         if n_folds < 2 or len(X) < MIN_ROWS:
             return None
         oof = np.empty(len(X))
         for train, test in GroupKFold(n_folds, shuffle=True, random_state=seed).split(X, groups=folds):
+            train = train[chosen[train]]
+            if len(train) == 0:
+                return None
             part = None if groups is None else groups[train]
             pipeline = self._train(X[train], y[train], weights[train], part, np.random.RandomState(seed))
             oof[test] = pipeline.predict(X[test])

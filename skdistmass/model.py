@@ -274,7 +274,10 @@ class DistMassModel(BaseEstimator):
         self.training_oof_ = {name: values[order] for name, values in oof.items()}
         first_mass = next(name for name in selected if name.startswith("MASS"))
         bits = np.zeros(len(table), dtype=np.int32)
-        bits[selected["ABS_MAG"].rows] |= Bit.DISTANCE_TRAINING
+        trained = selected["ABS_MAG"].rows
+        if self.abs_mag_.binary_filter_ is not None:
+            trained = trained[self.abs_mag_.binary_filter_.support_]
+        bits[trained] |= Bit.DISTANCE_TRAINING
         rows = selected[first_mass].rows
         bits[rows] |= mass_source_bits(optional_text(table, "MASS_SRC"))[rows]
         self.training_bits_ = bits[order]
