@@ -292,7 +292,7 @@ def test_killed_at_random_moments_and_resumed(killable):
     model, folder, context = killable
 
     def start(target):
-        settings = {"chunk_rows": 200, "resume": True, "command": "c"}
+        settings = {"chunk_rows": 300, "resume": True, "command": "c"}
         process = context.Process(target=build_catalog, args=(model, folder / "survey.fits", target), kwargs=settings)
         process.start()
         return process
