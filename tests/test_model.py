@@ -150,7 +150,7 @@ def test_bits(model, stars, catalog):
     # Those trained on, as the cuts count them: bad stars and those without labels are not among them.
     removed = sum(model.removed_["ABS_MAG"].values())
     trained = bits & Bit.DISTANCE_TRAINING > 0
-    assert trained.sum() == pytest.approx(len(stars) - removed, abs=3)
+    assert trained.sum() == pytest.approx(len(stars) - removed - model.abs_mag_.n_binaries_, abs=3)
     assert not np.any(trained & (np.asarray(stars["ASPCAPFLAG"]) & 1 << 23 > 0))
     outside = np.asarray(catalog["MASS_SPACE"]) >= 2
     assert np.array_equal(bits & Bit.OUTSIDE_MASS_SPACE > 0, outside)
