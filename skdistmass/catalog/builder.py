@@ -148,7 +148,7 @@ def build_catalog(
     ...     make_survey(1000, random_state=0).write(survey)
     ...     report = build_catalog(Dummy(), survey, survey.with_name("catalog.fits"))
     >>> report.n_rows, report.n_repeated
-    (1000, 19)
+    (1000, 20)
     """
     extinction = _check_parameters(chunk_rows, n_jobs, extinction, parallax_zero_point)
     output_path = Path(output_path)

@@ -36,7 +36,7 @@ def effective_wavenumber(colour):
     --------
     >>> from skdistmass.catalog.parallax import effective_wavenumber
     >>> effective_wavenumber([0.75, 1.3]).round(2)
-    array([1.59, 1.43])
+    array([1.62, 1.51])
     """
     c = np.asarray(colour, dtype=np.float64)
     c = np.where((c >= -0.5) & (c <= 7.0), c, np.nan)
@@ -82,7 +82,7 @@ def correct_parallaxes(table, choice):
     >>> from astropy.table import Table
     >>> from skdistmass.catalog.parallax import correct_parallaxes
     >>> stars = Table({"PARALLAX": [0.5], "PARALLAX_SRC": ["Gaia EDR3"]})
-    >>> correct_parallaxes(stars, -0.04)["PARALLAX"][0]
+    >>> float(correct_parallaxes(stars, -0.04)["PARALLAX"][0])
     0.54
     """
     check_zero_point(choice)
