@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import ndtri
 from sklearn.base import clone
+from sklearn.utils import check_random_state
 
 from skdistmass.exceptions import InputError
 from skdistmass.label_regressor import LabelRegressor
@@ -110,7 +111,13 @@ oof_prediction_, errors_
         self.n_binaries_ = 0
         if self.binary_filter is None:
             return super()._choose_rows(X, y, weights, groups)
-        self.binary_filter_ = clone(self.binary_filter).fit(X, y, sample_weight=weights, groups=groups)
+        self.binary_filter_ = clone(self.binary_filter)
+        # What has no seed of its own gets one from the regressor's, so that its random_state decides everything.
+        rng = check_random_state(self.random_state)
+        for name, value in sorted(self.binary_filter_.get_params().items()):
+            if name.split("__")[-1] == "random_state" and value is None:
+                self.binary_filter_.set_params(**{name: rng.randint(np.iinfo(np.int32).max)})
+        self.binary_filter_.fit(X, y, sample_weight=weights, groups=groups)
         single = self.binary_filter_.support_
         if not single.any():
             raise InputError(
