@@ -11,11 +11,14 @@ _PUBLIC = {
     "BinaryResidualFilter": "skdistmass.binaries",
     "CNMassRegressor": "skdistmass.cn_mass",
     "DistMassModel": "skdistmass.model",
+    "ExtinctionChoice": "skdistmass.extinction",
     "IsochroneAgeTransformer": "skdistmass.ages",
     "IsochroneDistanceRegressor": "skdistmass.isochrones",
     "TrainingCuts": "skdistmass.training_sets",
     "TrainingSpace": "skdistmass.training_space",
+    "build_catalog": "skdistmass.catalog",
     "load_model": "skdistmass.model_files",
+    "load_pretrained": "skdistmass.pretrained",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

@@ -413,3 +413,17 @@ class DistMassModel(BaseEstimator):
         from skdistmass.model_files import save_model
 
         save_model(self, path)
+
+    def to_onnx(self, path, **options):
+        """Write the model as one ONNX graph of standard operators, for use without this package.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        **options
+            As for `skdistmass.deploy.export_model`.
+        """
+        from skdistmass.deploy import export_model
+
+        export_model(self, path, **options)
