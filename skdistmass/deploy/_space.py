@@ -4,7 +4,7 @@ import numpy as np
 
 __all__ = ["pair_products", "space_answers", "space_scores", "training_bits"]
 
-_LARGEST_EXPONENT = 600.0  # in double precision exp overflows at 709
+_LARGEST_EXPONENT = {"float64": 600.0, "float32": 60.0}  # exp overflows at 709 and 88
 
 
 def _pairs(n_labels):
@@ -35,7 +35,7 @@ def _exponents(density, center, scale, n_labels):
     return coef
 
 
-def space_answers(b, space, products, center, scale, present):
+def space_answers(b, space, products, center, scale, present, dtype=np.float64):
     """Answer of `TrainingSpace.classify`, int32.
 
     The densities are compared with the thresholds before the logarithm is taken. Scaled labels are not cut to 1e6
@@ -51,18 +51,23 @@ def space_answers(b, space, products, center, scale, present):
         What the labels were scaled with.
     present : str
         Whether all labels that the space needs are there; where not the answer is 3.
+    dtype : numpy type, default=float64
+        Of the exponentials, which are most of the work.
     """
     low, high = space.thresholds_
     coef = _exponents(space.density_, center, scale, len(scale))
-    apart = high - low > _LARGEST_EXPONENT
+    apart = high - low > _LARGEST_EXPONENT[np.dtype(dtype).name]
     relative = {}
     for threshold in (low, high) if apart else (low,):
         shifted = coef.copy()
         shifted[:, 0] -= threshold
-        terms = b.op("Exp", b.op("MatMul", b.const(shifted), products))
-        relative[threshold] = b.reshape(b.op("MatMul", b.const(np.ones((1, len(coef)))), terms), [-1])
-    outside = b.op("Less", relative[low], 1.0)
-    edge = b.op("Less", relative[high], 1.0) if apart else b.op("Less", relative[low], np.exp(high - low))
+        exponents = b.op("MatMul", b.const(shifted), products)
+        terms = b.op("Exp", exponents if dtype == np.float64 else b.cast(exponents, dtype))
+        relative[threshold] = b.reshape(b.op("MatMul", b.const(np.ones((1, len(coef))), dtype), terms), [-1])
+    one = b.const(1.0, dtype)
+    outside = b.op("Less", relative[low], one)
+    limit = one if apart else b.const(np.exp(high - low), dtype)
+    edge = b.op("Less", relative[high if apart else low], limit)
     answer = b.op("Add", b.code(outside, 1), b.code(edge, 1))
     return b.op("Where", present, answer, b.const(3, np.int32))
 

@@ -269,7 +269,7 @@ class _ModelGraph:
         products = pair_products(b, self.with_ones, len(LABEL_NAMES))
 
         def answer(space, present):
-            return space_answers(b, space, products, self.center, self.scale, present)
+            return space_answers(b, space, products, self.center, self.scale, present, self.dtype)
 
         self.columns["MASS_SPACE"] = answer(model.mass_space_, self.has_five)
         space = answer(model.distance_space_, self.has_five)
