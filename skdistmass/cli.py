@@ -446,8 +446,8 @@ def info(model):
     it.
     """
     trained = _load(model)
-    if hasattr(trained, "card"):
-        click.echo(trained.card())
+    if hasattr(trained, "describe"):
+        click.echo(trained.describe())
         return
     for name, value in trained.metadata_.items():
         click.echo(f"{name}: {value}")

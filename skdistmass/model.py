@@ -27,7 +27,7 @@ from skdistmass.columns import Bit, mass_columns
 from skdistmass.datasets import canonical_survey
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.labels import LABEL_NAMES, column_names, find_column, out_of_range, read_labels
-from skdistmass.photometry import distance_error, weighted_distance
+from skdistmass.photometry import weighted_distance
 from skdistmass.training_sets import (
     TrainingCuts,
     distance_training_set,
@@ -370,7 +370,7 @@ class DistMassModel(BaseEstimator):
         columns["DISTANCE"] = distance
         columns["DISTANCE_LO"] = distance * 10.0 ** (-0.2 * widened[:, 1])
         columns["DISTANCE_HI"] = distance * 10.0 ** (0.2 * widened[:, 0])
-        columns["DISTANCE_ERR"] = distance_error(distance, 0.5 * widened.sum(axis=1))
+        columns["DISTANCE_ERR"] = distance * np.log(10.0) / 5.0 * 0.5 * widened.sum(axis=1)
         gaia = columns["GAIAEDR3_DIST"]
         weighted = weighted_distance(distance, columns["DISTANCE_ERR"], gaia, gaia * reference_error)
         columns["DISTANCE_WEIGHTED"], columns["DISTANCE_WEIGHTED_ERR"] = weighted
