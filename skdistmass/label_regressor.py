@@ -336,7 +336,8 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
     def _train(self, X, y, weights, groups, rng):
         """Train scaler and networks on complete rows, and return them as one pipeline."""
         weights = weights / weights.mean()
-        scaler = StandardScaler().fit(X, sample_weight=weights)
+        # Arrays whatever the global configuration says: the network was not trained on names.
+        scaler = StandardScaler().set_output(transform="default").fit(X, sample_weight=weights)
         inputs = scaler.transform(X)
         shift = np.average(y, weights=weights)
         scale = np.sqrt(np.average((y - shift) ** 2, weights=weights)) or 1.0
