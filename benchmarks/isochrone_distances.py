@@ -144,7 +144,7 @@ def vary_parameters(table, model, points, stars, errors, default, rng, options):
     """Show what the parameters of the sum, and of the grid, do to speed and result; the points stay the same."""
     for change in (
         {"merging": 0.0}, {"merging": 0.6}, {"n_sigma": 3.0}, {"n_sigma": 6.0}, {"magnitude_step": 0.02},
-        {"magnitude_step": 0.04}, {"cell": (0.001, 0.02, 0.01)}, {"cell": (0.004, 0.08, 0.04)},
+        {"magnitude_step": 0.04}, {"cell": (0.001, 0.02, 0.02)}, {"cell": (0.003, 0.06, 0.04)},
     ):  # fmt: skip
         other = IsochroneDistanceRegressor(n_jobs=options.jobs, **change).fit(table)
         for name, sigma in (("own", errors), ("default", default)):

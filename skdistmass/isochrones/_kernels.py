@@ -18,6 +18,8 @@ _COPIES = 4
 _FAST = {"reassoc", "contract", "nsz", "arcp", "nnan", "ninf"}
 _FINE, _FAR = np.float32(1024.0), np.int32(2**30)
 _MAG_TO_LN = 0.2 * math.log(10.0)
+# Likelihoods smaller than the largest by more than this factor, in natural logarithms, are nothing.
+_LEAST_LOG = 40.0
 _ONE_SIGMA_BELOW = 0.158655254
 
 #: Numbers read from one histogram.
@@ -238,16 +240,25 @@ def _parallax_spread(axis, expected, error):
 
 @compiled(nogil=True)
 def _parallax_likelihood(axis, zero, parallax, error, out):
-    """Write the likelihood of a parallax (mas), relative to the largest, for each bin of M_Ks."""
+    """Write the likelihood of a parallax (mas) for each bin of M_Ks; return between which bins it is not zero."""
     n_bins = int(axis[2])
+    expected = _expected_parallax(axis, zero, 0)
+    ratio = math.exp(_MAG_TO_LN * axis[1])
     best = 1e300
     for k in range(n_bins):
-        expected = _expected_parallax(axis, zero, k)
-        spread = _parallax_spread(axis, expected, error)
-        out[k] = 0.5 * (parallax - expected) ** 2 / spread + 0.5 * math.log(spread)
+        out[k] = 0.5 * (parallax - expected) ** 2 / _parallax_spread(axis, expected, error)
         best = min(best, out[k])
+        expected *= ratio
+    low, high = n_bins, 0
+    expected = _expected_parallax(axis, zero, 0)
     for k in range(n_bins):
-        out[k] = math.exp(best - out[k])
+        if out[k] - best < _LEAST_LOG:
+            out[k] = math.exp(best - out[k]) * error / math.sqrt(_parallax_spread(axis, expected, error))
+            low, high = min(low, k), k + 1
+        else:
+            out[k] = 0.0
+        expected *= ratio
+    return low, high
 
 
 @compiled(nogil=True)
@@ -331,8 +342,9 @@ def summarise_stars(level, axes, stars, roots, photometry, n_sigma, n_histograms
         with_photometry = np.isfinite(zero) and np.isfinite(error)
         with_parallax = with_photometry and np.isfinite(plx) and np.isfinite(plx_error)
         if with_parallax:
-            _parallax_likelihood(axes[0], zero, plx, plx_error, parallax)
-            _blur(parallax, 0, n_magnitudes, n_magnitudes, error / axes[0, 1], term)
+            first, last = _parallax_likelihood(axes[0], zero, plx, plx_error, parallax)
+            term[:] = 0.0
+            _blur(parallax, first, last, n_magnitudes, error / axes[0, 1], term)
         used_term = term[: n_magnitudes if with_parallax else 0]
         limit = n_sigma * n_sigma
         for _attempt in range(2):

@@ -16,7 +16,7 @@ _VERSION = 1
 
 
 def save_regressor(regressor, path):
-    """Write a fitted regressor's parameters and grid to a compressed npz file."""
+    """Write a fitted regressor's parameters and grid to an npz file."""
     parameters = regressor.get_params()
     functions = [name for name in ("imf", "prior") if parameters.pop(name) is not None]
     grid = regressor.grid_
@@ -35,7 +35,7 @@ def save_regressor(regressor, path):
     # Written beside and then moved, so that an interrupted write leaves no half a file.
     partial = f"{os.fspath(path)}.part"
     with open(partial, "wb") as file:
-        np.savez_compressed(file, head=np.array(json.dumps(head, default=int)), **arrays)
+        np.savez(file, head=np.array(json.dumps(head, default=int)), **arrays)
     os.replace(partial, path)
 
 

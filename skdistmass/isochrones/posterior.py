@@ -1,7 +1,6 @@
 """Distances from stellar models: the posterior of a star's magnitude given its spectroscopic labels."""
 
 from concurrent.futures import ThreadPoolExecutor
-from enum import IntFlag
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdistmass.exceptions import InputError
 from skdistmass.isochrones._grid import MARGINALS, build_grid
 from skdistmass.isochrones._observations import MODEL_ORDER, read_covariances, read_photometry, read_stars
+from skdistmass.isochrones._posterior_table import IsochroneFlag, posterior_table
 from skdistmass.isochrones._storage import load_regressor, save_regressor
 from skdistmass.isochrones.imf import kroupa_number
 from skdistmass.isochrones.schema import Phase, check_isochrone_table
@@ -20,28 +20,6 @@ from skdistmass.isochrones.schema import Phase, check_isochrone_table
 __all__ = ["IsochroneDistanceRegressor", "IsochroneFlag"]
 
 _CHUNK = 2048
-_STATISTICS = ("", "_mean", "_mode", "_p16", "_p84")
-# Fewer points than this, weighed by what they contribute, don't make a distribution.
-_FEWEST_POINTS = 5.0
-
-
-class IsochroneFlag(IntFlag):
-    """What to know of a star's posterior; the values add up."""
-
-    #: Teff, log g or [Fe/H] is missing or not a star's; all results are NaN.
-    MISSING_LABEL = 1
-    #: No model is within `n_sigma` of the labels; all results are NaN.
-    OFF_GRID = 2
-    #: An error of the labels was missing and its default was used.
-    DEFAULT_ERROR = 4
-    #: Only a few models carry the posterior: the errors are small for the spacing of the grid.
-    FEW_POINTS = 8
-    #: The metallicity is outside that of the models, which cuts the posterior.
-    EDGE = 16
-    #: The magnitude, the extinction or an error of theirs is missing; the distance is NaN.
-    MISSING_PHOTOMETRY = 32
-    #: The parallax is more than `n_sigma` from what labels and magnitude allow.
-    PARALLAX_CONFLICT = 64
 
 
 class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
@@ -60,7 +38,7 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         interpolated at equal evolutionary points. Errors of [Fe/H] below half of it can't be resolved.
     subdivision : tuple of 3 floats, default=(0.002, 0.03, 0.05)
         Largest steps along an isochrone in log Teff, log g and Ks (dex, dex, mag).
-    cell : tuple of 3 floats, default=(0.002, 0.04, 0.02)
+    cell : tuple of 3 floats, default=(0.0015, 0.03, 0.02)
         Points of one metallicity within a cell of this size in log Teff, log g and Ks (dex, dex, mag) are
         replaced by their mean.
     merging : float, default=0.3
@@ -154,7 +132,7 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         *,
         metallicity_step=0.05,
         subdivision=(0.002, 0.03, 0.05),
-        cell=(0.002, 0.04, 0.02),
+        cell=(0.0015, 0.03, 0.02),
         merging=0.3,
         magnitude_step=0.01,
         n_sigma=4.5,
@@ -353,7 +331,7 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         stars, summaries, diagnostics = self._posterior(
             X, X_err, cov, photometry, n_histograms=n_histograms, return_pdf=return_pdf, progress=progress
         )
-        return self._table(stars, summaries, diagnostics, photometry, marginals)
+        return posterior_table(self, stars, summaries, diagnostics, photometry, marginals)
 
     def _posterior(self, X, X_err, cov, photometry=None, *, n_histograms, return_pdf=False, progress=False):
         """Run the sums; return the stars, summaries and diagnostics."""
@@ -432,60 +410,6 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
                 for _ in done:
                     pass
         return summaries, fit, pdfs
-
-    def _table(self, stars, summaries, diagnostics, photometry, marginals):
-        """Gather results in a table with units."""
-        from astropy import units as u
-        from astropy.table import QTable
-
-        fit, off, defaulted, pdfs = diagnostics
-        table = QTable()
-        for k, name in enumerate(_STATISTICS):
-            table[f"m_ks{name}"] = summaries[:, 1, k] * u.mag
-        if photometry is not None:
-            for k, name in enumerate(_STATISTICS):
-                table[f"distance{name}"] = summaries[:, 0, k] * u.kpc
-        if marginals:
-            units = {"mass": u.Msun, "age": u.Gyr, "radius": u.Rsun}
-            for m, quantity in enumerate(MARGINALS):
-                for k, name in enumerate(_STATISTICS):
-                    log_value = summaries[:, 2 + m, k] - (9.0 if quantity == "age" else 0.0)
-                    table[f"{quantity}{name}"] = 10.0**log_value * units[quantity]
-        table["nearest"] = np.sqrt(fit[:, 0])
-        table["flag"] = self._flags(stars, fit, off, defaulted, photometry)
-        if len(pdfs):
-            self._add_pdfs(table, pdfs, photometry)
-        return table
-
-    def _flags(self, stars, fit, off, defaulted, photometry):
-        missing = ~np.isfinite(stars).all(axis=1)
-        low, high = self.feh_range_
-        flags = {
-            IsochroneFlag.MISSING_LABEL: missing,
-            IsochroneFlag.OFF_GRID: off & ~missing,
-            IsochroneFlag.DEFAULT_ERROR: defaulted & ~missing,
-            IsochroneFlag.FEW_POINTS: ~off & (fit[:, 1] < _FEWEST_POINTS),
-            IsochroneFlag.EDGE: ~off & ((stars[:, 2] < low) | (stars[:, 2] > high)),
-        }
-        if photometry is not None:
-            flags[IsochroneFlag.MISSING_PHOTOMETRY] = ~np.isfinite(photometry[:, :2]).all(axis=1)
-            flags[IsochroneFlag.PARALLAX_CONFLICT] = ~off & (fit[:, 2] > self.n_sigma)
-        return sum(np.where(mask, int(flag), 0) for flag, mask in flags.items())
-
-    def _add_pdfs(self, table, pdfs, photometry):
-        """Add the distributions, normalised, to the table."""
-        from astropy import units as u
-
-        low, step, n_bins = self.grid_.axes[0]
-        centres = low + step * (np.arange(int(n_bins)) + 0.5)
-        table.meta["m_ks"] = centres * u.mag
-        with np.errstate(invalid="ignore"):
-            density = pdfs / pdfs.sum(axis=2, keepdims=True) / step
-        table["m_ks_pdf"] = density[:, 0] / u.mag
-        if photometry is not None:
-            distance = 10.0 ** (0.2 * (photometry[:, :1] - centres[::-1] - 10.0))
-            table["distance_grid"] = distance * u.kpc
-            table["distance_pdf"] = density[:, 1, ::-1] / (0.2 * np.log(10.0) * distance) / u.kpc
 
 
 def _check_numbers(name, values, n_numbers, *, positive):
