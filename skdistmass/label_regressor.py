@@ -241,7 +241,8 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         sample_weight : array-like of shape (n_stars,), optional
             Weights, ``1/sigma^2`` of the target.
         groups : array-like of shape (n_stars,), optional
-            Star each row belongs to (APOGEE_ID), so that repeated spectra stay together wherever rows are split.
+            Star each row belongs to (APOGEE_ID), so that repeated spectra stay together in every
+            fold, and in the early stopping of ``"lm"``.
         y_err : array-like of shape (n_stars,), optional
             Error of the target. It is taken out of the scatter, so that predicted errors are those about the truth
             and not about measurements of it, and gives the weights if there are no others. Rows where it is missing

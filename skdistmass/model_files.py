@@ -114,6 +114,13 @@ def load_model(path):
             f"{path} has the format version {content.get('format_version')!r}; this release reads version "
             f"{FORMAT_VERSION}. Use the release of skdistmass that wrote it, or train the model again."
         )
+    try:
+        return _rebuild(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path} is a model of skdistmass with a part missing or damaged: {error!r}.") from error
+
+
+def _rebuild(content):
     model = DistMassModel()
     vars(model).update(content["state"])
     mass, feh, log_age, name, meta = content["age_relation"]

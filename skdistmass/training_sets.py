@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from skdistmass.exceptions import ColumnError
-from skdistmass.labels import LABEL_NAMES, as_floats, column_names, read_labels
+from skdistmass.labels import LABEL_NAMES, as_floats, column_names, out_of_range, read_labels
 from skdistmass.photometry import absolute_magnitude, absolute_magnitude_error, distance_from_parallax
 
 __all__ = ["TrainingCuts", "TrainingSet", "distance_training_set", "mass_scales_of", "mass_training_set"]
@@ -103,8 +103,9 @@ def optional_text(table, name):
 
 def _cut_labels(cut, table, names):
     labels = read_labels(table, names).values
-    for name, column in zip(names, labels.T, strict=True):
-        cut(f"{name} missing", ~np.isfinite(column))
+    impossible = out_of_range(labels, names)
+    for number, name in enumerate(names):
+        cut(f"{name} missing", ~np.isfinite(labels[:, number]) | impossible[:, number])
     if "ASPCAPFLAG" in column_names(table):
         flags = np.ma.filled(np.ma.asarray(table["ASPCAPFLAG"]), 0).astype(np.int64)
         cut("STAR_BAD", (flags & STAR_BAD) != 0)
