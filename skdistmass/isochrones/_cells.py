@@ -47,6 +47,8 @@ class Level:
         [Fe/H], Teff (K), log g and weight.
     bins : ndarray of int16, shape (4, n_points)
         Bins of M_Ks, log mass, log age and log radius.
+    axes : ndarray of shape (4, 3)
+        For each of these histograms its first edge, its step and its number of bins.
     """
 
     cell: np.ndarray
@@ -56,6 +58,7 @@ class Level:
     tile_starts: np.ndarray
     place: np.ndarray
     bins: np.ndarray
+    axes: np.ndarray
 
 
 def join(parts):
@@ -97,7 +100,7 @@ def make_level(layers, cell, axes, tile_steps):
     cell : ndarray of shape (3,)
         See `Level`.
     axes : ndarray of shape (4, 3)
-        First edges, steps and numbers of bins of the histograms.
+        See `Level`.
     tile_steps : ndarray of shape (2,)
         Steps of the tiles in log Teff and log g.
     """
@@ -124,4 +127,5 @@ def make_level(layers, cell, axes, tile_steps):
         # The compiled loops run along rows.
         place=np.ascontiguousarray(np.concatenate(places, axis=1)),
         bins=np.ascontiguousarray(np.concatenate(bins, axis=1)),
+        axes=axes,
     )

@@ -34,21 +34,18 @@ _MAGNITUDE_MARGIN = 1.0
 
 @dataclass
 class Grid:
-    """The levels, finest first, and the histograms' axes.
+    """The levels, finest first.
 
     Attributes
     ----------
     feh : ndarray of shape (n_feh,)
         Metallicities of the models, interpolated ones included.
-    axes : ndarray of shape (1 + n_marginals, 3)
-        For each histogram its first edge, its step and its number of bins.
     n_points : int
         Sub-divided points before merging.
     levels : list of Level
     """
 
     feh: np.ndarray
-    axes: np.ndarray
     n_points: int
     levels: list
 
@@ -89,18 +86,20 @@ def build_grid(columns, *, cell, magnitude_step, **options):
     largest = max(points.weight.max(initial=0.0) for points in layers)
     for points in layers:
         points.weight /= largest
-    steps = [magnitude_step, *MARGINALS.values()]
-    axes = np.array([_axis(layers, k, step) for k, step in enumerate(steps)])
     levels, step = [], feh[1] - feh[0] if len(feh) > 1 else 0.0
     for number in range(N_LEVELS):
         size = np.array([cell[0], cell[1], 0.0]) * 2.0**number
         # The root of 12 times the scatter of 2^number evenly spaced metallicities.
         size[2] = step * np.sqrt(4.0**number - 1.0)
         if number:
+            # The posteriors of stars with larger errors are wider, and finer steps of M_Ks lost on them.
+            magnitude_step = max(magnitude_step, 2.0 * cell[2])
             pairs = [join(layers[k : k + 2]) for k in range(0, len(layers), 2)]
-            layers = [merge(pair, size, cell[2]) for pair in pairs]
+            layers = [merge(pair, size, 2.0 * cell[2]) for pair in pairs]
+        steps = [magnitude_step, *MARGINALS.values()]
+        axes = np.array([_axis(layers, k, width) for k, width in enumerate(steps)])
         levels.append(make_level(layers, size, axes, TILE_STEPS * 2.0**number))
-    return Grid(feh=np.array(feh), axes=axes, n_points=n_points, levels=levels)
+    return Grid(feh=np.array(feh), n_points=n_points, levels=levels)
 
 
 def _prior_values(prior, points, metallicity):

@@ -301,15 +301,13 @@ def _distance_summary(pdf, low, high, axis, zero, out):
 
 
 @compiled(nogil=True)
-def summarise_stars(level, axes, stars, roots, photometry, n_sigma, n_histograms, summaries, fit, pdfs):
+def summarise_stars(level, stars, roots, photometry, n_sigma, n_histograms, summaries, fit, pdfs):
     """Compute the posterior of each star.
 
     Parameters
     ----------
     level : tuple of arrays
-        Of a `skdistmass.isochrones._grid.Level`, all but the first field.
-    axes : ndarray of shape (n, 3)
-        Of the histograms.
+        Of a `skdistmass.isochrones._cells.Level`, all but the first field.
     stars : ndarray of shape (n_stars, 3)
         [Fe/H], Teff, log g; rows with NaN are left alone.
     roots : ndarray of shape (n_stars, 6)
@@ -328,6 +326,7 @@ def summarise_stars(level, axes, stars, roots, photometry, n_sigma, n_histograms
     pdfs : ndarray of shape (n_stars or 0, 2, n_bins)
         Receives the histograms of M_Ks and of m - A - mu, unless it is empty.
     """
+    axes = level[6]
     n_bins = int(axes[:, 2].max())
     n_magnitudes = int(axes[0, 2])
     histograms = np.zeros((n_histograms, _COPIES * n_bins), dtype=np.float32)

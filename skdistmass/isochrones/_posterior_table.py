@@ -51,7 +51,7 @@ def posterior_table(regressor, stars, summaries, diagnostics, photometry, margin
     table["nearest"] = np.sqrt(fit[:, 0])
     table["flag"] = _flags(regressor, stars, fit, off, defaulted, photometry)
     if len(pdfs):
-        _add_pdfs(regressor.grid_.axes[0], table, pdfs, photometry)
+        _add_pdfs(regressor.grid_.levels[0].axes[0], table, pdfs, photometry)
     return table
 
 

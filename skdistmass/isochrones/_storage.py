@@ -29,7 +29,7 @@ def save_regressor(regressor, path):
         "n_levels": len(grid.levels),
         "models": regressor.models_,
     }
-    arrays = {"feh": grid.feh, "axes": grid.axes}
+    arrays = {"feh": grid.feh}
     for number, level in enumerate(grid.levels):
         arrays.update({f"level_{number}_{field.name}": getattr(level, field.name) for field in fields(Level)})
     # Written beside and then moved, so that an interrupted write leaves no half a file.
@@ -64,10 +64,10 @@ def load_regressor(cls, path):
     regressor = cls(**parameters, **{name: _Lost(name) for name in head["functions"]})
     names = [field.name for field in fields(Level)]
     missing = [n for k in range(head["n_levels"]) for n in names if f"level_{k}_{n}" not in arrays]
-    if missing or not {"feh", "axes"} <= set(arrays):
-        raise FileFormatError(f"{path} lacks a part of the grid ({', '.join(missing) or 'axes'}); write it again.")
+    if missing or "feh" not in arrays:
+        raise FileFormatError(f"{path} lacks a part of the grid ({', '.join(missing) or 'feh'}); write it again.")
     levels = [Level(**{n: arrays[f"level_{k}_{n}"] for n in names}) for k in range(head["n_levels"])]
-    regressor._set_grid(Grid(arrays["feh"], arrays["axes"], head["n_points"], levels), head["models"])
+    regressor._set_grid(Grid(arrays["feh"], head["n_points"], levels), head["models"])
     return regressor
 
 

@@ -1,25 +1,22 @@
 """Distances from stellar models: the posterior of a star's magnitude given its spectroscopic labels."""
 
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdistmass.exceptions import InputError
 from skdistmass.isochrones._grid import MARGINALS, build_grid
-from skdistmass.isochrones._observations import MODEL_ORDER, read_covariances, read_photometry, read_stars
+from skdistmass.isochrones._observations import read_covariances, read_photometry, read_stars
 from skdistmass.isochrones._posterior_table import IsochroneFlag, posterior_table
 from skdistmass.isochrones._storage import load_regressor, save_regressor
+from skdistmass.isochrones._sums import sum_over_models
 from skdistmass.isochrones.imf import kroupa_number
 from skdistmass.isochrones.schema import Phase, check_isochrone_table
 
 __all__ = ["IsochroneDistanceRegressor", "IsochroneFlag"]
-
-_CHUNK = 2048
 
 
 class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
@@ -43,9 +40,9 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         replaced by their mean.
     merging : float, default=0.3
         For stars with larger errors, points are merged in larger cells, as long as their places in a cell scatter
-        by no more than this fraction of the errors. 0 never does.
+        by no more than this fraction of the errors, and steps of M_Ks are doubled. 0 never does.
     magnitude_step : float, default=0.01
-        Step of the histogram of M_Ks (mag).
+        Step of the histogram of M_Ks (mag); twice that of `cell` for merged points, if that is larger.
     n_sigma : float, default=4.5
         Models further than this from the star, in standard deviations, are left out of the sum (for stars
         beside the models: than this and the nearest model's distance, added in squares). Stars further than
@@ -350,66 +347,21 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
             photometry = np.full((n_stars, 4), np.nan)
         elif len(photometry) != n_stars:
             raise InputError(f"there are {n_stars} stars, but {len(photometry)} magnitudes.")
-        summaries, fit, pdfs = self._run(stars, covariance, photometry, n_histograms, progress, return_pdf)
+        summaries, fit, pdfs = sum_over_models(
+            self.grid_,
+            stars,
+            covariance,
+            photometry,
+            n_sigma=self.n_sigma,
+            # Distributions are wanted on one axis, that of the finest level.
+            merging=0.0 if return_pdf else self.merging,
+            n_histograms=n_histograms,
+            return_pdf=return_pdf,
+            n_jobs=self.n_jobs,
+            progress=progress,
+        )
         off = np.isnan(fit[:, 0])
         return stars, summaries, (fit, off, defaulted, pdfs)
-
-    def _levels_of(self, stars, covariance):
-        """Return for each star the coarsest level whose cells are small enough for its errors."""
-        which = np.zeros(len(stars), dtype=np.int64)
-        variance = np.diagonal(covariance, axis1=1, axis2=2)
-        for position, level in enumerate(self.grid_.levels[1:], start=1):
-            # Places within a cell scatter by its size over the root of 12 around their mean.
-            scatter = (level.cell**2 / 12.0 * np.ones((len(stars), 1)))[:, MODEL_ORDER]
-            scatter[:, 1] *= (np.log(10.0) * stars[:, 0]) ** 2
-            which[(scatter <= self.merging**2 * variance * (1 + 1e-9)).all(axis=1)] = position
-        return which
-
-    def _run(self, stars, covariance, photometry, n_histograms, progress, return_pdf):
-        """Share the stars out among threads; return summaries, quality of the fit, and distributions."""
-        from skdistmass.isochrones._kernels import summarise_stars
-
-        grid, n_stars = self.grid_, len(stars)
-        summaries = np.full((n_stars, 1 + n_histograms, 5), np.nan)
-        fit = np.full((n_stars, 3), np.nan)
-        pdfs = np.full((n_stars if return_pdf else 0, 2, int(grid.axes[0, 2])), np.nan)
-        known = np.flatnonzero(np.isfinite(stars).all(axis=1))
-        which = self._levels_of(stars, covariance)
-        # Neighbours on the grid are done one after the other: what they need is then in the processor's
-        # cache.
-        place = stars[known]
-        order = known[np.lexsort((place[:, 0], np.round(place[:, 1], 1), np.round(place[:, 2], 1), which[known]))]
-        chunks = [
-            part[start : start + _CHUNK]
-            for part in np.split(order, np.searchsorted(which[order], np.arange(1, len(grid.levels))))
-            for start in range(0, len(part), _CHUNK)
-        ]
-
-        def work(rows):
-            level = tuple(vars(grid.levels[which[rows[0]]]).values())[1:]
-            results = summaries[rows], fit[rows], pdfs[rows] if return_pdf else pdfs
-            roots = np.linalg.cholesky(covariance[rows])[:, *np.tril_indices(3)]
-            summarise_stars(
-                level, grid.axes, np.ascontiguousarray(stars[rows][:, MODEL_ORDER]), roots, photometry[rows],
-                float(self.n_sigma), n_histograms, *results,
-            )  # fmt: skip
-            for everything, part in zip((summaries, fit, pdfs), results, strict=True):
-                if len(everything):
-                    everything[rows] = part
-            return len(rows)
-
-        with ThreadPoolExecutor(effective_n_jobs(self.n_jobs)) as pool:
-            done = pool.map(work, chunks)
-            if progress:
-                from tqdm.auto import tqdm
-
-                with tqdm(total=n_stars, unit="star") as bar:
-                    for n_done in done:
-                        bar.update(n_done)
-            else:
-                for _ in done:
-                    pass
-        return summaries, fit, pdfs
 
 
 def _check_numbers(name, values, n_numbers, *, positive):
