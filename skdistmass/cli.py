@@ -222,11 +222,14 @@ def _threshold(text):
     if text == "valley":
         return text
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
+        number = float("nan")
+    if not 0.0 < number < 1.0:
         raise click.BadParameter(
-            f"{text!r} is neither a number nor 'valley' nor 'none'.", param_hint="--binary-threshold"
-        ) from None
+            f"{text!r} is neither a number between 0 and 1 nor 'valley' nor 'none'.", param_hint="--binary-threshold"
+        )
+    return number
 
 
 def _mass_scales(masses):

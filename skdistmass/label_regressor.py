@@ -228,7 +228,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         """
         return cls(**(_PAPER_RECIPE | parameters))
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)  # a binary filter has parameters of its own
     def fit(self, X, y, sample_weight=None, groups=None, y_err=None, X_err=None):
         """Train the network.
 
