@@ -156,8 +156,8 @@ def vary_parameters(table, model, points, stars, errors, default, rng, options):
         {"subdivision": (0.001, 0.015, 0.025)}, {"min_error": (10.0, 0.02, 0.01)}, {"min_error": (50.0, 0.05, 0.05)},
     ):  # fmt: skip
         other = IsochroneDistanceRegressor(n_jobs=options.jobs, **change).fit(table)
-        for name, sigma in (("own", real_stars(other)[1]), ("default", default)):
-            before, after = model.predict(stars, sigma), other.predict(stars, sigma)
+        for name, mine, theirs in (("own", errors, real_stars(other)[1]), ("default", default, default)):
+            before, after = model.predict(stars, mine), other.predict(stars, theirs)
             moved = np.abs(after - before)[np.isfinite(after - before)]
             print(f"{change!s}, {name} errors: {other.n_points_} points; median M_Ks moves by "
                   f"{np.percentile(moved, 50):.4f} (half), {np.percentile(moved, 99):.4f} mag (99 %)")  # fmt: skip
