@@ -1,5 +1,6 @@
 """Stellar models: isochrone tables and readers, initial mass function, giant ages, isochrone distances."""
 
+from skdistmass.isochrones.giant_ages import GiantAgeRelation
 from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_mass, kroupa_number
 from skdistmass.isochrones.mist import read_mist
 from skdistmass.isochrones.parsec import read_parsec
@@ -15,6 +16,7 @@ from skdistmass.isochrones.tables import read_giant_ages, read_isochrone_table
 
 __all__ = [
     "COLUMNS",
+    "GiantAgeRelation",
     "IsochroneDistanceRegressor",
     "IsochroneFlag",
     "Phase",

@@ -30,6 +30,8 @@ N_LEVELS = 3
 _LOG_SOLAR_TEFF = np.log10(5772.0)
 # Distances, hence magnitudes, may be blurred beyond the models' range by errors of the photometry.
 _MAGNITUDE_MARGIN = 1.0
+# Bins are numbered in 16 bits.
+_MOST_BINS = np.iinfo(np.int16).max
 
 
 @dataclass
@@ -130,4 +132,9 @@ def _axis(layers, quantity, step):
     filled = [points.quantities[:, quantity] for points in layers if len(points.weight)]
     lowest, highest = min(values.min() for values in filled), max(values.max() for values in filled)
     low = np.floor((lowest - margin) / step) * step
-    return low, step, int(np.ceil((highest + margin - low) / step)) + 1
+    n_bins = int(np.ceil((highest + margin - low) / step)) + 1
+    if n_bins > _MOST_BINS:
+        raise InputError(
+            f"a step of {step:g} makes {n_bins} bins, more than {_MOST_BINS}; take a larger magnitude_step."
+        )
+    return low, step, n_bins

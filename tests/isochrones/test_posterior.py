@@ -308,6 +308,7 @@ def test_bad_input(regressor, options, words):
         ({"prior": lambda age, feh, mass: -mass}, "not negative"),
         ({"metallicity_step": -1.0}, "metallicity_step"),
         ({"n_sigma": "many"}, "n_sigma"),
+        ({"magnitude_step": 1e-4}, "larger magnitude_step"),
     ],
 )
 def test_bad_parameters(isochrones, parameters, words):
