@@ -1,15 +1,15 @@
-"""Errors of predictions: how the scatter follows a star's labels, and what quantiles the residuals really have.
+"""Errors of predictions: how the scatter follows a star's labels, and what quantiles the errors really have.
 
 Two models are offered. `ConformalErrors`, the default, learns a scatter that depends on the labels from out-of-fold
-residuals, takes the known error of the training target out of it, and reads the quantiles off the residuals
-themselves instead of a normal law (split conformal prediction with normalised scores; Lei et al. 2018, JASA 113,
-1094). `PaperErrors` makes the errors of the paper (sections 4.3 and 5.5).
+residuals, and the shape of the errors with the known error of the training target taken out of it, and calibrates the
+quantiles on the residuals (distributional conformal prediction; Chernozhukov et al. 2021, PNAS 118, e2107794118).
+`PaperErrors` makes the errors of the paper (sections 4.3 and 5.5).
 """
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import ndtr, ndtri
 
+from skdistmass._error_law import fit_error_law, fit_terms, law_quantiles, residual_probability
 from skdistmass.exceptions import InputError
 
 __all__ = ["ConformalErrors", "PaperErrors", "label_noise_variance", "normal_coverage", "robust_scatter"]
@@ -19,12 +19,9 @@ __all__ = ["ConformalErrors", "PaperErrors", "label_noise_variance", "normal_cov
 MIN_ROWS = 50
 _LEVELS = np.concatenate([np.geomspace(1e-4, 0.02, 25)[:-1], np.linspace(0.02, 0.98, 193)])
 _LEVELS = np.unique(np.concatenate([_LEVELS, 1.0 - _LEVELS]))
-_DEGREES_OF_FREEDOM = 6.0  # of the Student t law that keeps outliers from setting the scatter
-# Scale^2 of the Student t law of greatest likelihood for normal residuals of variance 1: the c that solves
-# <(n + 1) z^2 / (n c + z^2)> = 1. Without it the law would find less than the variance that is there, and, as the part
-# of the target's errors is known, leave all that lacks to the scatter.
-_T_SCALE = 0.766181
-_NORMAL_TO_MAD = 1.4826
+_MOST_ROWS = 10_000  # residuals that the law of errors is learned from, at the most
+DEGREE = 5  # of the polynomials in each label
+NORMAL_TO_MAD = 1.4826  # standard deviation of a normal law in median absolute deviations
 
 
 def robust_scatter(values):
@@ -37,7 +34,7 @@ def robust_scatter(values):
     1.48
     """
     values = np.asarray(values, float)
-    return _NORMAL_TO_MAD * np.nanmedian(np.abs(values - np.nanmedian(values)))
+    return NORMAL_TO_MAD * np.nanmedian(np.abs(values - np.nanmedian(values)))
 
 
 def normal_coverage(n_sigma):
@@ -75,10 +72,10 @@ def label_noise_variance(jacobian, label_error):
 class ConformalErrors:
     """Scatter that follows the labels, with quantiles calibrated on out-of-fold residuals.
 
-    The residual of star i is taken to have the variance ``s(x_i)^2 + e_i^2``, with e_i the known error of its target
-    and ``log s`` a quadratic function of the labels (cubic in each label alone), held constant beyond the
-    central 99 % of the training stars. The function is found by maximum likelihood under a Student t law; then the
-    quantiles of the normalised residuals replace those of any law.
+    The error of star i is taken to be ``s(x_i) z``, with ``log s`` a polynomial of the labels (of fifth degree in each
+    label alone, with the products of any two), held constant beyond the central 99 % of the training stars, and with z
+    of the same law for all stars. Scatter and law are found by maximum likelihood from the residuals, whose other part
+    are the known errors of the target. Then the quantiles are moved so that as many residuals lie below each as should.
 
     Attributes
     ----------
@@ -88,15 +85,17 @@ class ConformalErrors:
         Bounds of the standardised labels.
     coef_ : ndarray of shape (n_terms,)
         Coefficients of ``log s``, in the order of `_terms`.
+    log_range_ : ndarray of shape (2,)
+        Smallest and largest ``log s`` of the training stars; there are no others.
     levels_, quantiles_ : ndarray
-        Quantile function of the normalised residuals.
-    noise_coef_ : ndarray or None
-        Coefficients of the logarithm of the label-noise variance of the training stars, if their label errors were
-        known; the part of ``s^2`` that measured label errors of new stars replace.
+        Quantile function of z.
+    noise_coef_, noise_log_range_ : ndarray or None
+        Coefficients and range of the logarithm of the label-noise variance of the training stars, if their label errors
+        were known; the part of ``s^2`` that measured label errors of new stars replace.
     spread_ : float
         Largest standard deviation that label noise is counted with.
     n_rows_ : int
-        Number of residuals used.
+        Number of residuals given.
     """
 
     def fit(self, X, residual, target_error=None, label_noise=None, spread=np.inf):
@@ -107,7 +106,7 @@ class ConformalErrors:
         X : ndarray of shape (n_stars, n_labels)
             Labels of the stars.
         residual : ndarray of shape (n_stars,)
-            Target minus out-of-fold prediction.
+            Target minus out-of-fold prediction. Of more than 10,000, as many are drawn.
         target_error : ndarray of shape (n_stars,), optional
             Standard deviation of the target itself.
         label_noise : ndarray of shape (n_stars,), optional
@@ -128,37 +127,46 @@ class ConformalErrors:
         n_rows = len(residual)
         if n_rows < MIN_ROWS:
             raise InputError(f"{n_rows} stars are too few to calibrate errors on; {MIN_ROWS} are needed.")
-        noise = np.zeros(n_rows) if target_error is None else np.square(target_error)
         self.n_rows_ = n_rows
         self.spread_ = float(spread)
         self.center_ = X.mean(axis=0)
         self.scale_ = np.where(X.std(axis=0) > 1e-12 * (1.0 + np.abs(self.center_)), X.std(axis=0), 1.0)
         standard = (X - self.center_) / self.scale_
         self.lower_, self.upper_ = np.percentile(standard, [0.5, 99.5], axis=0)
-        terms = self._terms(X)
-        typical = robust_scatter(residual) or np.std(residual) or np.finfo(float).tiny
-        self.coef_ = _fit_log_scale(terms, residual / typical, noise / typical**2)
-        self.coef_[0] += np.log(typical)
+        rows = np.arange(n_rows)
+        if n_rows > _MOST_ROWS:
+            rows = np.sort(np.random.default_rng(0).choice(n_rows, _MOST_ROWS, replace=False))
+        terms, residual = self._terms(X[rows]), residual[rows]
+        unit = robust_scatter(residual) or np.std(residual) or np.finfo(float).tiny
+        residual = residual / unit
+        noise = np.zeros(len(rows)) if target_error is None else target_error[rows] / unit
+        self.coef_, weights = fit_error_law(terms, residual, noise)
+        log_scatter = terms @ self.coef_
+        rank = residual_probability(residual, np.exp(log_scatter), noise, weights)
         self.levels_ = _LEVELS
-        z = residual / np.sqrt(self._variance(terms) + noise)
-        self.quantiles_ = _conformal_quantiles(z)
-        self.noise_coef_ = None
+        self.quantiles_ = law_quantiles(_conformal_quantiles(rank), weights)
+        # The scatter is to be half the width of the 68.27 % interval, so that a variance can be added to its square.
+        half_width = 0.5 * np.diff(self.quantile(ndtr([-1.0, 1.0])))[0]
+        self.quantiles_ /= half_width
+        shift = np.log(unit * half_width)
+        self.coef_[0] += shift
+        self.log_range_ = shift + np.array([log_scatter.min(), log_scatter.max()])
+        self.noise_coef_ = self.noise_log_range_ = None
         if label_noise is not None:
+            label_noise = label_noise[rows]
             known = np.isfinite(label_noise) & (label_noise > 0)
             if np.count_nonzero(known) >= MIN_ROWS:
-                penalty = _ridge(terms.shape[1]) * np.count_nonzero(known)
-                gram = terms[known].T @ terms[known] + np.diag(penalty)
-                self.noise_coef_ = np.linalg.solve(gram, terms[known].T @ np.log(label_noise[known]))
+                self.noise_coef_ = fit_terms(terms[known], np.log(label_noise[known]))
+                fitted = terms[known] @ self.noise_coef_
+                self.noise_log_range_ = np.array([fitted.min(), fitted.max()])
         return self
 
     def _terms(self, X):
-        """Terms of the scatter's logarithm: 1, z_i, z_i^2, z_i^3 and z_i z_j of standardised, bounded labels."""
+        """Terms of the scatter's logarithm: 1, all z_i, all z_i^2 ... z_i^5, and z_i z_j of bounded, scaled labels."""
         z = np.clip((X - self.center_) / self.scale_, self.lower_, self.upper_)
+        powers = [z**degree for degree in range(1, DEGREE + 1)]
         pairs = [z[:, i] * z[:, j] for i in range(z.shape[1]) for j in range(i)]
-        return np.column_stack([np.ones(len(z)), z, z**2, z**3, *pairs])
-
-    def _variance(self, terms):
-        return np.exp(2.0 * np.clip(terms @ self.coef_, -40.0, 40.0))
+        return np.column_stack([np.ones(len(z)), *powers, *pairs])
 
     def scatter(self, X, label_noise=None):
         """Scatter of the truth about the prediction.
@@ -177,41 +185,18 @@ class ConformalErrors:
             In the unit of the residuals.
         """
         terms = self._terms(X)
-        variance = self._variance(terms)
+        scatter = np.exp(np.clip(terms @ self.coef_, *self.log_range_))
         if label_noise is None:
-            return np.sqrt(variance)
+            return scatter
+        variance = scatter**2
         if self.noise_coef_ is not None:
-            typical = np.exp(np.clip(terms @ self.noise_coef_, -80.0, 80.0))
+            typical = np.exp(np.clip(terms @ self.noise_coef_, *self.noise_log_range_))
             variance = np.maximum(variance - typical, 0.1 * variance)
         return np.sqrt(variance + np.minimum(label_noise, self.spread_**2))
 
     def quantile(self, level):
-        """Quantile of the normalised residuals at a level between 0 and 1."""
+        """Quantile of the errors in units of the scatter, at a level between 0 and 1."""
         return np.interp(level, self.levels_, self.quantiles_)
-
-
-def _ridge(n_terms):
-    """Weak penalty on all terms but the constant, per star."""
-    penalty = np.full(n_terms, 1e-3)
-    penalty[0] = 0.0
-    return penalty
-
-
-def _fit_log_scale(terms, residual, noise):
-    """Coefficients of the logarithm of the scatter that maximise a Student t likelihood."""
-    ridge = _ridge(terms.shape[1])
-    factor = (_DEGREES_OF_FREEDOM + 1.0) / 2.0
-
-    def loss(coef):
-        variance = np.exp(2.0 * np.clip(terms @ coef, -20.0, 20.0))
-        total = variance + noise
-        squared = residual**2 / (_DEGREES_OF_FREEDOM * _T_SCALE * total)
-        value = np.mean(0.5 * np.log(total) + factor * np.log1p(squared)) + 0.5 * ridge @ coef**2
-        slope = (0.5 - factor * squared / (1.0 + squared)) * 2.0 * variance / total
-        return value, terms.T @ slope / len(residual) + ridge * coef
-
-    start = np.zeros(terms.shape[1])
-    return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
 
 
 def _conformal_quantiles(z):
@@ -267,7 +252,7 @@ class PaperErrors:
 
     def scatter(self, X, label_noise=None):
         """Error of the prediction: the median absolute residual as a standard deviation, at the star's log g."""
-        return _NORMAL_TO_MAD * self.absolute_quantile(X, 50)
+        return NORMAL_TO_MAD * self.absolute_quantile(X, 50)
 
     def absolute_quantile(self, X, percentile):
         """One of the fitted curves: quartile 25, 50 or 75 of the absolute residual."""

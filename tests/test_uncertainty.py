@@ -58,7 +58,7 @@ DEVIATES = qmc.MultivariateNormalQMC(np.zeros(5), rng=0).random(2**12)
 @settings(max_examples=40, deadline=None)
 @given(
     star=st.integers(0, 400),
-    scale=st.floats(0.01, 0.1),  # so that the network is straight over the range of the errors
+    scale=st.floats(0.01, 0.1),
     mixing=st.lists(st.floats(-1, 1), min_size=25, max_size=25),
 )
 def test_jacobian_propagation_agrees_with_monte_carlo(mass_model, giants, star, scale, mixing):
@@ -68,8 +68,12 @@ def test_jacobian_propagation_agrees_with_monte_carlo(mass_model, giants, star, 
     covariance = root @ root.T
     labels = read(giants[star : star + 1])
     analytic = mass_model.label_noise(labels, covariance[None])[0]
-    simulated = mass_model.predict(labels + DEVIATES @ root.T).std()
-    assert analytic == pytest.approx(simulated, rel=0.02)
+    above, below = (mass_model.predict(labels + side * DEVIATES @ root.T) for side in (1, -1))
+    # Of the error as a whole, two percent; and of the part that a straight line can have, wherever the star is: at the
+    # top of a bend, where the derivatives vanish, no share of the label noise can be asked for.
+    total = mass_model.predict(labels, return_std=True, X_err=covariance[None])[1][0]
+    assert analytic == pytest.approx(above.std(), abs=0.02 * total)
+    assert analytic == pytest.approx((0.5 * (above - below)).std(), rel=0.02, abs=1e-4 * total)
 
 
 def test_a_covariance_without_correlation_is_a_vector_of_errors(mass_model, giants):

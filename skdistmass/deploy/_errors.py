@@ -5,44 +5,48 @@ exponent.
 """
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
-from skdistmass.uncertainty import _NORMAL_TO_MAD, ConformalErrors, PaperErrors
+from skdistmass.uncertainty import DEGREE, NORMAL_TO_MAD, ConformalErrors, PaperErrors
 
 __all__ = ["scatter_rows"]
 
 
-def _cubic_form(errors, coef, center, scale, n_labels):
+def _polynomial(errors, coef, center, scale, n_labels):
     """Rewrite a polynomial of an error model's own scaled labels in the commonly scaled ones.
 
-    Returns the constant, the linear coefficients, the lower triangle of the quadratic ones, the cubic ones, and the
-    limits, such that ``c + sum_i u_i (b_i + sum_j Q_ij u_j + d_i u_i^2)`` is the polynomial.
+    Returns the constant, the lower triangle of the products, the coefficients of the powers of each label (from the
+    first up) and the limits of the labels.
     """
     n = len(errors.center_)
-    constant, linear, square, cubic = coef[0], coef[1 : 1 + n], coef[1 + n : 1 + 2 * n], coef[1 + 2 * n : 1 + 3 * n]
+    own = np.vstack([np.zeros(n), coef[1 : 1 + DEGREE * n].reshape(DEGREE, n)])
     pairs = np.zeros((n, n))
-    pairs[np.tril_indices(n, -1)] = coef[1 + 3 * n :]
-    quadratic = pairs + np.diag(square)
+    pairs[np.tril_indices(n, -1)] = coef[1 + DEGREE * n :]
     # z = stretch u + shift
     stretch, shift = scale[:n] / errors.scale_, (center[:n] - errors.center_) / errors.scale_
-    full = np.zeros(n_labels), np.zeros((n_labels, n_labels)), np.zeros(n_labels)
-    limits = np.zeros((2, n_labels))
-    full[0][:n] = stretch * (linear + (quadratic + quadratic.T) @ shift + 3.0 * cubic * shift**2)
-    full[1][:n, :n] = quadratic * np.outer(stretch, stretch) + np.diag(3.0 * cubic * shift * stretch**2)
-    full[2][:n] = cubic * stretch**3
-    constant = constant + shift @ (linear + quadratic @ shift + cubic * shift**2)
+    powers = np.zeros((DEGREE + 1, n_labels))
+    for i in range(n):
+        moved = Polynomial(own[:, i])(Polynomial([shift[i], stretch[i]])).coef
+        powers[: len(moved), i] = moved
+    constant = coef[0] + powers[0].sum() + shift @ pairs @ shift
+    powers[1, :n] += stretch * ((pairs + pairs.T) @ shift)
+    products, limits = np.zeros((n_labels, n_labels)), np.zeros((2, n_labels))
+    products[:n, :n] = pairs * np.outer(stretch, stretch)
     limits[:, :n] = (np.stack([errors.lower_, errors.upper_]) - shift) / stretch
-    return constant, *full, limits
+    return constant, products, powers[1:], limits
 
 
-def _cubics(b, models, coefs, labels, center, scale):
+def _polynomials(b, models, coefs, labels, center, scale):
     """Values of one polynomial for each model, shape (n_models, N)."""
     n_labels = len(scale)
-    forms = [_cubic_form(m, c, center, scale, n_labels) for m, c in zip(models, coefs, strict=True)]
-    constant, linear, quadratic, cubic, limits = (np.stack(part) for part in zip(*forms, strict=True))
+    forms = [_polynomial(m, c, center, scale, n_labels) for m, c in zip(models, coefs, strict=True)]
+    constant, products, powers, limits = (np.stack(part) for part in zip(*forms, strict=True))
     u = b.clip(labels, limits[:, 0, :, None], limits[:, 1, :, None])
-    inner = b.op("MatMul", quadratic, u)
-    inner = b.op("Add", inner, b.op("Mul", cubic[:, :, None], b.op("Mul", u, u)))
-    inner = b.op("Mul", u, b.op("Add", inner, linear[:, :, None]))
+    inner = b.op("Mul", powers[:, -1, :, None], u)
+    for degree in range(DEGREE - 1, 1, -1):
+        inner = b.op("Mul", b.op("Add", inner, powers[:, degree - 1, :, None]), u)
+    inner = b.op("Add", inner, b.op("MatMul", products, u))
+    inner = b.op("Mul", u, b.op("Add", inner, powers[:, 0, :, None]))
     total = b.op("MatMul", np.ones((len(models), 1, n_labels)), inner)
     return b.op("Add", b.reshape(total, [len(models), -1]), constant[:, None])
 
@@ -50,17 +54,19 @@ def _cubics(b, models, coefs, labels, center, scale):
 def _conformal(b, models, labels, center, scale, noise):
     """Scatter by `ConformalErrors`; with the variance by label errors where that is known."""
 
-    def exponential(coefs, limit):
-        return b.op("Exp", b.clip(_cubics(b, models, coefs, labels, center, scale), -limit, limit))
+    def exponential(coefs, ranges):
+        lower, upper = np.stack(ranges).T[:, :, None]
+        return b.op("Exp", b.clip(_polynomials(b, models, coefs, labels, center, scale), lower, upper))
 
-    scatter = exponential([m.coef_ for m in models], 40.0)
+    scatter = exponential([m.coef_ for m in models], [m.log_range_ for m in models])
     if noise is None:
         return scatter
     variance = b.op("Mul", scatter, scatter)
     if any(m.noise_coef_ is not None for m in models):
-        coefs = [np.zeros_like(m.coef_) if m.noise_coef_ is None else m.noise_coef_ for m in models]
-        replaced = np.array([[m.noise_coef_ is not None] for m in models], dtype=float)
-        typical = b.op("Mul", exponential(coefs, 80.0), replaced)
+        replaced = [m.noise_coef_ is not None for m in models]
+        coefs = [m.noise_coef_ if known else np.zeros_like(m.coef_) for m, known in zip(models, replaced, strict=True)]
+        ranges = [m.noise_log_range_ if known else np.zeros(2) for m, known in zip(models, replaced, strict=True)]
+        typical = b.op("Mul", exponential(coefs, ranges), np.array(replaced, dtype=float)[:, None])
         variance = b.op("Max", b.op("Sub", variance, typical), b.op("Mul", variance, 0.1))
     limit = np.array([[min(m.spread_**2, np.finfo(np.float64).max)] for m in models])
     known = b.op("Less", noise, np.inf)
@@ -80,7 +86,7 @@ def _paper(b, errors, labels, center, scale):
     value = b.op("Mul", logg, coef[0])
     value = b.op("Mul", b.op("Add", value, coef[1]), logg)
     value = b.op("Max", b.op("Add", value, coef[2]), 0.0)
-    return b.op("Mul", value, _NORMAL_TO_MAD)
+    return b.op("Mul", value, NORMAL_TO_MAD)
 
 
 def scatter_rows(b, models, labels, center, scale, noise=None):
