@@ -161,8 +161,8 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
             holds something else: a median above 300.
         """
         mass, _ = self._read(X, reset=True)
-        self._bounds()
-        self.relation_ = self._relation()
+        self.used_bounds()
+        self.relation_ = self.used_relation()
         present = mass[np.isfinite(mass)]
         if len(present) and np.median(present) > _HEAVIEST_STAR:
             raise InputError(
@@ -215,7 +215,7 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
             If an array does not have two columns.
         """
         log_age, feh = self._read_ages(X)
-        relation = self._relation()
+        relation = self.used_relation()
         low, high, feh_inside = self._limits(feh)
         mass = relation.mass(log_age, feh_inside)
         if self.out_of_bounds == "edge":
@@ -295,9 +295,7 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
             light, heavy = checked_errors(mass_interval, (len(mass), 2), "mass_interval").T
             if np.any(light > heavy):
                 raise InputError("mass_interval has a lower end above its upper one; give [lower, upper].")
-        interval = np.column_stack([self._log_age(heavy, feh), self._log_age(light, feh)])
-        interval[np.isnan(light) | np.isnan(heavy) | np.isnan(self._log_age(mass, feh))] = np.nan
-        return interval
+        return self._age_interval(light, heavy, feh, self._log_age(mass, feh))
 
     def log_age_err(self, X, mass_err):
         """Return one standard error of log10 age for each star: AGE_ERR of the catalogue (paper, Table 2).
@@ -332,8 +330,51 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         array([0.16, 0.10])
         """
         mass, feh = self._read(X, reset=False)
-        sigma = checked_errors(mass_err, mass.shape, "mass_err")
-        relation = self._relation()
+        return self._log_age_err(mass, feh, checked_errors(mass_err, mass.shape, "mass_err"))
+
+    def ages_of_predicted(self, mass, feh, mass_interval, mass_err):
+        """Return ages, their intervals, errors and flags for masses that a model has predicted.
+
+        What `transform`, `age_interval`, `log_age_err` and `flag` give together, but for numbers as they are: a
+        predicted mass that happens to be 99 or 999 is no survey's placeholder for a missing one.
+
+        Parameters
+        ----------
+        mass, feh, mass_err : ndarray of shape (n_stars,)
+            Mass and its error (Msun), and [Fe/H] (dex); NaN where missing.
+        mass_interval : ndarray of shape (n_stars, 2)
+            Lower and upper end of an interval of mass (Msun); an upper end may be infinite.
+
+        Returns
+        -------
+        log_age : ndarray of shape (n_stars,)
+        interval : ndarray of shape (n_stars, 2)
+        error : ndarray of shape (n_stars,)
+            Of log10 age (yr); NaN where `mass_err` is infinite, too.
+        flag : ndarray of uint8, shape (n_stars,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdistmass.ages import IsochroneAgeTransformer
+        >>> masses, feh = np.array([1.0, 99.0]), np.zeros(2)
+        >>> interval = np.array([[0.9, 1.1], [90.0, 109.0]])
+        >>> *_, flag = IsochroneAgeTransformer().ages_of_predicted(masses, feh, interval, np.array([0.1, 10.0]))
+        >>> flag
+        array([0, 2], dtype=uint8)
+        """
+        log_age = self._log_age(mass, feh)
+        error = self._log_age_err(mass, feh, mass_err)
+        error[~np.isfinite(mass_err)] = np.nan
+        return log_age, self._age_interval(*mass_interval.T, feh, log_age), error, self._flag(mass, feh)
+
+    def _age_interval(self, light, heavy, feh, log_age):
+        interval = np.column_stack([self._log_age(heavy, feh), self._log_age(light, feh)])
+        interval[np.isnan(light) | np.isnan(heavy) | np.isnan(log_age)] = np.nan
+        return interval
+
+    def _log_age_err(self, mass, feh, sigma):
+        relation = self.used_relation()
         low, high, feh_inside = self._limits(feh)
         centre = np.clip(mass + self.mass_loss, low, high)
         light, heavy = np.clip(centre - sigma, low, high), np.clip(centre + sigma, low, high)
@@ -364,12 +405,30 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(["LOG_AGE"], dtype=object)
 
-    def _relation(self):
+    def used_relation(self):
+        """Return the `GiantAgeRelation` in use: `relation`, or the one that comes with the package."""
         return GiantAgeRelation.default() if self.relation is None else self.relation
 
-    def _bounds(self):
-        """Bounds of mass and [Fe/H], within what the relation covers at all."""
-        relation, bounds = self._relation(), []
+    def used_bounds(self):
+        """Return the bounds in use: those set, within what the relation covers at all.
+
+        Returns
+        -------
+        mass_bounds, feh_bounds : tuple of two floats
+            Lowest and highest initial mass (Msun) and [Fe/H] (dex) that get an age.
+
+        Raises
+        ------
+        InputError
+            If the bounds set are not two increasing numbers, or lie outside the relation.
+
+        Examples
+        --------
+        >>> from skdistmass.ages import IsochroneAgeTransformer
+        >>> IsochroneAgeTransformer(feh_bounds=None).used_bounds()
+        [(0.8, 8.0), (-2.0, 0.5)]
+        """
+        relation, bounds = self.used_relation(), []
         for name, wanted, (low, high) in (
             ("mass_bounds", self.mass_bounds, relation.mass_range),
             ("feh_bounds", self.feh_bounds, relation.feh_range),
@@ -384,14 +443,14 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
                         f"{low:g} to {high:g}; set bounds within it, or None."
                     )
                 low, high = max(low, pair[0]), min(high, pair[1])
-            bounds.append((low, high))
+            bounds.append((float(low), float(high)))
         return bounds
 
     def _limits(self, feh):
         """Lowest and highest initial mass at each [Fe/H], and the [Fe/H] moved to the nearest bound."""
-        (low, high), feh_bounds = self._bounds()
+        (low, high), feh_bounds = self.used_bounds()
         feh_inside = np.clip(feh, *feh_bounds)
-        covered_low, covered_high = self._relation().mass_limits(feh_inside)
+        covered_low, covered_high = self.used_relation().mass_limits(feh_inside)
         return np.maximum(covered_low, low), np.minimum(covered_high, high), feh_inside
 
     def _flag(self, mass, feh):
@@ -412,7 +471,7 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         low, high, feh_inside = self._limits(feh)
         initial = mass + self.mass_loss
         inside = np.clip(initial, low, high)
-        log_age = self._relation().log_age(inside, feh_inside)
+        log_age = self.used_relation().log_age(inside, feh_inside)
         if self.out_of_bounds == "nan":
             log_age[(inside != initial) | (feh_inside != feh)] = np.nan
         return log_age
@@ -461,8 +520,7 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
 def _read_columns(table, names, units):
     """Return columns of a table in these units, as plain floats."""
     columns = tuple(
-        as_floats(get_column(table, name), unit, name=str(name))
-        for name, unit in zip(names, units, strict=True)
+        as_floats(get_column(table, name), unit, name=str(name)) for name, unit in zip(names, units, strict=True)
     )
     if columns[0].ndim != 1 or columns[0].shape != columns[1].shape:
         raise ColumnError(

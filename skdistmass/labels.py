@@ -13,8 +13,11 @@ import numpy as np
 from skdistmass.exceptions import ColumnError, InputError, UnitError
 
 __all__ = [
+    "HIGH_SENTINELS",
     "LABELS",
     "LABEL_NAMES",
+    "LOWEST_VALUE",
+    "SENTINEL_TOLERANCE",
     "Label",
     "LabelColumns",
     "as_floats",
@@ -64,10 +67,11 @@ LABELS = (
 )
 LABEL_NAMES = tuple(label.name for label in LABELS)
 
-# Placeholders for "no value" in survey files. Every quantity met here is far above -999, so all at or below it are
-# placeholders; the positive ones are matched as exact numbers (in float32 or float64).
-_LOWEST_VALUE = -999.0
-_HIGH_SENTINELS = np.array([99.0, 99.9, 99.99, 99.999, 999.0, 999.9, 999.99, 9999.0, 9999.99, 999999.0])
+#: Placeholders for "no value" in survey files. Every quantity met here is far above -999, so all numbers at or below it
+#: are placeholders; the positive ones are known by their value, to a relative tolerance that allows for float32.
+LOWEST_VALUE = -999.0
+SENTINEL_TOLERANCE = 2e-7
+HIGH_SENTINELS = np.array([99.0, 99.9, 99.99, 99.999, 999.0, 999.9, 999.99, 9999.0, 9999.99, 999999.0])
 
 
 def is_sentinel(values, *, high=True):
@@ -94,13 +98,13 @@ def is_sentinel(values, *, high=True):
     array([False,  True,  True, False])
     """
     values = np.asarray(values)
-    mask = np.asarray(values <= _LOWEST_VALUE)
+    mask = np.asarray(values <= LOWEST_VALUE)
     if high:
         # Cheap test first: on a survey's labels hardly any value is near a placeholder.
-        candidates = np.asarray(values >= _HIGH_SENTINELS[0] - 1e-4)
+        candidates = np.asarray(values >= HIGH_SENTINELS[0] - 1e-4)
         if candidates.any():
             found = values[candidates].astype(np.float64)
-            near = np.abs(found[:, None] - _HIGH_SENTINELS) <= 2e-7 * _HIGH_SENTINELS
+            near = np.abs(found[:, None] - HIGH_SENTINELS) <= SENTINEL_TOLERANCE * HIGH_SENTINELS
             mask[candidates] = near.any(axis=1)
     return mask
 

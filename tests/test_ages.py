@@ -307,3 +307,23 @@ def test_real_giants_get_ages_near_the_published_ones(real_data):
     assert len(off) > 1000
     assert abs(np.median(off)) < 0.05
     assert 1.4826 * np.median(np.abs(off - np.median(off))) < 0.08
+
+
+def test_predicted_masses_are_taken_as_they_are():
+    """The same ages as for a table's masses, but no number stands for a missing one."""
+    ages = IsochroneAgeTransformer()
+    mass, feh = np.array([1.0, 2.0, 99.0, np.nan, 1.2]), np.array([0.0, -0.3, 0.0, 0.0, 0.1])
+    interval, error = np.column_stack([0.9 * mass, 1.1 * mass]), 0.1 * mass
+    interval[4, 1] = 999.0
+    log_age, found, log_age_err, flag = ages.ages_of_predicted(mass, feh, interval, error)
+    X = np.column_stack([mass, feh])
+    usual = [0, 1, 3]
+    np.testing.assert_array_equal(log_age[usual], ages.transform(X[usual])[:, 0])
+    np.testing.assert_array_equal(found[usual], ages.age_interval(X[usual], mass_interval=interval[usual]))
+    np.testing.assert_array_equal(log_age_err[usual], ages.log_age_err(X[usual], error[usual]))
+    assert flag.tolist() == [0, 0, AgeFlag.MASS_HIGH, AgeFlag.MISSING, 0]
+    # The upper end of mass is beyond the bounds; the lower one, which gives the higher age, is not.
+    assert np.isnan(found[4]).tolist() == [True, False]
+    assert np.isnan(ages.age_interval(X[4:], mass_interval=interval[4:])).all()
+    infinite = np.full(5, np.inf)
+    assert np.isnan(ages.ages_of_predicted(mass, feh, interval, infinite)[2]).all()

@@ -1,13 +1,21 @@
-"""The age relation in a graph: bounds, flags, and bicubic patches looked up by mass and metallicity."""
+"""The age relation in a graph: bounds, flags, and the bicubic surface over mass and metallicity.
+
+Along [Fe/H], which all masses of a star share, the surface is a sum over its knots: one product of matrices makes the
+cubics in mass, for every interval of mass. Each mass then takes the four coefficients of its interval.
+"""
 
 import numpy as np
 
 from skdistmass.ages import AgeFlag
-from skdistmass.labels import _LOWEST_VALUE
 
-__all__ = ["AgeGraph"]
+__all__ = ["SMALLEST_MASS", "AgeGraph"]
 
 _LN_10 = np.log(10.0)
+#: What takes the place of masses that are zero or negative in logarithms (Msun); in range of either type.
+SMALLEST_MASS = {"float64": 1e-300, "float32": 1e-37}
+# Below these relative widths of an interval of mass, the slope at its centre stands for that over the interval: the
+# difference of two ages would be rounding.
+_NARROW = {"float64": 1e-6, "float32": 3e-4}
 
 
 def _bins(knots):
@@ -29,178 +37,197 @@ def _bins(knots):
 class AgeGraph:
     """Ages of stars whose metallicity is one vector, for any number of rows of masses.
 
+    Masses may be infinite, but not NaN: they become indices of tables.
+
     Parameters
     ----------
     b : GraphBuilder
     ages : IsochroneAgeTransformer
     feh : str
-        [Fe/H] without NaN, shape (N,), double.
+        [Fe/H] without NaN, shape (N,), of type `dtype`.
     feh_present : str
         Where it is known.
-    dtype : numpy type
-        Of the ages of `evaluate`, unless another is asked for.
+    dtype : numpy type, default=float64
+        Of all masses and ages.
     """
 
     def __init__(self, b, ages, feh, feh_present, dtype=np.float64):
-        self.b, self.dtype = b, dtype
-        self.relation = ages._relation()
+        self.b, self.dtype = b, np.dtype(dtype)
+        self.relation = ages.used_relation()
         self.mass_loss, self.to_edge = ages.mass_loss, ages.out_of_bounds == "edge"
-        (self.low, self.high), feh_bounds = ages._bounds()
+        (self.low, self.high), (feh_low, feh_high) = ages.used_bounds()
+        feh_low, feh_high = self._const(feh_low), self._const(feh_high)
         self.feh_present = feh_present
-        self.feh_low, self.feh_high = b.op("Less", feh, feh_bounds[0]), b.op("Greater", feh, feh_bounds[1])
-        inside = b.clip(feh, *feh_bounds)
-        knots = self.relation.feh_knots
-        self.column = self._interval(knots, inside)
-        left = b.op("Gather", knots[:-1], self.column, axis=0)
-        self.v = b.op("Mul", b.op("Sub", inside, left), b.op("Gather", 1.0 / np.diff(knots), self.column, axis=0))
-        self._limit_mass()
+        self.feh_low, self.feh_high = b.op("Less", feh, feh_low), b.op("Greater", feh, feh_high)
         self.feh_usable = feh_present
         if not self.to_edge:
             beyond = b.op("Or", self.feh_low, self.feh_high)
             self.feh_usable = b.op("And", feh_present, b.op("Not", beyond))
+        self._weigh_metallicities(b.clip(feh, feh_low, feh_high))
+        self._limit_mass()
+        self._find_trend()
 
-    def _interval(self, knots, values):
-        """Interval of each value, int64."""
-        b = self.b
-        start, per_unit, table, n_steps = _bins(knots)
-        place = b.op("Mul", b.op("Sub", values, start), per_unit)
-        interval = b.op("Gather", b.const(table, np.int64), b.cast(place, np.int64), axis=0)
-        upper = np.append(knots[1:-1], np.inf)  # the last interval has no next one
-        for _ in range(n_steps):
-            beyond = b.op("Not", b.op("Less", values, b.op("Gather", upper, interval, axis=0)))
-            interval = b.op("Add", interval, b.cast(beyond, np.int64))
-        return interval
+    def _const(self, values):
+        return self.b.const(values, self.dtype)
+
+    def _weigh_metallicities(self, feh):
+        """Weights of the knots in [Fe/H]: linear ones, and those of values and slopes in Hermite's cubics."""
+        b, knots = self.b, self.relation.feh_knots
+        per_gap = 1.0 / np.diff(knots)
+        offset = b.op("Sub", b.reshape(feh, [1, -1]), self._const(knots[:, None]))
+        rising = b.op("Mul", offset, self._const(np.append(0.0, per_gap)[:, None]))
+        falling = b.op("Mul", offset, self._const(np.append(-per_gap, 0.0)[:, None]))
+        # 1 at the knot, 0 at its neighbours and beyond.
+        near = b.op("Max", b.op("Add", b.op("Min", rising, falling), self._const(1.0)), self._const(0.0))
+        square = b.op("Mul", near, near)
+        of_value = b.op("Mul", square, b.op("Sub", self._const(3.0), b.op("Add", near, near)))
+        self.linear_weights, self.weights = near, b.stack([of_value, b.op("Mul", square, offset)])
 
     def _limit_mass(self):
         """Lowest and highest initial mass: constants, or vectors where the relation's ends move with [Fe/H]."""
+        b = self.b
         for name, pick, log_ends, end in zip(
             ("low", "high"), ("Max", "Min"), self.relation._log_mass_ends, self.relation.mass_range, strict=True
         ):
+            bound = self._const(getattr(self, name))
             if not np.all(log_ends == np.log10(end)):
-                b = self.b
-                left = b.op("Gather", b.const(log_ends[:-1]), self.column, axis=0)
-                rise = b.op("Gather", b.const(np.diff(log_ends)), self.column, axis=0)
-                log_end = b.op("Add", left, b.op("Mul", rise, self.v))
-                covered = b.op("Exp", b.op("Mul", log_end, _LN_10))
-                setattr(self, name, b.op(pick, covered, getattr(self, name)))
+                ln_end = b.op("MatMul", self._const(log_ends[None, :] * _LN_10), self.linear_weights)
+                bound = b.op(pick, b.reshape(b.op("Exp", ln_end), [-1]), bound)
+            setattr(self, name, bound)
+        self.ln_low, self.ln_high = b.op("Log", self.low), b.op("Log", self.high)
+
+    def _find_trend(self):
+        """The straight line in ln mass that is taken out of the ages, so that single precision keeps differences."""
+        values = self.relation.coefficients[:, :, 0, 0].mean(axis=1)
+        self.slope, self.start = np.polyfit(self.relation.log_mass_knots[:-1] * _LN_10, values, 1)
 
     def initial(self, mass):
-        return self.b.op("Add", mass, self.mass_loss) if self.mass_loss else mass
+        return self.b.op("Add", mass, self._const(self.mass_loss)) if self.mass_loss else mass
 
-    def known_mass(self, mass):
-        """Mass with NaN where it can't be read as one (as in `as_floats`)."""
-        b = self.b
-        usable = b.op("And", b.op("Greater", mass, _LOWEST_VALUE), b.op("Less", mass, np.inf))
-        return b.nan_unless(usable, mass)
-
-    def flag(self, mass):
+    def flag(self, mass, has_mass):
         """Bits of `AgeFlag` for a vector of masses, int32."""
         b = self.b
         initial = self.initial(mass)
         # The limits of mass, too, are unknown where the metallicity is.
+        known = b.op("And", self.feh_present, has_mass)
         beyond = (
-            (AgeFlag.MASS_LOW, b.op("Less", initial, self.low)),
-            (AgeFlag.MASS_HIGH, b.op("Greater", initial, self.high)),
-            (AgeFlag.FEH_LOW, self.feh_low),
-            (AgeFlag.FEH_HIGH, self.feh_high),
+            (AgeFlag.MASS_LOW, known, b.op("Less", initial, self.low)),
+            (AgeFlag.MASS_HIGH, known, b.op("Greater", initial, self.high)),
+            (AgeFlag.FEH_LOW, self.feh_present, self.feh_low),
+            (AgeFlag.FEH_HIGH, self.feh_present, self.feh_high),
         )
-        missing = b.op("Or", b.op("IsNaN", mass), b.op("Not", self.feh_present))
-        total = b.code(missing, int(AgeFlag.MISSING))
-        for bit, condition in beyond:
-            total = b.op("Add", total, b.code(b.op("And", self.feh_present, condition), int(bit)))
+        total = b.code(b.op("Not", known), int(AgeFlag.MISSING))
+        for bit, where, condition in beyond:
+            total = b.op("Add", total, b.code(b.op("And", where, condition), int(bit)))
         return total
 
     def covered(self, mass):
-        """Whether the masses get ages: known, and within the bounds unless those beyond get the edge's age."""
+        """Whether the masses get ages: within the bounds, unless those beyond get the edge's age."""
         b = self.b
-        initial = self.initial(mass)
         if self.to_edge:
-            inside = b.op("Not", b.op("IsNaN", mass))
-        else:
-            inside = b.op("Not", b.op("Or", b.op("Less", initial, self.low), b.op("Greater", initial, self.high)))
-            inside = b.op("And", inside, b.op("Not", b.op("IsNaN", mass)))
-        return b.op("And", inside, self.feh_usable)
+            return b.op("And", b.op("Not", b.op("IsNaN", mass)), self.feh_usable)
+        initial = self.initial(mass)
+        outside = b.op("Or", b.op("Less", initial, self.low), b.op("Greater", initial, self.high))
+        return b.op("And", b.op("Not", outside), self.feh_usable)
 
-    def log_initial(self, mass, covered, ln_mass=None):
-        """log10 of initial masses, limited to the bounds; any mass inside them where not `covered`."""
+    def ln_initial(self, mass, ln_mass=None):
+        """Natural logarithm of the initial masses, limited to the bounds; `ln_mass` is that of `mass`, if known."""
         b = self.b
-        if ln_mass is not None and not self.mass_loss:
-            log_mass = b.op("Mul", ln_mass, 1.0 / _LN_10)
-        else:
-            initial = b.op("Where", covered, self.initial(mass), 1.0)
-            log_mass = b.op("Mul", b.op("Log", b.op("Max", initial, 1e-300)), 1.0 / _LN_10)
-        log_low, log_high = (self._log10(end) for end in (self.low, self.high))
-        return b.clip(b.op("Where", covered, log_mass, log_low), log_low, log_high)
+        if ln_mass is None or self.mass_loss:
+            ln_mass = b.op("Log", b.op("Max", self.initial(mass), self._const(SMALLEST_MASS[self.dtype.name])))
+        return b.clip(ln_mass, self.ln_low, self.ln_high)
 
-    def _log10(self, end):
-        return self.b.op("Mul", self.b.op("Log", end), 1.0 / _LN_10) if isinstance(end, str) else np.log10(end)
+    def log_age(self, ln_mass, n_rows):
+        """log10 age for natural logarithms of initial mass within the bounds, shape (n_rows, N)."""
+        cubics = _Cubics(self, ln_mass, n_rows)
+        return self._with_trend(ln_mass, self.b.op("Add", cubics.at_left, cubics.rise))
 
-    def evaluate(self, log_mass, n_rows, dtype=None, slope=False):
-        """log10 age at log10 initial masses within the bounds, shape (n_rows, N); with `slope`, its derivative, too.
+    def log_age_and_error(self, ln_mass, n_rows, mass, mass_error):
+        """`log_age`, and `IsochroneAgeTransformer.log_age_err` for one vector of masses with their errors."""
+        b = self.b
+        sigma = b.op("Min", mass_error, self._const(1e30))
+        centre = b.clip(self.initial(mass), self.low, self.high)
+        light, heavy = (b.clip(b.op(kind, centre, sigma), self.low, self.high) for kind in ("Sub", "Add"))
+        ends = b.op("Log", b.stack([b.reshape(m, [1, -1]) for m in (light, heavy, centre)]))
+        ends = b.clip(ends, self.ln_low, self.ln_high)
+        cubics = _Cubics(self, b.stack([ln_mass, ends]), n_rows + 3)
+        # Small differences stay exact: within an interval its left end cancels.
+        rise = b.op(
+            "Add",
+            *(b.op("Sub", b.row(part, n_rows + 1), b.row(part, n_rows)) for part in (cubics.at_left, cubics.rise)),
+        )
+        run = b.op("Sub", b.row(ends, 1), b.row(ends, 0))
+        wide = b.op("Greater", run, self._const(_NARROW[self.dtype.name]))
+        secant = b.op("Div", rise, b.op("Where", wide, run, self._const(1.0)))
+        slope = b.op("Where", wide, secant, cubics.slope(n_rows + 2))
+        slope = b.op("Add", slope, self._const(self.slope))
+        error = b.op("Div", b.op("Mul", slope, sigma), b.op("Mul", centre, self._const(-1.0)))
+        values = b.op("Add", *(b.rows(part, range(n_rows)) for part in (cubics.at_left, cubics.rise)))
+        return self._with_trend(ln_mass, values), error
 
-        Parameters
-        ----------
-        log_mass : str
-            Shape (n_rows, N), double.
-        n_rows : int
-        dtype : numpy type, optional
-            Of the polynomials.
-        slope : bool, default=False
-            Whether to return d log10 age / d log10 mass as well.
-        """
-        b, dtype = self.b, dtype or self.dtype
-        knots = self.relation.log_mass_knots
-        interval = self._interval(knots, log_mass)
-        cell = b.op("Add", b.op("Mul", interval, b.const(len(self.relation.feh_knots) - 1, np.int64)), self.column)
-        gathered = b.op("Gather", b.const(self._patches(), dtype), cell, axis=0)
-        powers_of_v = b.reshape(b.op("Transpose", gathered, perm=[2, 0, 1]), [5, 4, n_rows, -1])
-        *in_v, place = (b.row(powers_of_v, q) for q in range(5))
-        left, per_width = b.row(place, 0), b.row(place, 1)
-        u = b.op("Mul", b.op("Sub", b.cast(log_mass, dtype), left), per_width)
-        in_u = self._horner(in_v, b.cast(self.v, dtype))
-        powers = [b.row(in_u, p) for p in range(4)]
-        log_age = b.cast(self._horner(powers, u), np.float64)
-        if not slope:
-            return log_age
-        scaled = [b.op("Mul", powers[p], b.const(p, dtype)) for p in (1, 2, 3)]
-        return log_age, b.cast(b.op("Mul", self._horner(scaled, u), per_width), np.float64)
+    def _with_trend(self, ln_mass, value):
+        trend = self.b.op("Add", self.b.op("Mul", ln_mass, self._const(self.slope)), self._const(self.start))
+        return self.b.op("Add", value, trend)
 
-    def _patches(self):
-        """A patch in each row: coefficients by powers of v and then of u; at the end left knot and 1 / width in mass.
+    def cubic_tables(self):
+        """For each power of the place in an interval of mass: its coefficient by interval, for `weights`."""
+        coefficients = self.relation.coefficients.transpose(2, 3, 0, 1)  # power in mass, in [Fe/H], patch
+        knots, gaps = self.relation.log_mass_knots * _LN_10, np.diff(self.relation.feh_knots)
+        at_end, slope_at_end = coefficients.sum(axis=1), np.tensordot(np.arange(4), coefficients, (0, 1))
+        values = np.concatenate([coefficients[:, 0], at_end[:, :, -1:]], axis=2)
+        slopes = np.concatenate([coefficients[:, 1] / gaps, slope_at_end[:, :, -1:] / gaps[-1]], axis=2)
+        values[0] -= (self.start + self.slope * knots[:-1])[:, None]
+        values[1] -= (self.slope * np.diff(knots))[:, None]
+        return np.concatenate([values, slopes], axis=2)
 
-        A row is copied as a whole, which costs little more than one number would.
-        """
-        coefficients, knots = self.relation.coefficients, self.relation.log_mass_knots
-        n_mass, n_feh = coefficients.shape[:2]
-        rows = np.zeros((n_mass, n_feh, 20))
-        rows[:, :, :16] = coefficients.transpose(0, 1, 3, 2).reshape(n_mass, n_feh, 16)
-        rows[:, :, 16], rows[:, :, 17] = knots[:-1, None], 1.0 / np.diff(knots)[:, None]
-        return rows.reshape(-1, 20)
+
+class _Cubics:
+    """The cubic of each mass in the place within its interval, without the trend.
+
+    Attributes
+    ----------
+    at_left : str
+        Value at the left end of the interval, shape (n_rows, N).
+    rise : str
+        What the value at the mass is above that.
+    """
+
+    def __init__(self, ages, ln_mass, n_rows):
+        self.b, self.dtype, self.shape = ages.b, ages.dtype, [n_rows, -1]
+        b, knots = self.b, ages.relation.log_mass_knots * _LN_10
+        interval = self._interval(knots, ln_mass)
+        left, self.per_width = (self._look_up(table, interval) for table in (knots[:-1], 1.0 / np.diff(knots)))
+        self.place = b.op("Mul", b.op("Sub", ln_mass, left), self.per_width)
+        by_star = [b.op("MatMul", b.const(table, self.dtype), ages.weights) for table in ages.cubic_tables()]
+        self.at_left, *self.powers = (b.op("GatherElements", table, interval, axis=0) for table in by_star)
+        self.rise = b.op("Mul", self._horner(self.powers, self.place), self.place)
+
+    def _look_up(self, table, index, dtype=None):
+        found = self.b.look_up(table, self.b.reshape(index, [-1]), dtype or self.dtype)
+        return self.b.reshape(found, self.shape)
+
+    def _interval(self, knots, values):
+        """Interval of each value, int32."""
+        b = self.b
+        start, per_unit, table, n_steps = _bins(knots)
+        place = b.op("Mul", b.op("Sub", values, b.const(start, self.dtype)), b.const(per_unit, self.dtype))
+        interval = self._look_up(table, b.cast(place, np.int32), np.int32)
+        upper = np.append(knots[1:-1], np.inf)  # the last interval has no next one
+        for _ in range(n_steps):
+            beyond = b.op("Not", b.op("Less", values, self._look_up(upper, interval)))
+            interval = b.op("Add", interval, b.cast(beyond, np.int32))
+        return interval
+
+    def slope(self, row):
+        """Derivative along ln mass in one row."""
+        b = self.b
+        first, second, third = (b.row(power, row) for power in self.powers)
+        second, third = b.op("Mul", second, b.const(2.0, self.dtype)), b.op("Mul", third, b.const(3.0, self.dtype))
+        slope = self._horner([first, second, third], b.row(self.place, row))
+        return b.op("Mul", slope, b.row(self.per_width, row))
 
     def _horner(self, coefficients, x):
         value = coefficients[-1]
         for coefficient in coefficients[-2::-1]:
             value = self.b.op("Add", coefficient, self.b.op("Mul", value, x))
         return value
-
-    def log_age_error(self, mass, mass_error):
-        """`IsochroneAgeTransformer.log_age_err` of one vector of masses; NaN where the star has no age."""
-        b = self.b
-        finite = b.op("And", b.op("Less", mass_error, np.inf), b.op("Greater", mass_error, -1.0))
-        usable = b.op("And", self.covered(mass), finite)
-        sigma = b.op("Where", usable, mass_error, 0.0)
-        initial = b.op("Where", usable, self.initial(mass), self.low)
-        centre = b.clip(initial, self.low, self.high)
-        ends = [b.clip(b.op(kind, centre, sigma), self.low, self.high) for kind in ("Sub", "Add")]
-        masses = b.stack([b.reshape(m, [1, -1]) for m in (centre, *ends)])
-        logs = b.op("Mul", b.op("Log", masses), 1.0 / _LN_10)
-        log_low, log_high = (self._log10(end) for end in (self.low, self.high))
-        log_age, slopes = self.evaluate(b.clip(logs, log_low, log_high), 3, np.float64, slope=True)
-        light, heavy = ends
-        rise = b.op("Sub", b.row(log_age, 2), b.row(log_age, 1))
-        wide = b.op("Greater", b.op("Sub", heavy, light), b.op("Mul", centre, 1e-6))
-        run = b.op("Mul", b.op("Log", b.op("Div", heavy, light)), 1.0 / _LN_10)
-        secant = b.op("Div", rise, b.op("Where", wide, run, 1.0))
-        slope = b.op("Where", wide, secant, b.row(slopes, 0))
-        error = b.op("Div", b.op("Mul", slope, sigma), b.op("Mul", centre, -_LN_10))
-        return b.nan_unless(usable, error)

@@ -2,31 +2,57 @@
 
 import numpy as np
 
-from skdistmass.labels import _HIGH_SENTINELS, _LOWEST_VALUE, LABELS
+from skdistmass.labels import HIGH_SENTINELS, LABELS, LOWEST_VALUE, SENTINEL_TOLERANCE, is_sentinel
 
-__all__ = ["is_present", "label_limits"]
+__all__ = ["is_present", "labels_present"]
 
 
-def is_present(b, values):
-    """Tell which of a vector's doubles are neither NaN, infinite nor survey placeholders.
+def _neighbours(sentinel, dtype):
+    """The nearest numbers of a type on either side of a placeholder that are not taken for it."""
+    ends = []
+    for away in (-np.inf, np.inf):
+        end = dtype(sentinel + np.copysign(SENTINEL_TOLERANCE * sentinel, away))
+        while not is_sentinel(np.float64(end)):
+            end = np.nextafter(end, dtype(-away))
+        while is_sentinel(np.float64(end)):
+            end = np.nextafter(end, dtype(away))
+        ends.append(end)
+    return ends
 
-    The positive placeholders are looked for among the few values that are large enough, as `is_sentinel` does.
+
+def _is_one_of(b, values, sentinels, dtype):
+    """Tell which values of a vector are among some positive placeholders."""
+    below, above = np.array([_neighbours(sentinel, dtype) for sentinel in sentinels], dtype).T[:, :, None]
+    row = b.reshape(values, [1, -1])
+    near = b.op("And", b.op("Greater", row, b.const(below, dtype)), b.op("Less", row, b.const(above, dtype)))
+    count = b.op("MatMul", b.const(np.ones((1, len(sentinels))), dtype), b.cast(near, dtype))
+    return b.reshape(b.op("Greater", count, b.const(0.5, dtype)), [-1])
+
+
+def is_present(b, values, dtype=np.float64):
+    """Tell which values of a vector are neither NaN, infinite nor survey placeholders.
+
+    Comparisons are made in the type of the values, with limits that are exact in it: this decides flags.
     """
-    finite = b.op("And", b.op("Greater", values, _LOWEST_VALUE), b.op("Less", values, np.inf))
-    large = b.op("Greater", values, _HIGH_SENTINELS[0] - 1e-4)
-    where = b.reshape(b.op("NonZero", large), [-1])
-    found = b.reshape(b.op("Gather", values, where, axis=0), [-1, 1])
-    distance = b.op("Abs", b.op("Sub", found, _HIGH_SENTINELS[None, :]))
-    apart = b.cast(b.op("Greater", distance, 2e-7 * _HIGH_SENTINELS[None, :]), np.float64)
-    n_apart = b.op("MatMul", apart, np.ones((len(_HIGH_SENTINELS), 1)))
-    near = b.reshape(b.op("Less", n_apart, len(_HIGH_SENTINELS) - 0.5), [-1])
-    sentinel = b.cast(b.op("ScatterElements", b.cast(large, np.int32), where, b.cast(near, np.int32), axis=0), np.bool_)
-    return b.op("And", finite, b.op("Not", sentinel))
+    dtype = np.dtype(dtype).type
+    low, high = b.const(LOWEST_VALUE, dtype), b.const(np.inf, dtype)
+    finite = b.op("And", b.op("Greater", values, low), b.op("Less", values, high))
+    return b.op("And", finite, b.op("Not", _is_one_of(b, values, HIGH_SENTINELS, dtype)))
 
 
-def label_limits(names):
-    """Lowest and highest possible values of labels, as columns of shape (n_labels, 1)."""
-    known = {label.name: label for label in LABELS}
-    low = [known[n].minimum if n in known else -np.inf for n in names]
-    high = [known[n].maximum if n in known else np.inf for n in names]
-    return np.array(low)[:, None], np.array(high)[:, None]
+def labels_present(b, matrix, dtype):
+    """Tell which values of the labels, shape (n_labels, N), are there and possible for a star.
+
+    Most placeholders are impossible values of a label; only those within its range are looked for.
+    """
+    dtype = np.dtype(dtype).type
+    low = np.array([[np.nextafter(dtype(label.minimum), dtype(-np.inf))] for label in LABELS])
+    high = np.array([[np.nextafter(dtype(label.maximum), dtype(np.inf))] for label in LABELS])
+    present = b.op("And", b.op("Greater", matrix, b.const(low, dtype)), b.op("Less", matrix, b.const(high, dtype)))
+    rows = [b.row(present, number) for number in range(len(LABELS))]
+    for number, label in enumerate(LABELS):
+        within = HIGH_SENTINELS[(label.minimum <= HIGH_SENTINELS) & (label.maximum >= HIGH_SENTINELS)]
+        if len(within):
+            placeholder = _is_one_of(b, b.row(matrix, number), within, dtype)
+            rows[number] = b.op("And", rows[number], b.op("Not", placeholder))
+    return rows

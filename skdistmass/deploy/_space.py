@@ -127,12 +127,12 @@ def training_bits(b, keys, bits, factors, labels):
     multiplier, n_slots, order, first, fullest = _hash_table(keys)
     spread = b.op("Mul", key, multiplier)
     fraction = b.op("Mul", b.op("Sub", spread, b.op("Floor", spread)), float(n_slots))
-    start = b.op("Gather", b.const(first, np.int32), b.cast(fraction, np.int64), axis=0)
-    stored = b.const(np.concatenate([keys[order], np.full(fullest, np.nan)]))
-    stored_bits = b.const(np.concatenate([bits[kept][order], np.zeros(fullest)]), np.int32)
+    start = b.look_up(first, b.cast(fraction, np.int32), np.int32)
+    stored = np.concatenate([keys[order], np.full(fullest, np.nan)])
+    stored_bits = np.concatenate([bits[kept][order], np.zeros(fullest)])
     found = b.const(len(keys), np.int32)
     for probe in range(fullest):
         at = b.op("Add", start, b.const(probe, np.int32)) if probe else start
-        same = b.op("Equal", b.op("Gather", stored, at, axis=0), key)
+        same = b.op("Equal", b.look_up(stored, at, np.float64), key)
         found = b.op("Where", same, at, found)
-    return b.op("Gather", stored_bits, found, axis=0)
+    return b.look_up(stored_bits, found, np.int32)

@@ -66,7 +66,7 @@ def model_card(model, dtype, inputs, card=None):
         },
         "accuracy_meaning": "robust scatter (1.4826 MAD) and median of the fractional error of distance or mass, of "
         "training stars predicted by networks that had not seen them",
-        "age_relation": str(model.age_._relation().name),
+        "age_relation": str(model.age_.used_relation().name),
         "dtype": dtype,
         "inputs": {name: _describe_input(name) for name in inputs},
         "outputs": "named and in units as in Table 2 of the paper; 68.27 % intervals end in _LO and _HI",

@@ -253,14 +253,13 @@ def _convert_ages(scope, operator, container):
     b, model = _builder(scope, container), operator.raw_operator
     matrix = _input_rows(b, operator)
     mass, feh = (b.row(matrix, column) for column in model.columns_)
-    mass = b.nan_unless(is_present(b, mass), mass)
-    has_feh = is_present(b, feh)
+    has_mass, has_feh = is_present(b, mass), is_present(b, feh)
+    mass = b.op("Where", has_mass, mass, 1.0)
     ages = AgeGraph(b, model, b.op("Where", has_feh, feh, 0.0), has_feh)
-    covered = ages.covered(mass)
-    log_mass = b.reshape(ages.log_initial(mass, covered), [1, -1])
-    _write(b, operator, 0, b.nan_unless(covered, b.reshape(ages.evaluate(log_mass, 1), [-1])))
+    covered = b.op("And", ages.covered(mass), has_mass)
+    _write(b, operator, 0, b.nan_unless(covered, ages.log_age(b.reshape(ages.ln_initial(mass), [1, -1]), 1)))
     if len(operator.outputs) > 1:
-        _write(b, operator, 1, ages.flag(mass))
+        _write(b, operator, 1, ages.flag(mass, has_mass))
 
 
 def _space_shapes(operator):

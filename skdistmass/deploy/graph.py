@@ -7,22 +7,23 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skdistmass.columns import EXTRA_COLUMNS, TABLE_2, Bit, mass_columns
-from skdistmass.deploy._ages import AgeGraph
+from skdistmass.deploy._ages import SMALLEST_MASS, AgeGraph
 from skdistmass.deploy._builder import GraphBuilder, onnx_type
 from skdistmass.deploy._errors import scatter_rows
-from skdistmass.deploy._inputs import is_present, label_limits
+from skdistmass.deploy._inputs import is_present, labels_present
 from skdistmass.deploy._networks import FusedNetworks, Network
 from skdistmass.deploy._space import pair_products, space_answers, training_bits
 from skdistmass.deploy.card import metadata_of, model_card, seal
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.labels import LABEL_NAMES
+from skdistmass.model import GIANT_LOGG, NOT_A_GIANT
 from skdistmass.training_sets import TrainingCuts
 from skdistmass.training_space import EDGE, OUTSIDE
 from skdistmass.uncertainty import normal_coverage
 
 __all__ = ["IR_VERSION", "OPSET", "export_model", "graph_inputs", "model_graph"]
 
-#: The lowest opset that has all operators used (ScatterElements came last), and the lowest IR version for it.
+#: The lowest opset that has all operators used (GatherElements came last), and the lowest IR version for it.
 OPSET, IR_VERSION = 11, 6
 _LN_10 = np.log(10.0)
 _PHOTOMETRY = ("MAG", "EXTINCTION")
@@ -139,7 +140,7 @@ class _ModelGraph:
 
     def __init__(self, builder, model, dtype, input_errors):
         self.b, self.model, self.dtype, self.input_errors = builder, model, dtype, input_errors
-        self.columns = {}  # name of the output to the name of its value in double, int32 or bool
+        self.columns = {}  # name of the output to the name of its value and its type
         self.cuts = model.cuts or TrainingCuts()
         scaler = model.abs_mag_.pipeline_["scaler"]
         self.center, self.scale = scaler.mean_, scaler.scale_
@@ -155,77 +156,90 @@ class _ModelGraph:
         self._mark_training()
         return self._write_outputs()
 
+    def _set(self, column, value, dtype=np.float64):
+        self.columns[column] = value, dtype
+
     def _double(self, name):
         return name if self.dtype == np.float64 else self.b.cast(name, np.float64)
 
+    def _working(self, name):
+        return name if self.dtype == np.float64 else self.b.cast(name, self.dtype)
+
+    def _const(self, values):
+        return self.b.const(values, self.dtype)
+
+    def _columns_as_rows(self, names):
+        return self.b.stack([self.b.reshape(name, [1, -1]) for name in names])
+
     def _read_inputs(self):
         """Labels and photometry without what is missing, and where that is."""
-        b, n = self.b, len(LABEL_NAMES)
-        matrix = self._double(b.stack([b.reshape(name, [1, -1]) for name in (*LABEL_NAMES, *_PHOTOMETRY)]))
-        low, high = label_limits(LABEL_NAMES)
-        labels = b.rows(matrix, range(n))
-        possible = b.op("Not", b.op("Or", b.op("Less", labels, low), b.op("Greater", labels, high)))
-        present = b.reshape(is_present(b, b.reshape(matrix, [-1])), [n + 2, -1])
-        self.present = b.op("And", b.rows(present, range(n)), possible)
-        has = [b.row(self.present, i) for i in range(n)]
+        b = self.b
+        given = self._columns_as_rows(LABEL_NAMES)
+        has = labels_present(b, given, self.dtype)
         self.has_logg, self.has_feh = has[1], has[2]
         self.has_three = b.all_of(*has[:3])
         self.has_five = b.all_of(self.has_three, *has[3:])
-        self.labels = b.op("Where", self.present, labels, self.center[:, None])
-        self.key_labels = b.op("Where", self.present, labels, -1234.5)
-        photometry = b.op("Where", b.rows(present, [n, n + 1]), b.rows(matrix, [n, n + 1]), np.nan)
-        self.mag, self.extinction = b.row(photometry, 0), b.row(photometry, 1)
+        present = self._columns_as_rows(has)
+        self.labels = self._double(b.op("Where", present, given, self._const(self.center[:, None])))
+        self.key_labels = b.op("Where", present, given, self._const(-1234.5))
+        self.mag, self.extinction = (self._double(b.row(self._known(_PHOTOMETRY), number)) for number in (0, 1))
         self.scaled = b.op("Div", b.op("Sub", self.labels, self.center[:, None]), self.scale[:, None])
         one = b.op("Add", b.op("Mul", b.rows(self.scaled, [0]), 0.0), 1.0)
         self.with_ones = b.stack([one, self.scaled])
         if self.input_errors:
             self._read_errors()
 
+    def _known(self, names, *conditions):
+        """Some inputs as rows of a matrix, NaN where missing."""
+        b, matrix = self.b, self._columns_as_rows(names)
+        present = b.reshape(is_present(b, b.reshape(matrix, [-1]), self.dtype), [len(names), -1])
+        return b.op("Where", present, matrix, self._const(np.nan))
+
     def _read_errors(self):
         b = self.b
-        names = [*(f"{name}_ERR" for name in LABEL_NAMES), "MAG_ERR"]
-        matrix = self._double(b.stack([b.reshape(name, [1, -1]) for name in names]))
-        usable = b.reshape(is_present(b, b.reshape(matrix, [-1])), [len(names), -1])
-        usable = b.op("And", usable, b.op("Not", b.op("Less", matrix, 0.0)))
-        errors = b.nan_unless(usable, matrix)
+        errors = self._double(self._known([*(f"{name}_ERR" for name in LABEL_NAMES), "MAG_ERR"]))
+        errors = b.nan_unless(b.op("Not", b.op("Less", errors, 0.0)), errors)
         self.label_errors = b.rows(errors, range(len(LABEL_NAMES)))
         mag_error = b.row(errors, len(LABEL_NAMES))
         self.mag_error = b.op("Where", b.op("Greater", mag_error, 0.0), mag_error, self.cuts.mag_error)
 
     def _predict_networks(self):
-        """Values, scatter and label noise of all networks: of the distance, of the masses, without C and N."""
+        """Values and scatter of all networks: of the distance, of the masses, without C and N."""
         b, model = self.b, self.model
         parts = [model.abs_mag_, *model.masses_.values()]
         if model.abs_mag_fallback_ is not None:
             parts.append(model.abs_mag_fallback_)
-        working = self.with_ones if self.dtype == np.float64 else b.cast(self.with_ones, self.dtype)
         networks = [Network.from_pipeline(part.pipeline_) for part in parts]
+        working = self._working(self.with_ones)
         fused = FusedNetworks(b, networks, working, self.center, self.scale, self.dtype)
-        values = self._double(fused.outputs())
-        noise = self._label_noise(fused, values, len(parts)) if self.input_errors else None
+        values = fused.outputs()
+        noise = self._label_noise(fused, self._double(values), len(parts)) if self.input_errors else None
         errors = [part.errors_ for part in parts]
         scatter = scatter_rows(b, errors, self.scaled, self.center, self.scale, noise)
-        lower, upper = (
-            np.array([np.nan if e is None else e.quantile(0.5 + side * normal_coverage(1.0)) for e in errors])
-            for side in (-0.5, 0.5)
-        )
-        bounds = [b.op("Mul", scatter, quantile[:, None]) for quantile in (lower, upper)]
+        # Quantiles of the normalised residuals at the ends of the interval, shape (2, n_networks).
+        quantiles = np.array([[_quantile(e, side) for e in errors] for side in (-0.5, 0.5)])
+        self._pick_abs_mag(values, scatter, quantiles)
         masses = range(1, 1 + len(model.masses_))
-        self.mass = b.nan_unless(self.has_five, b.rows(values, masses))
-        self.mass_bounds = [b.rows(bound, masses) for bound in bounds]
+        self.mass, self.mass_scatter = b.rows(values, masses), b.rows(scatter, masses)
+        self.mass_quantiles = quantiles[:, masses]
+
+    def _pick_abs_mag(self, values, scatter, quantiles):
+        """Absolute magnitude and its bounds in double, by the network that has the labels it needs."""
+        b, without_cn = self.b, self.model.abs_mag_fallback_ is not None
         self.has_abs_mag = self._has_labels()
-        self.abs_mag, *self.abs_mag_bounds = (b.row(part, 0) for part in (values, *bounds))
-        if model.abs_mag_fallback_ is not None:
-            last = len(parts) - 1
+        found = [self._one_abs_mag(values, scatter, quantiles, 0)]
+        if without_cn:
+            found.append(self._one_abs_mag(values, scatter, quantiles, quantiles.shape[1] - 1))
             self.fallback = self._without_cn()
-            self.abs_mag = b.op("Where", self.fallback, b.row(values, last), self.abs_mag)
-            self.abs_mag_bounds = [
-                b.op("Where", self.fallback, b.row(bound, last), five)
-                for bound, five in zip(bounds, self.abs_mag_bounds, strict=True)
-            ]
+            found = [[b.op("Where", self.fallback, three, five) for five, three in zip(*found, strict=True)]]
         else:
             self.fallback = b.op("And", self.has_five, b.op("Not", self.has_five))
+        self.abs_mag, *self.abs_mag_bounds = found[0]
         self.abs_mag = b.nan_unless(self.has_abs_mag, self.abs_mag)
+
+    def _one_abs_mag(self, values, scatter, quantiles, number):
+        b, own = self.b, self.b.row(scatter, number)
+        return [self._double(b.row(values, number)), *(b.op("Mul", own, q) for q in quantiles[:, number])]
 
     def _label_noise(self, fused, values, n_parts):
         """Variance of each network's prediction by the label errors, on the scale where its errors add."""
@@ -245,7 +259,7 @@ class _ModelGraph:
             without_cn = self._label_part(self.model.abs_mag_fallback_, b.row(variance, n_parts - 1))
             part = b.op("Where", self._without_cn(), without_cn, part)
         part = b.nan_unless(self._has_labels(), part)
-        self.columns["ABS_MAG_LABEL_ERR"] = part
+        self._set("ABS_MAG_LABEL_ERR", part)
         # Errors of masses add on the logarithm, whose slope is 1 / mass.
         masses = b.rows(values, range(1, 1 + n_masses))
         relative = b.op("Div", b.rows(variance, range(1, 1 + n_masses)), b.op("Mul", masses, masses))
@@ -271,7 +285,7 @@ class _ModelGraph:
         def answer(space, present):
             return space_answers(b, space, products, self.center, self.scale, present, self.dtype)
 
-        self.columns["MASS_SPACE"] = answer(model.mass_space_, self.has_five)
+        self._set("MASS_SPACE", answer(model.mass_space_, self.has_five), np.int32)
         space = answer(model.distance_space_, self.has_five)
         if model.abs_mag_fallback_ is not None:
             without_cn = answer(model.fallback_space_, self.has_three)
@@ -280,14 +294,14 @@ class _ModelGraph:
                 "Where", b.op("Less", without_cn, b.const(EDGE, np.int32)), b.const(EDGE, np.int32), without_cn
             )
             space = b.op("Where", self.fallback, without_cn, space)
-        self.columns["DISTANCE_SPACE"] = space
-        self.columns["LABEL_FALLBACK"] = self.fallback
+        self._set("DISTANCE_SPACE", space, np.int32)
+        self._set("LABEL_FALLBACK", self.fallback, np.bool_)
 
     def _give_distances(self):
-        b, columns = self.b, self.columns
+        b = self.b
         lower, upper = self.abs_mag_bounds
-        columns["ABS_MAG"] = self.abs_mag
-        columns["ABS_MAG_ERR"] = b.nan_unless(self.has_abs_mag, b.op("Mul", b.op("Sub", upper, lower), 0.5))
+        self._set("ABS_MAG", self.abs_mag)
+        self._set("ABS_MAG_ERR", b.nan_unless(self.has_abs_mag, b.op("Mul", b.op("Sub", upper, lower), 0.5)))
         if self.input_errors:
             photometric = b.op("Mul", self.mag_error, self.mag_error)
             photometric = b.op("Add", photometric, self.cuts.extinction_error**2)
@@ -296,58 +310,76 @@ class _ModelGraph:
         near, far = (b.op("Sqrt", b.op("Add", b.op("Mul", side, side), photometric)) for side in (upper, lower))
         modulus = b.op("Sub", b.op("Sub", self.mag, self.extinction), self.abs_mag)
         distance = b.op("Mul", self._power_of_ten(modulus, 0.2), 0.01)
-        columns["DISTANCE"] = distance
-        columns["DISTANCE_LO"] = b.op("Mul", distance, self._power_of_ten(near, -0.2))
-        columns["DISTANCE_HI"] = b.op("Mul", distance, self._power_of_ten(far, 0.2))
+        self._set("DISTANCE", distance)
+        self._set("DISTANCE_LO", b.op("Mul", distance, self._power_of_ten(near, -0.2)))
+        self._set("DISTANCE_HI", b.op("Mul", distance, self._power_of_ten(far, 0.2)))
         error = b.op("Mul", distance, b.op("Mul", b.op("Add", near, far), 0.1 * _LN_10))
-        columns["DISTANCE_ERR"] = b.nan_unless(b.op("Less", distance, np.inf), error)
+        self._set("DISTANCE_ERR", error)
 
     def _power_of_ten(self, exponent, factor):
         return self.b.op("Exp", self.b.op("Mul", exponent, factor * _LN_10))
 
     def _give_masses(self):
-        b = self.b
-        self.ln_mass = b.op("Log", self.mass)
-        self.ln_ends = [b.op("Add", self.ln_mass, bound) for bound in self.mass_bounds]
-        self.ends = [b.op("Exp", end) for end in self.ln_ends]
+        """Masses and the ends of their intervals, without NaN for the ages and with them for the catalogue."""
+        b, n_scales, dtype = self.b, len(self.model.masses_), self.dtype
+        smallest = SMALLEST_MASS[dtype.name]
+        self.ln_mass = b.op("Log", b.op("Max", self.mass, self._const(smallest)))
+        self.has_ends = b.op("And", b.op("Not", b.op("Less", self.mass, self._const(0.0))), self.has_five)
+        scatter, quantiles = self.mass_scatter, np.nan_to_num(self.mass_quantiles)
+        has_errors = ~np.isnan(self.mass_quantiles[0])[:, None]
+        if not has_errors.all():
+            scatter = b.op("Where", b.const(has_errors, np.bool_), scatter, 0.0)
+            self.has_ends = b.op("And", self.has_ends, b.const(has_errors, np.bool_))
+        # In double, because far from the training stars this is a large exponent.
+        spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), quantiles[:, :, None])
+        self.ln_ends = b.reshape(b.op("Add", self.ln_mass, self._working(spread)), [2 * n_scales, -1])
+        self.ends = b.op("Exp", self.ln_ends)
+        no_ends = b.nan_where_not(self.has_ends, dtype)
+        ends = b.op("Add", b.reshape(self.ends, [2, n_scales, -1]), no_ends)
+        ends = b.reshape(ends, [2 * n_scales, -1])
+        masses = b.nan_unless(self.has_five, self.mass, dtype)
         for number, scale in enumerate(self.model.masses_):
             name = mass_columns(scale)[0]
-            self.columns[name] = b.row(self.mass, number)
-            for end, values in zip(("LO", "HI"), self.ends, strict=True):
-                self.columns[f"{name}_{end}"] = b.row(values, number)
-        first = mass_columns(next(iter(self.model.masses_)))[0]
-        width = b.op("Sub", self.columns[f"{first}_HI"], self.columns[f"{first}_LO"])
-        self.columns["MASS_ERR"] = b.op("Mul", width, 0.5)
+            self._set(name, b.row(masses, number), dtype)
+            self._set(f"{name}_LO", b.row(ends, number), dtype)
+            self._set(f"{name}_HI", b.row(ends, n_scales + number), dtype)
+        # The error is a difference, which single precision would spoil.
+        first, own = self._double(b.row(self.mass, 0)), b.row(scatter, 0)
+        ln_first = b.op("Log", b.op("Max", first, smallest))
+        low, high = (b.op("Exp", b.op("Add", ln_first, b.op("Mul", own, quantile))) for quantile in quantiles[:, 0])
+        self.first_error = b.op("Mul", b.op("Sub", high, low), 0.5)
+        self._set("MASS_ERR", b.op("Add", self.first_error, self._double(b.row(no_ends, 0))))
 
     def _give_ages(self):
-        b, n_scales, columns = self.b, len(self.model.masses_), self.columns
-        giant = b.op("And", self.has_logg, b.op("Less", b.row(self.labels, 1), _giant_logg()))
-        ages = AgeGraph(b, self.model.age_, b.row(self.labels, 2), self.has_feh, self.dtype)
-        mass = ages.known_mass(self.mass)
-        covered = b.op("And", ages.covered(mass), giant)
-        # An end of an interval that is infinite counts as missing, and takes the other with it.
-        interval = b.op("And", covered, b.op("Less", self.ends[1], np.inf))
-        valid = [covered, *(b.op("And", ages.covered(end), interval) for end in self.ends)]
-        logs = [
-            ages.log_initial(values, inside, ln_mass)
-            for values, inside, ln_mass in zip((mass, *self.ends), valid, (self.ln_mass, *self.ln_ends), strict=True)
-        ]
-        log_age = b.nan_unless(b.stack(valid), ages.evaluate(b.stack(logs), 3 * n_scales))
+        b, n_scales, dtype = self.b, len(self.model.masses_), self.dtype
+        giant = b.op("And", self.has_logg, b.op("Less", b.row(self.labels, 1), GIANT_LOGG))
+        ages = AgeGraph(b, self.model.age_, self._working(b.row(self.labels, 2)), self.has_feh, dtype)
+        masses = b.stack([self.mass, self.ends])
+        logs = ages.ln_initial(masses, b.stack([self.ln_mass, self.ln_ends]))
+        first = b.row(self.mass, 0)
+        error = self._working(self.first_error)
+        log_age, log_age_error = ages.log_age_and_error(logs, 3 * n_scales, first, error)
+        # A star without an age has no interval of ages either.
+        covered = ages.covered(masses)
+        some = b.op("And", b.rows(covered, range(n_scales)), b.op("And", giant, self.has_five))
+        both = b.op("And", some, self.has_ends)
+        log_age = b.nan_unless(b.op("And", covered, b.stack([some, both, both])), log_age, dtype)
         for number, scale in enumerate(self.model.masses_):
             name = mass_columns(scale)[1]
             # The lower mass has the higher age.
             for part, end in enumerate(("", "_HI", "_LO")):
-                columns[name + end] = b.row(log_age, part * n_scales + number)
-        first = b.row(mass, 0)
-        columns["AGE_ERR"] = b.nan_unless(giant, ages.log_age_error(first, columns["MASS_ERR"]))
-        columns["AGE_FLAG"] = b.op("Add", ages.flag(first), b.code(b.op("Not", giant), _not_a_giant()))
+                self._set(name + end, b.row(log_age, part * n_scales + number), dtype)
+        has_error = b.op("And", b.row(both, 0), b.op("Less", self.first_error, np.inf))
+        self._set("AGE_ERR", b.nan_unless(has_error, log_age_error, dtype), dtype)
+        flag = b.op("Add", ages.flag(first, self.has_five), b.code(b.op("Not", giant), NOT_A_GIANT))
+        self._set("AGE_FLAG", flag, np.int32)
 
     def _mark_training(self):
         b, model = self.b, self.model
         factors = np.random.RandomState(0).standard_normal(len(LABEL_NAMES))
         bits = training_bits(b, model.training_keys_, model.training_bits_, factors, self.key_labels)
-        outside = b.op("Not", b.op("Less", self.columns["MASS_SPACE"], b.const(OUTSIDE, np.int32)))
-        self.columns["BITMASK"] = b.op("Add", bits, b.code(outside, int(Bit.OUTSIDE_MASS_SPACE)))
+        outside = b.op("Not", b.op("Less", self.columns["MASS_SPACE"][0], b.const(OUTSIDE, np.int32)))
+        self._set("BITMASK", b.op("Add", bits, b.code(outside, int(Bit.OUTSIDE_MASS_SPACE))), np.int32)
 
     def _write_outputs(self):
         """Name the outputs in the order of a catalogue, in their types."""
@@ -355,23 +387,18 @@ class _ModelGraph:
         for name in _catalog_order(self.model.masses_):
             if name not in self.columns:
                 continue
-            value = self.columns[name]
-            whole = name in ("BITMASK", "DISTANCE_SPACE", "MASS_SPACE", "AGE_FLAG")
-            types[name] = np.bool_ if name == "LABEL_FALLBACK" else np.int32 if whole else self.dtype
-            self.b.op("Cast", value, output=name, to=onnx_type(types[name]))
+            value, dtype = self.columns[name]
+            types[name] = self.dtype if np.dtype(dtype).kind == "f" else dtype
+            if dtype == types[name]:
+                self.b.op("Identity", value, output=name)
+            else:
+                self.b.op("Cast", value, output=name, to=onnx_type(types[name]))
         return types
 
 
-def _giant_logg():
-    from skdistmass.model import GIANT_LOGG
-
-    return GIANT_LOGG
-
-
-def _not_a_giant():
-    from skdistmass.model import NOT_A_GIANT
-
-    return NOT_A_GIANT
+def _quantile(errors, side):
+    """Quantile of the normalised residuals at an end of the 68.27 % interval; NaN without an error model."""
+    return np.nan if errors is None else errors.quantile(0.5 + side * normal_coverage(1.0))
 
 
 def _catalog_order(scales):
