@@ -21,10 +21,8 @@ def predict_part(network, labels, label_errors, oof):
         value = np.where(replaced, oof, value)
     if network.errors_ is None:
         return value, np.full((len(labels), 2), np.nan), np.full(len(labels), np.nan), replaced
-    interval = network._interval_values(labels, value, _ONE_SIGMA, label_errors)
-    with np.errstate(invalid="ignore"):
-        part = np.sqrt(np.square(network._jacobian_values(labels) * label_errors).sum(axis=1))
-    return value, interval, part, replaced
+    found = network._interval_and_noise(labels, value, _ONE_SIGMA, label_errors)
+    return value, found[:, :2], found[:, 2], replaced
 
 
 def fit_part(network, labels, label_errors, names, selected, groups):
@@ -68,13 +66,19 @@ def star_groups(table):
 
 
 def label_keys(labels):
-    """One number per row of labels by which it is known again; NaN never matches."""
+    """One number per row of labels by which it is known again; a missing label is one like any other."""
     factors = np.random.RandomState(0).standard_normal(labels.shape[1])
     key = np.zeros(len(labels))
     for column, factor in zip(labels.T, factors, strict=True):
         # Files hold labels in single precision.
         key += factor * np.where(np.isfinite(column), column, -1234.5).astype(np.float32)
     return key
+
+
+def find_sorted(keys, wanted):
+    """Return where each wanted key is among sorted keys, or -1."""
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[at] == wanted, at, -1)
 
 
 def mass_source_bits(sources):

@@ -9,7 +9,7 @@ from skdistmass.uncertainty import MIN_ROWS, ConformalErrors, PaperErrors, label
 
 __all__ = ["IntervalMixin", "fill_by_blocks"]
 
-_BLOCK = 65_536  # rows handled at once, so that memory stays bounded
+_BLOCK = 16_384  # rows handled at once, so that memory stays bounded and work in the processor's cache
 
 
 class IntervalMixin:
@@ -72,20 +72,27 @@ class IntervalMixin:
             )
         if not 0.0 < coverage < 1.0:
             raise InputError(f"coverage must be a probability between 0 and 1, got {coverage!r}.")
+        return self._interval_and_noise(X, predicted, coverage, X_err)[:, :2]
+
+    def _interval_and_noise(self, X, predicted, coverage, X_err=None):
+        """Interval, and the label noise (a standard deviation, NaN where unknown) as a third column."""
         lower, upper = (self.errors_.quantile(0.5 + side * coverage) for side in (-0.5, 0.5))
         if X_err is not None:
             X_err = validate_label_errors(self, X_err, len(X))
 
-        def bounds(rows):
-            scatter = self.errors_.scatter(X[rows])
+        def find(rows):
+            noise = None
             if X_err is not None:
                 noise = label_noise_variance(self._link_jacobian(X[rows], predicted[rows]), X_err[rows])
-                known = np.isfinite(noise)
-                scatter[known] = self.errors_.scatter(X[rows][known], noise[known])
+            scatter = self.errors_.scatter(X[rows], noise)
             center = self._link(predicted[rows])
-            return np.column_stack([self._unlink(center + q * scatter) for q in (lower, upper)])
+            found = np.empty((len(rows), 3))
+            found[:, 0] = self._unlink(center + lower * scatter)
+            found[:, 1] = self._unlink(center + upper * scatter)
+            found[:, 2] = np.nan if noise is None else np.sqrt(noise) / self._link_slope(predicted[rows])
+            return found
 
-        return fill_by_blocks(bounds, X, np.empty((len(X), 2)))
+        return fill_by_blocks(find, X, np.empty((len(X), 3)))
 
     def _fit_errors(self, X, y, oof, y_err, X_err):
         """Learn the errors from the out-of-fold residuals on the scale where errors add."""

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdistmass._model_parts import (
     accuracy,
     as_catalog,
+    find_sorted,
     fit_part,
     label_keys,
     mass_source_bits,
@@ -271,6 +272,10 @@ class DistMassModel(BaseEstimator):
         known = np.isin(np.arange(len(table)), np.concatenate([chosen.rows for chosen in selected.values()]))
         order = np.flatnonzero(known)[np.argsort(keys[known], kind="stable")]
         self.training_keys_ = keys[order]
+        # The fallback network knows spectra by the labels it uses, whether C and N were measured or not.
+        short = label_keys(labels[order, :3])
+        self.fallback_order_ = np.argsort(short, kind="stable")
+        self.fallback_keys_ = short[self.fallback_order_]
         self.training_oof_ = {name: values[order] for name, values in oof.items()}
         first_mass = next(name for name in selected if name.startswith("MASS"))
         bits = np.zeros(len(table), dtype=np.int32)
@@ -323,10 +328,7 @@ class DistMassModel(BaseEstimator):
 
     def _find_training(self, labels):
         """Return where each star is among the training stars, or -1."""
-        keys = label_keys(labels)
-        at = np.searchsorted(self.training_keys_, keys)
-        at = np.minimum(at, len(self.training_keys_) - 1)
-        return np.where(self.training_keys_[at] == keys, at, -1)
+        return find_sorted(self.training_keys_, label_keys(labels))
 
     def _oof(self, name, known):
         """Out-of-fold values of one network for the stars that have one, NaN for others."""
@@ -358,7 +360,13 @@ class DistMassModel(BaseEstimator):
             space[fallback] = np.maximum(answers, EDGE)
         for name, network, used, rows in parts:
             values, errors = labels[rows][:, used], label_errors[rows][:, used]
-            oof = None if known is None else self._oof(name, known[rows])
+            oof = None
+            if known is not None:
+                seen = known[rows]
+                if name == "ABS_MAG_FALLBACK":
+                    at = find_sorted(self.fallback_keys_, label_keys(values))
+                    seen = np.where(at >= 0, self.fallback_order_[at], -1)
+                oof = self._oof(name, seen)
             found = predict_part(network, values, errors, oof)
             abs_mag[rows], interval[rows], label_part[rows], replaced[rows] = found
         columns["ABS_MAG"], columns["ABS_MAG_LABEL_ERR"] = abs_mag, label_part

@@ -20,6 +20,7 @@ MIN_ROWS = 50
 _LEVELS = np.concatenate([np.geomspace(1e-4, 0.02, 25)[:-1], np.linspace(0.02, 0.98, 193)])
 _LEVELS = np.unique(np.concatenate([_LEVELS, 1.0 - _LEVELS]))
 _MOST_ROWS = 10_000  # residuals that the law of errors is learned from, at the most
+MOST_NOISE = 0.9  # share of the scatter's square that label noise may have
 DEGREE = 5  # of the polynomials in each label
 NORMAL_TO_MAD = 1.4826  # standard deviation of a normal law in median absolute deviations
 
@@ -163,10 +164,18 @@ class ConformalErrors:
 
     def _terms(self, X):
         """Terms of the scatter's logarithm: 1, all z_i, all z_i^2 ... z_i^5, and z_i z_j of bounded, scaled labels."""
-        z = np.clip((X - self.center_) / self.scale_, self.lower_, self.upper_)
-        powers = [z**degree for degree in range(1, DEGREE + 1)]
-        pairs = [z[:, i] * z[:, j] for i in range(z.shape[1]) for j in range(i)]
-        return np.column_stack([np.ones(len(z)), *powers, *pairs])
+        z = np.ascontiguousarray(np.clip((X - self.center_) / self.scale_, self.lower_, self.upper_).T)
+        n = len(z)
+        terms = np.empty((1 + DEGREE * n + n * (n - 1) // 2, z.shape[1]))
+        terms[0] = 1.0
+        terms[1 : 1 + n] = z
+        for start in range(1, 1 + (DEGREE - 1) * n, n):
+            np.multiply(terms[start : start + n], z, out=terms[start + n : start + 2 * n])
+        row = 1 + DEGREE * n
+        for i in range(1, n):
+            np.multiply(z[:i], z[i], out=terms[row : row + i])
+            row += i
+        return terms.T
 
     def scatter(self, X, label_noise=None):
         """Scatter of the truth about the prediction.
@@ -176,8 +185,9 @@ class ConformalErrors:
         X : ndarray of shape (n_stars, n_labels)
             Labels.
         label_noise : ndarray of shape (n_stars,), optional
-            Variance that the stars' own label errors give the prediction. It takes the place of what the training
-            stars' label errors contributed where that is known, and is added to the scatter otherwise.
+            Variance that the stars' own label errors give the prediction, NaN where unknown. It takes the place of
+            what the training stars' label errors contributed where that is known, and is added to the scatter
+            otherwise.
 
         Returns
         -------
@@ -189,10 +199,14 @@ class ConformalErrors:
         if label_noise is None:
             return scatter
         variance = scatter**2
+        added = np.minimum(label_noise, self.spread_**2)
         if self.noise_coef_ is not None:
             typical = np.exp(np.clip(terms @ self.noise_coef_, *self.noise_log_range_))
-            variance = np.maximum(variance - typical, 0.1 * variance)
-        return np.sqrt(variance + np.minimum(label_noise, self.spread_**2))
+            # Where the tangent claims more noise than there is scatter, it counts by less: a star with the errors of
+            # the training stars always has their scatter.
+            added = (added - typical) * np.minimum(1.0, MOST_NOISE * variance / typical)
+        measured = np.sqrt(variance + added)
+        return np.where(np.isnan(label_noise), scatter, measured)
 
     def quantile(self, level):
         """Quantile of the errors in units of the scatter, at a level between 0 and 1."""

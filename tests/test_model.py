@@ -144,6 +144,21 @@ def test_training_stars_get_values_of_networks_that_had_not_seen_them(model, sta
         assert not changed.all()
 
 
+def test_training_stars_given_without_carbon_get_values_that_had_not_seen_them_either(model, stars):
+    labels = np.column_stack([np.asarray(stars[n], float) for n in LABEL_NAMES])
+    known = model._find_training(model._read_labels(stars, reset=False))
+    trained = (known >= 0) & np.isfinite(np.where(known >= 0, model.training_oof_["ABS_MAG_FALLBACK"][known], np.nan))
+    part = stars[trained][:80].copy()
+    part["C_FE"] = np.nan
+    catalog = model.predict(part)
+    assert np.all(catalog["LABEL_FALLBACK"])
+    assert np.all(np.asarray(catalog["OUT_OF_FOLD"]) & 1)
+    kept = model.training_oof_["ABS_MAG_FALLBACK"][known[trained][:80]]
+    assert np.array_equal(catalog["ABS_MAG"], kept)
+    seen = model.abs_mag_fallback_.predict(labels[trained][:80, :3])
+    assert np.mean(np.asarray(catalog["ABS_MAG"]) != seen) > 0.9
+
+
 def test_bits(model, stars, catalog):
     bits = np.asarray(catalog["BITMASK"])
     assert np.all(bits & ~(1 | 2 | 8 | 16 | 32) == 0)

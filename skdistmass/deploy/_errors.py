@@ -7,7 +7,7 @@ exponent.
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from skdistmass.uncertainty import DEGREE, NORMAL_TO_MAD, ConformalErrors, PaperErrors
+from skdistmass.uncertainty import DEGREE, MOST_NOISE, NORMAL_TO_MAD, ConformalErrors, PaperErrors
 
 __all__ = ["scatter_rows"]
 
@@ -62,16 +62,18 @@ def _conformal(b, models, labels, center, scale, noise):
     if noise is None:
         return scatter
     variance = b.op("Mul", scatter, scatter)
-    if any(m.noise_coef_ is not None for m in models):
-        replaced = [m.noise_coef_ is not None for m in models]
-        coefs = [m.noise_coef_ if known else np.zeros_like(m.coef_) for m, known in zip(models, replaced, strict=True)]
-        ranges = [m.noise_log_range_ if known else np.zeros(2) for m, known in zip(models, replaced, strict=True)]
-        typical = b.op("Mul", exponential(coefs, ranges), np.array(replaced, dtype=float)[:, None])
-        variance = b.op("Max", b.op("Sub", variance, typical), b.op("Mul", variance, 0.1))
     limit = np.array([[min(m.spread_**2, np.finfo(np.float64).max)] for m in models])
     known = b.op("Less", noise, np.inf)
-    counted = b.op("Min", b.op("Where", known, noise, 0.0), limit)
-    return b.op("Where", known, b.op("Sqrt", b.op("Add", variance, counted)), scatter)
+    added = b.op("Min", b.op("Where", known, noise, 0.0), limit)
+    replaced = [m.noise_coef_ is not None for m in models]
+    if any(replaced):
+        coefs = [m.noise_coef_ if has else np.zeros_like(m.coef_) for m, has in zip(models, replaced, strict=True)]
+        # Without a known label noise of the training stars, one too small to count.
+        ranges = [m.noise_log_range_ if has else np.full(2, -300.0) for m, has in zip(models, replaced, strict=True)]
+        typical = exponential(coefs, ranges)
+        share = b.op("Min", b.op("Div", b.op("Mul", variance, MOST_NOISE), typical), 1.0)
+        added = b.op("Mul", b.op("Sub", added, typical), share)
+    return b.op("Where", known, b.op("Sqrt", b.op("Add", variance, added)), scatter)
 
 
 def _paper(b, errors, labels, center, scale):
