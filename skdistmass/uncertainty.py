@@ -157,7 +157,10 @@ class ConformalErrors:
             label_noise = label_noise[rows]
             known = np.isfinite(label_noise) & (label_noise > 0)
             if np.count_nonzero(known) >= MIN_ROWS:
-                self.noise_coef_ = fit_terms(terms[known], np.log(label_noise[known]))
+                counted = np.minimum(label_noise[known], self.spread_**2)
+                self.noise_coef_ = fit_terms(terms[known], np.log(counted))
+                # A fit to logarithms gives less than the mean, which is what the residuals hold.
+                self.noise_coef_[0] += np.log(np.mean(counted / np.exp(terms[known] @ self.noise_coef_)))
                 fitted = terms[known] @ self.noise_coef_
                 self.noise_log_range_ = np.array([fitted.min(), fitted.max()])
         return self
