@@ -16,6 +16,7 @@ from astropy.table import MaskedColumn, Table
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 
 _PIECE = 1 << 25  # bytes of a FITS table in memory at a time
+_MOST_FIELDS = 999  # columns of a FITS table (FITS standard 4.0, section 7.3.1)
 _COMPRESSED = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
 
 
@@ -197,6 +198,14 @@ def _choose_hdu(hdus, path, wanted, rows, count_known):
                 while file.read(1 << 20):
                     pass
         raise FileFormatError(f"{path} holds no table; its HDUs are: {listed}.")
+    for number, hdu in tables:
+        n_fields = hdu.header.get("TFIELDS")
+        # astropy would make as many columns as are said to be there, until the memory is full.
+        if not isinstance(n_fields, int) or not 0 <= n_fields <= _MOST_FIELDS:
+            raise FileFormatError(
+                f"{path} says that HDU {number} has {n_fields!r} columns (TFIELDS); FITS allows {_MOST_FIELDS}. It may "
+                "be damaged."
+            )
     number, hdu = max(tables, key=lambda item: count_known(item[1].columns.names))
     if count_known(hdu.columns.names) == 0 and wanted is None:
         raise FileFormatError(f"no table of {path} has a column of a survey; its HDUs are: {listed}.")

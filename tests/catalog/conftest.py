@@ -33,7 +33,7 @@ class StandIn:
         }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stand_in():
     return StandIn()
 

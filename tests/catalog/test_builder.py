@@ -331,60 +331,6 @@ def test_two_processes_do_not_share_a_part(stand_in, all_star, tmp_path):
     build_catalog(stand_in, all_star, tmp_path / "c.fits", chunk_rows=500, progress=again)
 
 
-def damaged(data, chance, kind):
-    data = bytearray(data)
-    if kind == "truncated":
-        return data[: chance.randrange(len(data))]
-    if kind == "flipped":
-        for _ in range(chance.randrange(1, 20)):
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-    if kind == "header":
-        for _ in range(chance.randrange(1, 6)):
-            data[chance.randrange(min(len(data), 30_000))] = chance.choice(b"0123456789 ='AEJ\x00\xff")
-    return data
-
-
-@pytest.mark.parametrize("kind", ["truncated", "flipped", "header"])
-@pytest.mark.parametrize("ending", ["fits", "vot", "csv", "parquet"])
-def test_damaged_surveys_give_an_error_in_one_line_or_a_catalogue(stand_in, tmp_path, kind, ending):
-    survey = make_survey(200, random_state=0)
-    source = tmp_path / f"survey.{ending}"
-    survey.write(source, **({"format": "votable"} if ending == "vot" else {}))
-    chance = random.Random(f"{kind} {ending}")
-    for _ in range(5):
-        (tmp_path / f"damaged.{ending}").write_bytes(damaged(source.read_bytes(), chance, kind))
-        said = None
-        try:
-            report = build_catalog(stand_in, tmp_path / f"damaged.{ending}", tmp_path / "c.fits", overwrite=True)
-        except DistMassError as error:
-            said = str(error)
-        if said is not None:
-            assert "\n" not in said
-            assert not (tmp_path / "c.fits.part").exists()
-        else:
-            with fits.open(tmp_path / "c.fits", checksum=True) as hdus:
-                assert len(hdus[1].data) == report.n_rows
-
-
-@pytest.mark.parametrize("column", ["TEFF", "LOGG", "K", "GAIAEDR3_PARALLAX", "WISE_4_5", "APOGEE_ID", "ASPCAPFLAG"])
-def test_absent_and_mistyped_columns(model, tmp_path, column):
-    survey = make_survey(300, random_state=0)
-    without = survey.copy()
-    without.remove_column(column)
-    without.write(tmp_path / "without.fits")
-    if column in ("TEFF", "LOGG"):
-        with pytest.raises(ColumnError, match=column):
-            build_catalog(model, tmp_path / "without.fits", tmp_path / "c.fits")
-    else:
-        build_catalog(model, tmp_path / "without.fits", tmp_path / "c.fits")
-    if column == "APOGEE_ID":
-        return
-    survey[column] = ["text"] * len(survey)
-    survey.write(tmp_path / "text.fits")
-    with pytest.raises(ColumnError, match=column):
-        build_catalog(model, tmp_path / "text.fits", tmp_path / "c.fits", overwrite=True)
-
-
 def test_memory_does_not_grow_with_the_survey(tmp_path):
     """Peak memory of a process by itself, for a survey and for one of four times its size."""
     from skdistmass.datasets import write_mock_allstar
