@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from skdistmass.exceptions import ColumnError
-from skdistmass.labels import LABEL_NAMES, as_floats, column_names, out_of_range, read_labels
+from skdistmass.labels import LABEL_NAMES, as_floats, column_names, is_null, out_of_range, read_labels
 from skdistmass.photometry import absolute_magnitude, absolute_magnitude_error, distance_from_parallax
 
 __all__ = ["TrainingCuts", "TrainingSet", "distance_training_set", "mass_scales_of", "mass_training_set"]
@@ -95,10 +95,26 @@ def optional_floats(table, name, unit=None, *, high=False):
 
 
 def optional_text(table, name):
-    """Return a column as str, or blanks if the table does not have it."""
+    """Return a column as str without padding, blank where it is missing or the table does not have it.
+
+    In columns of objects, as pandas makes them, None, NaN and pandas.NA are missing; so is NaN in a column of floats,
+    which text that is missing throughout becomes.
+    """
     if name not in column_names(table):
         return np.full(len(table), "", dtype="U1")
-    return np.char.strip(np.ma.filled(np.ma.asarray(table[name]), "").astype(str))
+    column = np.ma.asarray(table[name])
+    values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    elif values.dtype.kind in "Of":
+        values = np.array([_text_of(value) for value in values.tolist()], dtype=str)
+    return np.where(mask, "", np.char.strip(values.astype(str)))
+
+
+def _text_of(value):
+    if is_null(value) or value != value:  # NaN is not itself
+        return ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _cut_labels(cut, table, names):

@@ -1,10 +1,12 @@
 """The cuts on the training stars: each counted, star by star."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy import units as u
 from astropy.table import Table
 
+from skdistmass._model_parts import star_groups
 from skdistmass.datasets import load_clusters
 from skdistmass.exceptions import ColumnError
 from skdistmass.photometry import absolute_magnitude
@@ -14,6 +16,7 @@ from skdistmass.training_sets import (
     distance_training_set,
     mass_scales_of,
     mass_training_set,
+    optional_text,
     reference_distances,
 )
 
@@ -151,3 +154,27 @@ def test_ends_of_an_interval_are_an_error(stars):
     assert mass_scales_of(stars) == {"": "MASS", "X": "MASS_X"}
     with pytest.raises(ColumnError, match="no column MASS_Y"):
         mass_training_set(stars, "MASS_Y", TrainingCuts())
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (np.array(["A ", None, np.nan, "B", b"C", pd.NA], dtype=object), ["A", "", "", "B", "C", ""]),
+        (pd.Series(["A", None, "nan"]), ["A", "", "nan"]),
+        (np.array([np.nan, np.nan]), ["", ""]),
+        (np.array([b" A ", b"\xe9"]), ["A", "\ufffd"]),
+        (np.ma.MaskedArray(["A", "B"], mask=[False, True]), ["A", ""]),
+        (np.array([3, 4]), ["3", "4"]),
+    ],
+)
+def test_missing_text_is_blank(column, expected):
+    assert list(optional_text({"ID": column}, "ID")) == expected
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "", "  "])
+def test_spectra_without_a_name_are_stars_of_their_own(missing):
+    """Else all of them would share one fold."""
+    ids = np.array(["A", missing, "B", missing, "A", missing], dtype=object)
+    groups = star_groups(pd.DataFrame({"APOGEE_ID": ids}))
+    assert groups[0] == groups[4]
+    assert len(np.unique(groups)) == 5
