@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,6 +91,21 @@ def _load(model):
 
 _output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
+_resume = click.option("--resume", is_flag=True, help="Go on with an unfinished catalogue, if there is one.")
+_latitude_limit = click.option(
+    "--latitude-limit",
+    type=click.FloatRange(0, 90),
+    default=16.0,
+    show_default=True,
+    help="Galactic |b| in degrees from which on extinctions are the dust map's, not of colours (section 2).",
+)
+_negative_extinction = click.option(
+    "--negative-extinction",
+    type=click.Choice(["zero", "keep", "missing"]),
+    default="zero",
+    show_default=True,
+    help="What becomes of an A_K below 0; a catalogue flags it in any case.",
+)
 _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 
 
@@ -145,6 +161,8 @@ def demo(out, n_stars, seed, quiet):
 @click.option("--max-parallax-error", type=float, default=0.15, show_default=True, help="Fractional (section 4.1).")
 @click.option("--max-extinction", type=float, default=0.5, show_default=True, help="A_K in mag (section 4.1).")
 @click.option("--assume-extinction", type=float, help="A_K in mag for stars that have none; else they are left out.")
+@_latitude_limit
+@_negative_extinction
 @click.option("--max-mass-error", type=float, default=0.10, show_default=True, help="Fractional (section 5.3).")
 @click.option("--mass-range", type=(float, float), default=(0.5, 4.0), show_default=True, help="In solar masses.")
 @click.option(
@@ -166,6 +184,8 @@ def train(
     max_parallax_error,
     max_extinction,
     assume_extinction,
+    latitude_limit,
+    negative_extinction,
     max_mass_error,
     mass_range,
     binary_threshold,
@@ -188,11 +208,14 @@ def train(
     from skdistmass.binaries import BinaryResidualFilter
     from skdistmass.cn_mass import CNMassRegressor
     from skdistmass.datasets import read_survey, stack_surveys
+    from skdistmass.extinction import ExtinctionChoice
     from skdistmass.model import DistMassModel
     from skdistmass.training_sets import TrainingCuts
 
     _check_output(output, overwrite)
     stars = stack_surveys([read_survey(table) for table in tables])
+    # Chosen as 'skdistmass catalog' chooses it: a model belongs to the extinctions it was trained with.
+    stars = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction).apply(stars)
     new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
     binary_filter = None
     if binary_threshold != "none":
@@ -214,8 +237,15 @@ def train(
     model.save(output)
     if not quiet:
         click.echo(f"{', '.join(map(str, tables))}: {len(stars)} rows")
+        click.echo(f"extinction by {_methods(stars['A_K_SRC'])}")
         click.echo(training_report(model))
         click.echo(f"wrote {output}")
+
+
+def _methods(column):
+    """Count the methods of extinction, most frequent first."""
+    counts = Counter(str(method) or "nothing" for method in column)
+    return ", ".join(f"{method} {count}" for method, count in counts.most_common())
 
 
 def _threshold(text):
@@ -292,13 +322,22 @@ def _write_catalog(model, name, table, output, *, refit_values=False, quiet=Fals
                 f"{name} holds the final networks only; --refit-values is for files of 'skdistmass train'."
             )
         model = _Refitted(model)
-    with _rows_progress(quiet) as progress:
-        report = build_catalog(
-            model, table, output, model_name=name, command=_command_line(), progress=progress, **options
-        )
+    try:
+        with _rows_progress(quiet) as progress:
+            report = build_catalog(
+                model, table, output, model_name=name, command=_command_line(), progress=progress, **options
+            )
+    except KeyboardInterrupt:
+        part = output.with_name(output.name + ".part")
+        if not part.exists():
+            raise
+        click.echo(f"\nInterrupted. {part} is kept; the same command with --resume goes on with it.", err=True)
+        sys.exit(130)
     if not quiet:
-        repeated = f", {report.n_repeated} of them repeated spectra" if report.n_repeated else ""
+        repeated = f", {report.n_repeated} of them further spectra of a star" if report.n_repeated else ""
         click.echo(f"{report.n_rows} rows{repeated}")
+        if report.n_duplicates:
+            click.echo(f"{report.n_duplicates} rows repeat a spectrum: their APSTAR_ID is that of an earlier row")
         for column, counts in report.bits.items():
             named = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
             click.echo(f"{column}: {named or 'no bit set'}")
@@ -337,30 +376,38 @@ _refit_values = click.option(
 @click.argument("model")
 @click.argument("table", type=click.Path(path_type=Path))
 @_output
+@_resume
 @_refit_values
 @_overwrite
 @_quiet
-def predict(model, table, output, refit_values, overwrite, quiet):
+def predict(model, table, output, resume, refit_values, overwrite, quiet):
     """Predict distances, masses and ages of the stars in TABLE with MODEL.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
     it. TABLE holds the labels, and for distances K and A_K. The output is a catalogue with the columns of Table 2 of
     the paper; its kind (.fits, .vot, .parquet) goes by its name. 'skdistmass catalog' does the same with more choices.
     """
-    _check_output(output, overwrite)
-    _write_catalog(_load(model), model, table, output, refit_values=refit_values, overwrite=overwrite, quiet=quiet)
+    _check_output(output, overwrite or resume)
+    options = {"resume": resume, "overwrite": overwrite}
+    _write_catalog(_load(model), model, table, output, refit_values=refit_values, quiet=quiet, **options)
 
 
 @main.command()
 @click.argument("survey", type=click.Path(path_type=Path))
 @_output
 @click.option("--model", default="kepler-giants", show_default=True, help="As for 'skdistmass predict'.")
-@click.option("--resume", is_flag=True, help="Go on with an unfinished catalogue, if there is one.")
+@_resume
 @click.option(
-    "--chunk-rows", type=click.IntRange(1), default=50_000, show_default=True, help="Rows worked on at a time."
+    "--chunk-rows", type=click.IntRange(1), default=20_000, show_default=True, help="Rows worked on at a time."
 )
 @click.option("--parallax-zero-point", default="model", show_default=True, help="'model', 'lindegren', 'none' or mas.")
-@click.option("--isochrones", type=click.Path(path_type=Path), help="Isochrone table (PARSEC or MIST) for NMSU_DIST.")
+@click.option(
+    "--isochrones",
+    type=click.Path(path_type=Path),
+    help="Isochrones for NMSU_DIST: a table of PARSEC or MIST, or what IsochroneDistanceRegressor.save wrote (.npz).",
+)
+@_latitude_limit
+@_negative_extinction
 @click.option("--hdu", help="FITS extension of the survey.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Threads; memory grows with them.")
 @_refit_values
@@ -374,6 +421,8 @@ def catalog(
     chunk_rows,
     parallax_zero_point,
     isochrones,
+    latitude_limit,
+    negative_extinction,
     hdu,
     jobs,
     refit_values,
@@ -385,15 +434,26 @@ def catalog(
     Reads and writes in chunks, chooses the extinction of each star as in section 2 of the paper, and can go on where it
     was stopped (--resume), with the same result. The file has its final name only when it is complete.
     """
+    from skdistmass.extinction import ExtinctionChoice
+
     _check_output(output, overwrite or resume)
     options = {"resume": resume, "overwrite": overwrite, "chunk_rows": chunk_rows, "n_jobs": jobs}
     options["parallax_zero_point"] = _number_or_text(parallax_zero_point)
     options["hdu"] = int(hdu) if hdu is not None and hdu.isdigit() else hdu
-    if isochrones is not None:
-        from skdistmass.isochrones import IsochroneDistanceRegressor, read_isochrone_table
-
-        options["isochrones"] = IsochroneDistanceRegressor().fit(read_isochrone_table(isochrones))
+    options["extinction"] = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction)
+    options["isochrones"] = None if isochrones is None else _isochrones(isochrones)
     _write_catalog(_load(model), model, survey, output, refit_values=refit_values, quiet=quiet, **options)
+
+
+def _isochrones(path):
+    """Prepare the models of a file for distances."""
+    from skdistmass.isochrones import IsochroneDistanceRegressor, read_isochrone_table
+
+    if not path.exists():
+        raise DistMassError(f"there is no file {path}.")
+    if path.suffix == ".npz":
+        return IsochroneDistanceRegressor.load(path)
+    return IsochroneDistanceRegressor().fit(read_isochrone_table(path))
 
 
 def _number_or_text(text):

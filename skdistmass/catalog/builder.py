@@ -66,7 +66,7 @@ def build_catalog(
     survey_path,
     output_path,
     *,
-    chunk_rows=50_000,
+    chunk_rows=20_000,
     resume=False,
     overwrite=False,
     progress=None,
@@ -95,7 +95,7 @@ def build_catalog(
         the needed columns are kept in memory.
     output_path : path-like
         The catalogue, by its ending FITS (.fits, .fit), VOTable (.vot, .votable, .xml) or Parquet (.parquet).
-    chunk_rows : int, default=50_000
+    chunk_rows : int, default=20_000
         Rows worked on at a time. Predictions do not depend on it beyond rounding. A resumed catalogue keeps that it
         was begun with.
     resume : bool, default=False
@@ -150,7 +150,7 @@ def build_catalog(
     >>> report.n_rows, report.n_repeated
     (1000, 20)
     """
-    extinction = _check_parameters(chunk_rows, n_jobs, extinction, parallax_zero_point)
+    extinction = _check_parameters(chunk_rows, n_jobs, extinction, parallax_zero_point, isochrones)
     output_path = Path(output_path)
     form = _format_of(output_path)
     part = PartFile(output_path)
@@ -194,7 +194,7 @@ def build_catalog(
     return report
 
 
-def _check_parameters(chunk_rows, n_jobs, extinction, zero_point):
+def _check_parameters(chunk_rows, n_jobs, extinction, zero_point, isochrones):
     for name, value in (("chunk_rows", chunk_rows), ("n_jobs", n_jobs)):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise InputError(f"{name} is {value!r}; give a positive whole number.")
@@ -202,6 +202,8 @@ def _check_parameters(chunk_rows, n_jobs, extinction, zero_point):
     if not hasattr(extinction, "choose"):
         raise InputError(f"extinction is {extinction!r}; give an ExtinctionChoice.")
     check_zero_point(zero_point)
+    if isochrones is not None and not hasattr(isochrones, "predict_posterior"):
+        raise InputError(f"isochrones is {type(isochrones).__name__}; give a fitted IsochroneDistanceRegressor.")
     return extinction
 
 
@@ -246,6 +248,7 @@ def _load(model, name):
         )
     cards.insert(0, ("MODEL", name or type(model).__name__, "model that predicted"))
     version = (getattr(model, "metadata_", None) or {}).get("skdistmass_version")
+    version = version or (getattr(model, "card", None) or {}).get("versions", {}).get("trained_with")
     if version:
         cards.append(("MODELVER", str(version), "skdistmass that trained it"))
     return model, cards
@@ -268,6 +271,10 @@ def _settings_cards(extinction, zero_point, isochrones):
         ("PLXZERO", str(zero_point), "zero point of the parallaxes [mas]"),
         ("ISOCHR", isochrones is not None, "is NMSU_DIST there?"),
     ]
+    models = getattr(isochrones, "models_", None)
+    if models is not None:
+        text = " ".join(str(models[name]) for name in ("source", "version") if models.get(name))
+        cards.append(("ISOMODEL", text, "stellar models of NMSU_DIST"))
     return cards
 
 

@@ -55,8 +55,9 @@ def correct_parallaxes(table, choice):
         As `skdistmass.datasets.read_survey` gives it, with PARALLAX (mas) and PARALLAX_SRC; else nothing is done.
     choice : {"model", "lindegren", "none"} or float
         "model" leaves it to the model (constants, see `skdistmass.TrainingCuts`). "lindegren" is the function of
-        magnitude, colour and position of Lindegren et al. (2021), by the package gaiadr3-zeropoint; stars beyond its
-        range keep the model's constant. "none" takes the parallaxes as they are. A number is subtracted as it is (mas).
+        magnitude, colour and position of Lindegren et al. (2021), by the package gaiadr3-zeropoint (the extra "gaia");
+        stars beyond its range, or without a colour, keep the model's constant. "none" takes the parallaxes as they
+        are. A number is subtracted as it is (mas).
 
     Returns
     -------
@@ -117,8 +118,8 @@ def _package():
         from zero_point import zpt
     except ImportError as error:
         raise DistMassError(
-            "the zero point of Lindegren et al. needs the package gaiadr3-zeropoint: pip install gaiadr3-zeropoint, or "
-            "choose another zero point."
+            "the zero point of Lindegren et al. needs the package gaiadr3-zeropoint: pip install 'skdistmass[gaia]', "
+            "or choose another zero point."
         ) from error
     return zpt
 

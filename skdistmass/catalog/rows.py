@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from skdistmass.bits import Bit, QualityBit
 from skdistmass.catalog.parallax import correct_parallaxes
-from skdistmass.columns import Bit, QualityBit, layout, scales_of
+from skdistmass.catalog.survey_columns import gaia_source, survey_columns, weighted_distances
+from skdistmass.columns import layout, scales_of
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionFlag
-from skdistmass.labels import as_floats, column_names, find_column
+from skdistmass.labels import as_floats, column_names
 
 __all__ = ["catalog_columns", "quality_flags"]
 
@@ -26,7 +28,8 @@ def catalog_columns(table, model, extinction, *, zero_point="model", isochrones=
     table : astropy.table.Table
         Rows of a survey, as `skdistmass.datasets.read_survey` gives them.
     model : object
-        Has ``predict(table)``, which returns a table or a dictionary of columns.
+        Has ``predict(table)``, which returns a table or a dictionary of columns. Of the survey's own columns, and
+        DISTANCE_WEIGHTED, those it does not return are made from the survey.
     extinction : skdistmass.extinction.ExtinctionChoice
         How A_K is chosen.
     zero_point : str or float, default="model"
@@ -56,33 +59,17 @@ def catalog_columns(table, model, extinction, *, zero_point="model", isochrones=
     absent = [name for name in _REQUIRED if name not in names]
     if absent:
         raise ColumnError(f"the model's predictions lack {', '.join(absent)}; a catalogue can't be made with it.")
-    values = {name: np.ma.getdata(predicted[name]) for name in names}
-    for name in ("APOGEE_ID", "APSTAR_ID"):
-        found = find_column(table, name, required=False)
-        if found is not None:
-            values[name] = np.char.strip(np.ma.filled(np.ma.asarray(table[found]), "").astype(str))
+    predicted = {name: np.ma.getdata(predicted[name]) for name in names}
+    values = survey_columns(table, model) | predicted
+    if "DISTANCE_WEIGHTED" not in predicted:
+        values |= weighted_distances(values, table)
     values["EXTINCTION_METHOD"], values["EXTINCTION_FLAG"] = chosen.method, chosen.flag
+    values["GAIAEDR3_DIST_SRC"] = gaia_source(table, values["GAIAEDR3_DIST"])
     columns = layout(scales_of(names))
-    values["GAIAEDR3_DIST_SRC"] = _gaia_source(table, values)
     if isochrones is not None:
         values |= _isochrone_distances(isochrones, table, values)
     values["FLAGS"] = quality_flags(values, table)
     return {column: _convert(values.get(column.name), column, len(table)) for column in columns}
-
-
-def _gaia_source(table, values):
-    """Where each Gaia distance is from."""
-    n_stars = len(table)
-    distance = _floats(values, "GAIAEDR3_DIST", n_stars)
-    listed = _floats(table, "GAIAEDR3_DIST", n_stars)
-    source = np.full(n_stars, "1/parallax", dtype=object)
-    if "PARALLAX_SRC" in table.colnames:
-        source = source + " " + np.asarray(table["PARALLAX_SRC"]).astype(object)
-    if "GAIAEDR3_DIST_SRC" in table.colnames:
-        is_listed = np.isfinite(listed)
-        source[is_listed] = np.asarray(table["GAIAEDR3_DIST_SRC"])[is_listed]
-    source[np.isnan(distance)] = ""
-    return source.astype(str)
 
 
 def _isochrone_distances(isochrones, table, values):
@@ -105,7 +92,7 @@ def _isochrone_distances(isochrones, table, values):
 
 
 def quality_flags(values, table):
-    """Return FLAGS, sums of `skdistmass.columns.QualityBit`.
+    """Return FLAGS, sums of `skdistmass.bits.QualityBit`.
 
     Parameters
     ----------

@@ -5,8 +5,9 @@ import pytest
 from astropy.table import Table
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, TrainingCuts
+from skdistmass.bits import Bit, QualityBit
 from skdistmass.catalog import build_catalog
-from skdistmass.columns import Bit, QualityBit, layout
+from skdistmass.columns import layout
 from skdistmass.datasets import read_survey
 from skdistmass.training_sets import distance_training_set, mass_training_set
 

@@ -11,9 +11,10 @@ from astropy.io import fits
 from astropy.io.votable import parse
 from astropy.table import Table
 
+from skdistmass.bits import Bit, QualityBit
 from skdistmass.catalog import build_catalog
 from skdistmass.catalog.fits_writer import checksum_cards, datasum, primary_header
-from skdistmass.columns import Bit, QualityBit, layout
+from skdistmass.columns import layout
 from skdistmass.datasets import read_survey
 
 

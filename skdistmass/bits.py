@@ -1,0 +1,51 @@
+"""The bits of a catalogue: Table 3 of the paper, and those of FLAGS beyond it."""
+
+from enum import IntFlag
+
+__all__ = ["Bit", "QualityBit"]
+
+
+class _DescribedFlag(IntFlag):
+    """Bits that carry a description of what each says."""
+
+    def __new__(cls, value, description):
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.description = description
+        return member
+
+
+class Bit(_DescribedFlag):
+    """Bits of BITMASK (Table 3 of the paper). The bit of value 4 is unused, there as here."""
+
+    DISTANCE_TRAINING = 1, "member of the training set of the distance model"
+    OUTSIDE_MASS_SPACE = 2, "outside the labels the mass model was trained on, or a label is missing"
+    MASS_APOKASC = 8, "training mass from APOKASC (Pinsonneault et al. 2018 and later)"
+    MASS_BERGER = 16, "training mass from Berger et al. (2020)"
+    MASS_SERENELLI = 32, "training mass from Serenelli et al. (2013)"
+
+
+class QualityBit(_DescribedFlag):
+    """Bits of FLAGS: what to know of a row, and for each product whether to be careful (WARN) or to leave it (BAD)."""
+
+    LABEL_MISSING = 1 << 0, "Teff, log g or [M/H] is missing: nothing can be predicted"
+    CN_MISSING = 1 << 1, "[C/Fe] or [N/Fe] is missing: no mass, and ABS_MAG from three labels if at all"
+    DISTANCE_EDGE = 1 << 2, "labels at the edge of those the distance model was trained on"
+    DISTANCE_OUTSIDE = 1 << 3, "labels outside those the distance model was trained on"
+    MASS_EDGE = 1 << 4, "labels at the edge of those the mass model was trained on"
+    MASS_OUTSIDE = 1 << 5, "labels outside those the mass model was trained on"
+    MAG_MISSING = 1 << 6, "no apparent magnitude"
+    EXTINCTION_MISSING = 1 << 7, "no extinction"
+    EXTINCTION_FALLBACK = 1 << 8, "extinction by another method than that of section 2"
+    EXTINCTION_NEGATIVE = 1 << 9, "the extinction came out negative"
+    EXTINCTION_HIGH = 1 << 10, "A_K is 0.5 mag or more, beyond the training set (section 4.1)"
+    GAIA_CONFLICT = 1 << 11, "DISTANCE and the Gaia distance differ by more than 3 of their errors"
+    NOT_GIANT = 1 << 12, "log g >= 3.5: no age is given (section 6.1)"
+    AGE_LIMIT = 1 << 13, "mass or [M/H] beyond the relation of mass and age"
+    STAR_BAD = 1 << 14, "the survey's bit STAR_BAD (23 of ASPCAPFLAG) is set"
+    DISTANCE_WARN = 1 << 16, "any of DISTANCE_EDGE, CN_MISSING, EXTINCTION_FALLBACK, _NEGATIVE, _HIGH, GAIA_CONFLICT"
+    DISTANCE_BAD = 1 << 17, "no DISTANCE, or any of DISTANCE_OUTSIDE, STAR_BAD"
+    MASS_WARN = 1 << 18, "MASS_EDGE"
+    MASS_BAD = 1 << 19, "no mass above 0, or any of MASS_OUTSIDE, STAR_BAD"
+    AGE_WARN = 1 << 20, "MASS_EDGE"
+    AGE_BAD = 1 << 21, "no age, or any of MASS_BAD, AGE_LIMIT"
