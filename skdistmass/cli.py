@@ -400,7 +400,12 @@ def predict(model, table, output, resume, refit_values, overwrite, quiet):
 @click.option(
     "--chunk-rows", type=click.IntRange(1), default=20_000, show_default=True, help="Rows worked on at a time."
 )
-@click.option("--parallax-zero-point", default="model", show_default=True, help="'model', 'lindegren', 'none' or mas.")
+@click.option(
+    "--parallax-zero-point",
+    default="model",
+    show_default=True,
+    help="'model', 'lindegren' (needs the extra gaia), 'none' or mas.",
+)
 @click.option(
     "--isochrones",
     type=click.Path(path_type=Path),
