@@ -169,8 +169,8 @@ TABLE_2 = (
         "distance by isochrones, median of the posterior (section 4.2)",
         "pos.distance",
         formula="median of the posterior of 0.01 x 10^(0.2 (MAG - EXTINCTION - M_K)): the models (ISOMODEL) weighted "
-        "by mass function, ages and the normal likelihood of the labels, with the errors of magnitude (K_ERR, else 0.02) "
-        "and extinction (0.02 mag); NaN if the catalogue was made without isochrones",
+        "by mass function, ages and the normal likelihood of the labels, errors of magnitude (K_ERR, else 0.02) "
+        "and extinction (0.02 mag) included; NaN if the catalogue was made without isochrones",
         inputs="TEFF, LOGG, the survey's M_H and their errors (else 50 K, 0.1, 0.1 dex), MAG, K_ERR, EXTINCTION",
     ),
 )
