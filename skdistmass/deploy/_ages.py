@@ -18,6 +18,16 @@ SMALLEST_MASS = {"float64": 1e-300, "float32": 1e-37}
 _NARROW = {"float64": 1e-6, "float32": 3e-4}
 
 
+def _nearly_even(knots):
+    """Whether knots are so evenly spaced that in single precision a straight line tells the interval.
+
+    A cubic that serves a part d of its interval too far is off by d^2 times the step in curvature at the knot, because
+    the slope is continuous: by less than 1e-9, the steps being some 0.01.
+    """
+    even = np.linspace(knots[0], knots[-1], len(knots))
+    return np.abs(knots - even).max() < 3e-4 * (even[1] - even[0])
+
+
 def _bins(knots):
     """A uniform grid fine enough that a table of it, and few comparisons, find the interval of `knots`.
 
@@ -151,11 +161,7 @@ class AgeGraph:
         ends = b.op("Log", b.stack([b.reshape(m, [1, -1]) for m in (light, heavy, centre)]))
         ends = b.clip(ends, self.ln_low, self.ln_high)
         cubics = _Cubics(self, b.stack([ln_mass, ends]), n_rows + 3)
-        # Small differences stay exact: within an interval its left end cancels.
-        rise = b.op(
-            "Add",
-            *(b.op("Sub", b.row(part, n_rows + 1), b.row(part, n_rows)) for part in (cubics.at_left, cubics.rise)),
-        )
+        rise = cubics.difference(n_rows, n_rows + 1)
         run = b.op("Sub", b.row(ends, 1), b.row(ends, 0))
         wide = b.op("Greater", run, self._const(_NARROW[self.dtype.name]))
         secant = b.op("Div", rise, b.op("Where", wide, run, self._const(1.0)))
@@ -169,10 +175,14 @@ class AgeGraph:
         trend = self.b.op("Add", self.b.op("Mul", ln_mass, self._const(self.slope)), self._const(self.start))
         return self.b.op("Add", value, trend)
 
+    def mass_knots(self):
+        """Knots in ln mass, as they are in the graph's type."""
+        return (self.relation.log_mass_knots * _LN_10).astype(self.dtype).astype(np.float64)
+
     def cubic_tables(self):
         """For each power of the place in an interval of mass: its coefficient by interval, for `weights`."""
         coefficients = self.relation.coefficients.transpose(2, 3, 0, 1)  # power in mass, in [Fe/H], patch
-        knots, gaps = self.relation.log_mass_knots * _LN_10, np.diff(self.relation.feh_knots)
+        knots, gaps = self.mass_knots(), np.diff(self.relation.feh_knots)
         at_end, slope_at_end = coefficients.sum(axis=1), np.tensordot(np.arange(4), coefficients, (0, 1))
         values = np.concatenate([coefficients[:, 0], at_end[:, :, -1:]], axis=2)
         slopes = np.concatenate([coefficients[:, 1] / gaps, slope_at_end[:, :, -1:] / gaps[-1]], axis=2)
@@ -194,12 +204,12 @@ class _Cubics:
 
     def __init__(self, ages, ln_mass, n_rows):
         self.b, self.dtype, self.shape = ages.b, ages.dtype, [n_rows, -1]
-        b, knots = self.b, ages.relation.log_mass_knots * _LN_10
-        interval = self._interval(knots, ln_mass)
-        left, self.per_width = (self._look_up(table, interval) for table in (knots[:-1], 1.0 / np.diff(knots)))
+        b, knots = self.b, ages.mass_knots()
+        self.interval = self._interval(knots, ln_mass)
+        left, self.per_width = (self._look_up(table, self.interval) for table in (knots[:-1], 1.0 / np.diff(knots)))
         self.place = b.op("Mul", b.op("Sub", ln_mass, left), self.per_width)
         by_star = [b.op("MatMul", b.const(table, self.dtype), ages.weights) for table in ages.cubic_tables()]
-        self.at_left, *self.powers = (b.op("GatherElements", table, interval, axis=0) for table in by_star)
+        self.at_left, *self.powers = (b.op("GatherElements", table, self.interval, axis=0) for table in by_star)
         self.rise = b.op("Mul", self._horner(self.powers, self.place), self.place)
 
     def _look_up(self, table, index, dtype=None):
@@ -208,7 +218,12 @@ class _Cubics:
 
     def _interval(self, knots, values):
         """Interval of each value, int32."""
-        b = self.b
+        b, last = self.b, len(knots) - 2
+        if self.dtype == np.float32 and _nearly_even(knots):
+            per_unit = (last + 1) / (knots[-1] - knots[0])
+            place = b.op("Mul", b.op("Sub", values, b.const(knots[0], self.dtype)), b.const(per_unit, self.dtype))
+            # At the highest knot, too, the last interval serves.
+            return b.cast(b.op("Min", place, b.const(last + 0.5, self.dtype)), np.int32)
         start, per_unit, table, n_steps = _bins(knots)
         place = b.op("Mul", b.op("Sub", values, b.const(start, self.dtype)), b.const(per_unit, self.dtype))
         interval = self._look_up(table, b.cast(place, np.int32), np.int32)
@@ -217,6 +232,20 @@ class _Cubics:
             beyond = b.op("Not", b.op("Less", values, self._look_up(upper, interval)))
             interval = b.op("Add", interval, b.cast(beyond, np.int32))
         return interval
+
+    def difference(self, row, other):
+        """What the value in another row, of a mass at least as high, is above that in one.
+
+        Not the difference of the values, where single precision would lose it: within an interval its left end plays no
+        part, and the end of the next one is the rise over the whole interval above.
+        """
+        b = self.b
+        first, second, third = (b.row(power, row) for power in self.powers)
+        over_interval = b.op("Add", b.op("Add", first, second), third)
+        step = b.op("Sub", b.row(self.interval, other), b.row(self.interval, row))
+        apart = b.op("Sub", b.row(self.at_left, other), b.row(self.at_left, row))
+        apart = b.op("Where", b.op("Equal", step, b.const(1, np.int32)), over_interval, apart)
+        return b.op("Add", apart, b.op("Sub", b.row(self.rise, other), b.row(self.rise, row)))
 
     def slope(self, row):
         """Derivative along ln mass in one row."""

@@ -220,7 +220,7 @@ class _ModelGraph:
         quantiles = np.array([[_quantile(e, side) for e in errors] for side in (-0.5, 0.5)])
         self._pick_abs_mag(values, scatter, quantiles)
         masses = range(1, 1 + len(model.masses_))
-        self.mass, self.mass_scatter = b.rows(values, masses), b.rows(scatter, masses)
+        self.mass, self.mass_scatter = b.rows(values, masses), self._working(b.rows(scatter, masses))
         self.mass_quantiles = quantiles[:, masses]
 
     def _pick_abs_mag(self, values, scatter, quantiles):
@@ -328,11 +328,10 @@ class _ModelGraph:
         scatter, quantiles = self.mass_scatter, np.nan_to_num(self.mass_quantiles)
         has_errors = ~np.isnan(self.mass_quantiles[0])[:, None]
         if not has_errors.all():
-            scatter = b.op("Where", b.const(has_errors, np.bool_), scatter, 0.0)
+            scatter = b.op("Where", b.const(has_errors, np.bool_), scatter, self._const(0.0))
             self.has_ends = b.op("And", self.has_ends, b.const(has_errors, np.bool_))
-        # In double, because far from the training stars this is a large exponent.
-        spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), quantiles[:, :, None])
-        self.ln_ends = b.reshape(b.op("Add", self.ln_mass, self._working(spread)), [2 * n_scales, -1])
+        spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), self._const(quantiles[:, :, None]))
+        self.ln_ends = b.reshape(b.op("Add", self.ln_mass, spread), [2 * n_scales, -1])
         self.ends = b.op("Exp", self.ln_ends)
         no_ends = b.nan_where_not(self.has_ends, dtype)
         ends = b.op("Add", b.reshape(self.ends, [2, n_scales, -1]), no_ends)
@@ -344,7 +343,7 @@ class _ModelGraph:
             self._set(f"{name}_LO", b.row(ends, number), dtype)
             self._set(f"{name}_HI", b.row(ends, n_scales + number), dtype)
         # The error is a difference, which single precision would spoil.
-        first, own = self._double(b.row(self.mass, 0)), b.row(scatter, 0)
+        first, own = (self._double(b.row(rows, 0)) for rows in (self.mass, scatter))
         ln_first = b.op("Log", b.op("Max", first, smallest))
         low, high = (b.op("Exp", b.op("Add", ln_first, b.op("Mul", own, quantile))) for quantile in quantiles[:, 0])
         self.first_error = b.op("Mul", b.op("Sub", high, low), 0.5)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,12 @@ from skdistmass.labels import LABEL_NAMES, LABELS, as_floats, find_column, is_ta
 __all__ = ["OnnxPredictor", "load"]
 
 _CHUNK = 8192  # rows at a time: what is between two operators stays in the processor's cache
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int32)": np.int32,
+    "tensor(bool)": np.bool_,
+}
 # Names under which a survey may have what a graph calls differently, in order of preference.
 _PHOTOMETRY = {"MAG": ("K",), "EXTINCTION": ("A_K",), "MAG_ERR": ("K_ERR",)}
 
@@ -29,7 +37,7 @@ def load(path, *, threads=None):
     path : path-like
         The file.
     threads : int, optional
-        Number of threads; by default onnxruntime's own choice.
+        Number of threads, each with a part of the stars; by default one for each processor.
 
     Returns
     -------
@@ -40,6 +48,8 @@ def load(path, *, threads=None):
     FileFormatError
         If there is no such file, or it is not a model of this package, truncated, altered, or of an unknown format
         version.
+    InputError
+        If `threads` is less than 1.
 
     Examples
     --------
@@ -55,7 +65,11 @@ def load(path, *, threads=None):
     except OSError as error:
         raise FileFormatError(f"{path} can't be read: {error.strerror or error}.") from error
     _check_file(content, path)
-    return OnnxPredictor(_open_session(content, path, threads))
+    if threads is None:
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    elif threads < 1:
+        raise InputError(f"threads must be at least 1, got {threads}.")
+    return OnnxPredictor(_open_session(content, path), threads)
 
 
 def _check_file(content, path):
@@ -87,13 +101,13 @@ def _metadata_value(content, key, pattern):
     return found[1] if found else None
 
 
-def _open_session(content, path, threads):
+def _open_session(content, path):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    # Threads have chunks of their own: sharing each of some hundred small operators would keep them waiting.
+    options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a type of its own for each way a file can be bad
@@ -123,10 +137,11 @@ class OnnxPredictor:
     ((1,), 0, 'kpc')
     """
 
-    def __init__(self, session):
-        self._session = session
+    def __init__(self, session, threads=1):
+        self._session, self._threads = session, threads
         self.inputs = [value.name for value in session.get_inputs()]
         self.outputs = [value.name for value in session.get_outputs()]
+        self._types = [_TYPES[value.type] for value in session.get_outputs()]
         self.dtype = np.dtype(np.float32 if "(float)" in session.get_inputs()[0].type else np.float64)
         self.card = json.loads(session.get_modelmeta().custom_metadata_map["model_card"])
 
@@ -157,16 +172,22 @@ class OnnxPredictor:
         """
         columns = self.read(table)
         n_stars = len(next(iter(columns.values())))
-        chunks = []
-        for start in range(0, max(n_stars, 1), _CHUNK):
-            chunks.append(
-                self._session.run(
-                    self.outputs, {name: column[start : start + _CHUNK] for name, column in columns.items()}
-                )
-            )
-        return {
-            name: np.concatenate(parts) for name, parts in zip(self.outputs, zip(*chunks, strict=True), strict=True)
-        }
+        catalog = {name: np.empty(n_stars, dtype) for name, dtype in zip(self.outputs, self._types, strict=True)}
+
+        def run(start):
+            rows = slice(start, start + _CHUNK)
+            found = self._session.run(self.outputs, {name: column[rows] for name, column in columns.items()})
+            for column, values in zip(catalog.values(), found, strict=True):
+                column[rows] = values
+
+        starts = range(0, n_stars, _CHUNK)
+        if self._threads == 1 or len(starts) <= 1:
+            for start in starts:
+                run(start)
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                list(pool.map(run, starts))
+        return catalog
 
     def predict_chunks(self, tables):
         """Predict for one table after the other, as a generator: for tables too large for the memory.

@@ -98,6 +98,26 @@ def test_chunks_leave_no_trace(predictor, n_stars):
         np.testing.assert_allclose(values, np.resize(expected[name], n_stars), rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_leave_no_trace(exported, predictor, threads):
+    table = {name: np.resize(column, 50_000) for name, column in STARS.items()}
+    _assert_same(load(exported(), threads=threads).predict(table), predictor.predict(table))
+    with pytest.raises(InputError, match="at least 1, got 0"):
+        load(exported(), threads=0)
+
+
+def test_failure_in_a_thread_is_raised(exported, monkeypatch):
+    predictor = load(exported(), threads=2)
+
+    class Broken:
+        def run(self, *_):
+            raise RuntimeError("no memory")
+
+    monkeypatch.setattr(predictor, "_session", Broken())
+    with pytest.raises(RuntimeError, match="no memory"):
+        predictor.predict({name: np.resize(column, 20_000) for name, column in STARS.items()})
+
+
 def test_pieces_of_a_table(predictor):
     pieces = list(predictor.predict_chunks([STARS, STARS]))
     _assert_same(pieces[1], predictor.predict(STARS))
