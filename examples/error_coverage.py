@@ -17,7 +17,7 @@ from sklearn.model_selection import GroupKFold
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, TrainingCuts
 from skdistmass.datasets import data_dir, make_survey, read_survey
-from skdistmass.labels import read_labels
+from skdistmass.labels import LABEL_NAMES, read_labels
 from skdistmass.training_sets import distance_training_set, mass_training_set
 
 LEVELS = (0.683, 0.954)
@@ -100,7 +100,7 @@ def mock_coverage(label_noise):
     )
     stars = stars[stars["TRUE_LOGG"] < 3.5]
     X = read_labels(stars).values
-    X_err = np.column_stack([np.asarray(stars[f"{name}_ERR"]) for name in ("TEFF", "LOGG", "M_H", "C_FE", "N_FE")])
+    X_err = np.column_stack([np.asarray(stars[f"{name}_ERR"]) for name in LABEL_NAMES])
     number = np.unique(np.asarray(stars["APOGEE_ID"]), return_inverse=True)[1]
     test = number % 3 == 0
     rng = np.random.default_rng(0)
@@ -128,6 +128,24 @@ def mock_coverage(label_noise):
             print(f"mock, label noise {label_noise:g}, {name}, {kind}: {shares} of {test.sum()}")
 
 
+def print_propagation(stars, labels):
+    """Compare label noise through the Jacobian with a simulation, for the errors of real giants."""
+    errors = np.column_stack([np.asarray(stars[f"{n}_ERR"], float) for n in LABEL_NAMES])
+    chosen = mass_training_set(stars, "MASS", TrainingCuts())
+    X, X_err = labels[chosen.rows], errors[chosen.rows]
+    model = CNMassRegressor(random_state=0).fit(X, chosen.target, y_err=chosen.target_err, X_err=X_err)
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(np.flatnonzero(np.isfinite(X_err).all(axis=1)))[:400]
+    deviates = rng.standard_normal((2000, 5))
+    analytic = model.label_noise(X[rows], X_err[rows])
+    total = model.predict(X[rows], return_std=True, X_err=X_err[rows])[1]
+    simulated = np.array([model.predict(X[row] + deviates * X_err[row]).std() for row in rows])
+    changed = np.abs(np.sqrt(np.maximum(total**2 - analytic**2 + simulated**2, 0.0)) / total - 1.0)
+    shares = ", ".join(f"{value:.1%}" for value in np.percentile(changed, [50, 90, 99]))
+    print(f"\nlabel noise, share of the mass error: {np.median(analytic / total):.0%} (median of {len(rows)} giants)")
+    print(f"mass error by simulation instead of the Jacobian, change: {shares} (50, 90, 99 % of the giants)")
+
+
 def main():
     """Print the tables and draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -150,6 +168,7 @@ def main():
             results[name] = (print_table(name, X[:, 1], inside), pulls)
         arguments.out.mkdir(parents=True, exist_ok=True)
         draw(results, arguments.out / "error_coverage.png")
+        print_propagation(stars, labels)
     print()
     for label_noise in (0.0, 1.0):
         mock_coverage(label_noise)

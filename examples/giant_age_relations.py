@@ -63,8 +63,7 @@ def print_errors(relations):
             low, high = transformer.age_interval(now, mass_err=[0.1 * mass])[0] - age
             error = transformer.log_age_err(now, mass_err=[0.1 * mass])[0]
             print(
-                f"{mass:.0f} Msun  {relation.name:28s}{100 * excess:6.1f} %"
-                f"{high:+21.3f} {low:+.3f} dex ({error:.3f})"
+                f"{mass:.0f} Msun  {relation.name:28s}{100 * excess:6.1f} %{high:+21.3f} {low:+.3f} dex ({error:.3f})"
             )
     print("paper   1 Msun: 11 %, +0.3 -0.21 dex; 2 Msun: 3 %, +0.067 -0.063 dex")
 

@@ -23,9 +23,7 @@ from skdistmass.datasets import data_dir
 from skdistmass.isochrones.giant_ages import GiantAgeRelation
 
 KNOT_STEP = 0.02  # dex in mass: the resolution of the result
-ROUGHNESS = (
-    2e-4  # weight of the curvature: below 1e-4 the ripple stays, above 1e-3 the ages near 2 Msun suffer
-)
+ROUGHNESS = 2e-4  # weight of the curvature: below 1e-4 the ripple stays, above 1e-3 the ages near 2 Msun suffer
 OUTPUT = Path(__file__).parents[1] / "skdistmass" / "data" / "giant_age_relation.csv"
 
 
@@ -93,9 +91,7 @@ def main():
     for j, feh in enumerate(relation.feh_knots):
         worst = np.abs(off[:, j]).argmax()
         flattest = relation.slope(grid, feh).max()
-        print(
-            f"{feh:+6.2f} {off[:, j].std():9.4f} {off[worst, j]:+12.4f} {mass[worst]:9.2f} {flattest:12.2f}"
-        )
+        print(f"{feh:+6.2f} {off[:, j].std():9.4f} {off[worst, j]:+12.4f} {mass[worst]:9.2f} {flattest:12.2f}")
 
 
 if __name__ == "__main__":
