@@ -7,8 +7,11 @@ and 0.1 dex; for the full number they are drawn again and again, each time moved
 """
 
 import argparse
-import resource
+import multiprocessing
+import os
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -136,8 +139,14 @@ def main():
         report(name, seconds, differences, rate_of(model, stars, sigma, options.stars, rng))
     if options.parameters:
         vary_parameters(table, model, points, stars, errors, default, rng, options)
-    del points
-    cost(model, stars, errors, options.stars, rng)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.npz")
+        # A process of its own: what this one has freed would hide what is needed.
+        process = multiprocessing.get_context("spawn").Process(
+            target=cost, args=(Path(folder) / "model.npz", stars, errors, options.stars)
+        )
+        process.start()
+        process.join()
 
 
 def vary_parameters(table, model, points, stars, errors, default, rng, options):
@@ -163,24 +172,37 @@ def vary_parameters(table, model, points, stars, errors, default, rng, options):
                   f"{np.percentile(moved, 50):.4f} (half), {np.percentile(moved, 99):.4f} mag (99 %)")  # fmt: skip
 
 
-def cost(model, stars, errors, n_stars, rng):
-    """Print time and memory of whole catalogues."""
+def megabytes(key):
+    """Return a number of MB from Linux's account of this process: VmRSS now, VmHWM at the peak."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(key)) / 1e3
+
+
+def cost(path, stars, errors, n_stars):
+    """Print time and memory of whole catalogues; memory is that above what the process had before, at the peak."""
+    model, rng = IsochroneDistanceRegressor.load(path), np.random.default_rng(1)
+    model.predict(stars[:10])  # compiles
     photometry = {"magnitude": rng.uniform(7.0, 13.0, n_stars), "magnitude_err": 0.02, "extinction_err": 0.02}
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+    def timed(what, part, marginals=False, **more):
+        here = {name: value[:part] if np.ndim(value) else value for name, value in (photometry | more).items()}
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")  # forget the peak
+        memory, began = megabytes("VmRSS"), time.process_time()
+        rate = rate_of(model, stars, errors, part, rng, marginals=marginals, **here)
+        cpu, memory = time.process_time() - began, megabytes("VmHWM") - memory
+        load = os.getloadavg()[0]
+        print(
+            f"{part} {what}: {part / rate:.1f} s, {cpu:.1f} s of CPU time, {memory:.0f} MB, load {load:.1f}", flush=True
+        )
+
     for part in (n_stars // 4, n_stars // 2, n_stars):
-        here = {name: value[:part] if np.ndim(value) else value for name, value in photometry.items()}
-        rate = rate_of(model, stars, errors, part, rng, marginals=False, **here)
-        print(f"{part} distances: {part / rate:.1f} s")
+        timed("distances", part)
     parallax = {"parallax": rng.uniform(0.2, 2.0, n_stars), "parallax_err": np.full(n_stars, 0.05)}
-    rate = rate_of(model, stars, errors, n_stars, rng, marginals=False, **photometry, **parallax)
-    print(f"{n_stars} distances with parallaxes: {n_stars / rate:.1f} s")
-    part = n_stars // 4
-    here = {name: value[:part] if np.ndim(value) else value for name, value in photometry.items()}
-    rate = rate_of(model, stars, errors, part, rng, **here)
-    print(f"{part} distances, masses, ages and radii: {part / rate:.1f} s")
+    timed("distances with parallaxes", n_stars, **parallax)
+    timed("distances, masses, ages and radii", n_stars // 4, marginals=True)
     grid = sum(array.nbytes for level in model.grid_.levels for array in vars(level).values()) / 1e6
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(f"memory: grid {grid:.0f} MB; peak of the process before {before:.0f}, after {after:.0f} MB")
+    print(f"the models take {grid:.0f} MB")
 
 
 if __name__ == "__main__":
