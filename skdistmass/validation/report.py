@@ -21,7 +21,7 @@ from skdistmass.validation.distances import distance_by_logg
 __all__ = ["draw_figures", "write_report"]
 
 _PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib")
-_PAPER = "Stone-Martinez et al. 2024, AJ 167, 73"
+_PAPER = "Stone-Martinez et al. 2024"
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
