@@ -118,7 +118,7 @@ def draw(results, path):
     axes[1].set_ylim(0.0, None)
     axes[1].set_xlabel("log g (dex, cgs)")
     axes[1].invert_xaxis()
-    axes[0].legend(fontsize=8)
+    # One legend for both: the lower panel has everything, and room.
     axes[1].legend(fontsize=8)
     figure.savefig(path, dpi=150)
     plt.close(figure)
