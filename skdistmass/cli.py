@@ -71,22 +71,28 @@ def _check_output(path, overwrite):
         raise DistMassError(f"{path} can't be written: {'it is a folder' if path.is_dir() else 'no such folder'}.")
 
 
+def _model_path(model):
+    """Path of a trained model: a file, or one that comes with the package, by name."""
+    if Path(model).exists():
+        return Path(model)
+    from skdistmass.pretrained import list_pretrained, pretrained_path
+
+    if model in list_pretrained():
+        return pretrained_path(model)
+    known = ", ".join(list_pretrained())
+    raise DistMassError(f"{model} is neither a file nor a model that comes with skdistmass ({known}).")
+
+
 def _load(model):
-    """Load a trained model: a file, or the name of one that comes with the package."""
-    from skdistmass.model_files import load_model
-
-    if not Path(model).exists():
-        from skdistmass.pretrained import list_pretrained, load_pretrained
-
-        if model in list_pretrained():
-            return load_pretrained(model)
-        known = ", ".join(list_pretrained())
-        raise DistMassError(f"{model} is neither a file nor a model that comes with skdistmass ({known}).")
-    if str(model).endswith(".onnx"):
+    """Load a trained model."""
+    path = _model_path(model)
+    if path.suffix == ".onnx":
         from skdistmass.deploy import load
 
-        return load(model)
-    return load_model(model)
+        return load(path)
+    from skdistmass.model_files import load_model
+
+    return load_model(path)
 
 
 _output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
@@ -313,8 +319,10 @@ class _Refitted:
         return self._model.predict(table, out_of_fold=False)
 
 
-def _write_catalog(model, name, table, output, *, refit_values=False, quiet=False, **options):
+def _write_catalog(name, table, output, *, refit_values=False, quiet=False, **options):
     from skdistmass.catalog import build_catalog
+
+    model = _load(name)
 
     if refit_values:
         if not hasattr(model, "metadata_"):
@@ -325,7 +333,14 @@ def _write_catalog(model, name, table, output, *, refit_values=False, quiet=Fals
     try:
         with _rows_progress(quiet) as progress:
             report = build_catalog(
-                model, table, output, model_name=name, command=_command_line(), progress=progress, **options
+                model,
+                table,
+                output,
+                model_name=name,
+                model_file=_model_path(name),
+                command=_command_line(),
+                progress=progress,
+                **options,
             )
     except KeyboardInterrupt:
         part = output.with_name(output.name + ".part")
@@ -389,7 +404,7 @@ def predict(model, table, output, resume, refit_values, overwrite, quiet):
     """
     _check_output(output, overwrite or resume)
     options = {"resume": resume, "overwrite": overwrite}
-    _write_catalog(_load(model), model, table, output, refit_values=refit_values, quiet=quiet, **options)
+    _write_catalog(model, table, output, refit_values=refit_values, quiet=quiet, **options)
 
 
 @main.command()
@@ -447,7 +462,7 @@ def catalog(
     options["hdu"] = int(hdu) if hdu is not None and hdu.isdigit() else hdu
     options["extinction"] = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction)
     options["isochrones"] = None if isochrones is None else _isochrones(isochrones)
-    _write_catalog(_load(model), model, survey, output, refit_values=refit_values, quiet=quiet, **options)
+    _write_catalog(model, survey, output, refit_values=refit_values, quiet=quiet, **options)
 
 
 def _isochrones(path):

@@ -1,5 +1,6 @@
 """The command line, as a user meets it."""
 
+import hashlib
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from skdistmass.bits import QualityBit
 from skdistmass.cli import main
 from skdistmass.datasets import make_survey, read_survey
 from skdistmass.extinction import ExtinctionChoice
+from skdistmass.pretrained import pretrained_path
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,8 @@ def test_shipped_model_makes_the_catalogue_by_default(folder):
     assert result.exit_code == 0, result.output
     catalog, stars = Table.read(folder / "shipped.fits"), read_survey(folder / "stars.fits")
     assert catalog.meta["MODEL"] == "kepler-giants"
+    digest = hashlib.sha256(pretrained_path("kepler-giants").read_bytes()).hexdigest()
+    assert catalog.meta["MODELSHA"] == digest
     np.testing.assert_array_equal(np.ma.filled(catalog["TEFF"], np.nan), stars["TEFF"])
     assert np.isfinite(catalog["DISTANCE"]).sum() > 2000
 

@@ -15,7 +15,7 @@ from skdistmass.catalog.fits_writer import BLOCK, primary_header, record_type, t
 from skdistmass.catalog.parallax import check_zero_point
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
 from skdistmass.catalog.rows import BIT_COLUMNS, catalog_columns
-from skdistmass.catalog.survey_input import SurveyChunks
+from skdistmass.catalog.survey_input import InputFile, SurveyChunks
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
 
@@ -75,6 +75,7 @@ def build_catalog(
     isochrones=None,
     hdu=None,
     model_name=None,
+    model_file=None,
     command="",
     n_jobs=1,
 ):
@@ -114,6 +115,8 @@ def build_catalog(
         FITS extension of the survey.
     model_name : str, optional
         Name of the model in the header; by default that of its file or its class.
+    model_file : path-like, optional
+        File that `model` was loaded from, whose checksum goes into the header.
     command : str, default=""
         Command line, for the header. A resumed catalogue keeps that it was begun with.
     n_jobs : int, default=1
@@ -155,7 +158,7 @@ def build_catalog(
     form = _format_of(output_path)
     part = PartFile(output_path)
     journal = _journal_to_resume(part, output_path, resume, overwrite)
-    model, model_cards = _load(model, model_name)
+    model, model_cards = _load(model, model_name, model_file)
     survey = SurveyChunks(survey_path, hdu)
     if journal is not None:
         _require_same_input(journal, survey)
@@ -232,21 +235,20 @@ def _journal_to_resume(part, output_path, resume, overwrite):
     return None
 
 
-def _load(model, name):
+def _load(model, name, file):
     """Return the model and the header cards that tell which it is."""
-    cards = []
     if isinstance(model, str | os.PathLike):
-        from skdistmass.catalog.survey_input import InputFile
         from skdistmass.model_files import load_model
 
-        path, model = Path(model), load_model(model)
-        cards.append(("MODELSHA", InputFile.of(path).sha256, "SHA-256 of the model file"))
-        name = name or path.name
+        file = Path(model)
+        name, model = name or file.name, load_model(file)
     if not hasattr(model, "predict"):
         raise InputError(
             f"the model is {type(model).__name__}, which has no method predict; give a fitted DistMassModel."
         )
-    cards.insert(0, ("MODEL", name or type(model).__name__, "model that predicted"))
+    cards = [("MODEL", name or type(model).__name__, "model that predicted")]
+    if file is not None:
+        cards.append(("MODELSHA", InputFile.of(file).sha256, "SHA-256 of the model file"))
     version = (getattr(model, "metadata_", None) or {}).get("skdistmass_version")
     version = version or (getattr(model, "card", None) or {}).get("versions", {}).get("trained_with")
     if version:
