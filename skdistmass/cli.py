@@ -1,99 +1,28 @@
 """The command line: train a model, predict a catalogue, look at a model, see a demonstration."""
 
-import sys
-import warnings
-from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from skdistmass._cli_support import (
+    OneLineErrors,
+    check_output,
+    command_line,
+    count_methods,
+    load_any_model,
+    load_isochrones,
+    number_or_text,
+    parse_mass_scales,
+    parse_threshold,
+    training_progress,
+    training_report,
+    write_catalog,
+)
 from skdistmass._version import __version__
-from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
 
 _TABLES = "FITS, VOTable, Parquet, CSV or ECSV"
-
-
-class _Commands(click.Group):
-    """A group whose commands end in one line, not in a traceback, when something expected goes wrong."""
-
-    def invoke(self, context):
-        try:
-            with _warnings_in_one_line():
-                return super().invoke(context)
-        except DistMassError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
-        except MemoryError as error:
-            raise click.ClickException("out of memory.") from error
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted.", err=True)
-            sys.exit(130)
-
-
-@contextmanager
-def _warnings_in_one_line():
-    def show(message, category, filename, lineno, file=None, line=None):
-        click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("once")
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.showwarning = show
-        yield
-
-
-@contextmanager
-def _training_progress(quiet):
-    """Give a callback for `DistMassModel.fit` that moves a progress bar."""
-    from tqdm import tqdm
-
-    with tqdm(unit="network", disable=quiet or None, file=sys.stderr, leave=False) as bar:
-
-        def report(name, n_parts):
-            if name is None:
-                bar.total = n_parts
-                bar.set_description("training")
-            else:
-                bar.set_description(f"trained {name}")
-                bar.update()
-            bar.refresh()
-
-        yield report
-
-
-def _check_output(path, overwrite):
-    """Refuse an output that can't be written before the long work starts."""
-    if path.exists() and not overwrite:
-        raise DistMassError(f"{path} exists; give another name, or --overwrite to replace it.")
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise DistMassError(f"{path} can't be written: {'it is a folder' if path.is_dir() else 'no such folder'}.")
-
-
-def _model_path(model):
-    """Path of a trained model: a file, or one that comes with the package, by name."""
-    if Path(model).exists():
-        return Path(model)
-    from skdistmass.pretrained import list_pretrained, pretrained_path
-
-    if model in list_pretrained():
-        return pretrained_path(model)
-    known = ", ".join(list_pretrained())
-    raise DistMassError(f"{model} is neither a file nor a model that comes with skdistmass ({known}).")
-
-
-def _load(model):
-    """Load a trained model."""
-    path = _model_path(model)
-    if path.suffix == ".onnx":
-        from skdistmass.deploy import load
-
-        return load(path)
-    from skdistmass.model_files import load_model
-
-    return load_model(path)
-
 
 _output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
@@ -115,7 +44,7 @@ _negative_extinction = click.option(
 _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
 def main():
     """Distances, masses and ages of stars from spectroscopic labels.
@@ -145,7 +74,7 @@ def demo(out, n_stars, seed, quiet):
     from skdistmass.demo import run_demo, summarize, write_demo
 
     click.echo(f"A mock survey of {n_stars} spectra; one half trains, the other is predicted.")
-    with _training_progress(quiet) as progress:
+    with training_progress(quiet) as progress:
         model, survey, catalog = run_demo(n_stars, seed, progress)
     for line in summarize(model, survey, catalog):
         click.echo(f"  - {line}")
@@ -218,14 +147,14 @@ def train(
     from skdistmass.model import DistMassModel
     from skdistmass.training_sets import TrainingCuts
 
-    _check_output(output, overwrite)
+    check_output(output, overwrite)
     stars = stack_surveys([read_survey(table) for table in tables])
     # Chosen as 'skdistmass catalog' chooses it: a model belongs to the extinctions it was trained with.
     stars = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction).apply(stars)
     new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
     binary_filter = None
     if binary_threshold != "none":
-        binary_filter = BinaryResidualFilter(threshold=_threshold(binary_threshold))
+        binary_filter = BinaryResidualFilter(threshold=parse_threshold(binary_threshold))
     cuts = TrainingCuts(
         max_parallax_error, max_extinction, max_mass_error, mass_range, assumed_extinction=assume_extinction
     )
@@ -233,150 +162,19 @@ def train(
     model = DistMassModel(
         new[0](binary_filter=binary_filter, **ensemble),
         new[1](**ensemble),
-        mass_scales=_mass_scales(masses) if masses else "auto",
+        mass_scales=parse_mass_scales(masses) if masses else "auto",
         cuts=cuts,
         n_jobs=jobs,
         random_state=seed,
     )
-    with _training_progress(quiet) as progress:
+    with training_progress(quiet) as progress:
         model.fit(stars, progress=progress)
     model.save(output)
     if not quiet:
         click.echo(f"{', '.join(map(str, tables))}: {len(stars)} rows")
-        click.echo(f"extinction by {_methods(stars['A_K_SRC'])}")
+        click.echo(f"extinction by {count_methods(stars['A_K_SRC'])}")
         click.echo(training_report(model))
         click.echo(f"wrote {output}")
-
-
-def _methods(column):
-    """Count the methods of extinction, most frequent first."""
-    counts = Counter(str(method) or "nothing" for method in column)
-    return ", ".join(f"{method} {count}" for method, count in counts.most_common())
-
-
-def _threshold(text):
-    if text == "valley":
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not 0.0 < number < 1.0:
-        raise click.BadParameter(
-            f"{text!r} is neither a number between 0 and 1 nor 'valley' nor 'none'.", param_hint="--binary-threshold"
-        )
-    return number
-
-
-def _mass_scales(masses):
-    """Turn [NAME=]COLUMN into the names and columns of scales."""
-    scales = {}
-    for text in masses:
-        name, equals, column = text.partition("=")
-        column = column if equals else text
-        name = name if equals else column.upper().removeprefix("MASS").removeprefix("_")
-        if name in scales or not column:
-            raise click.BadParameter(f"--mass {text}: give each scale a name of its own and a column.")
-        scales[name] = column
-    return scales
-
-
-def training_report(model):
-    """Say what the cuts removed and what accuracy was reached, as lines of text.
-
-    Parameters
-    ----------
-    model : DistMassModel
-        Trained.
-
-    Returns
-    -------
-    text : str
-    """
-    lines = []
-    for name, removed in model.removed_.items():
-        gone = ", ".join(f"{cut} {count}" for cut, count in removed.items() if count) or "none"
-        lines.append(f"{name}: removed by cuts: {gone}")
-        if name == "ABS_MAG" and model.abs_mag_.n_binaries_:
-            lines.append(f"{name}: left out as likely binaries: {model.abs_mag_.n_binaries_}")
-    lines.append("")
-    lines.append(f"{'network':<20} {'stars':>8} {'scatter':>9} {'bias':>8}   out-of-fold error of")
-    for name, found in model.accuracy_.items():
-        quantity = "distance" if name.startswith("ABS_MAG") else "mass"
-        scatter, bias = (f"{found[key]:.2%}" if key in found else "-" for key in ("scatter", "bias"))
-        lines.append(f"{name:<20} {found['n_stars']:>8} {scatter:>9} {bias:>8}   {quantity}, fractional")
-    return "\n".join(lines)
-
-
-class _Refitted:
-    """A model that gives the stars it was trained on the values of the final networks."""
-
-    def __init__(self, model):
-        self.metadata_ = model.metadata_
-        self._model = model
-
-    def predict(self, table):
-        return self._model.predict(table, out_of_fold=False)
-
-
-def _write_catalog(name, table, output, *, refit_values=False, quiet=False, **options):
-    from skdistmass.catalog import build_catalog
-
-    model = _load(name)
-
-    if refit_values:
-        if not hasattr(model, "metadata_"):
-            raise DistMassError(
-                f"{name} holds the final networks only; --refit-values is for files of 'skdistmass train'."
-            )
-        model = _Refitted(model)
-    try:
-        with _rows_progress(quiet) as progress:
-            report = build_catalog(
-                model,
-                table,
-                output,
-                model_name=name,
-                model_file=_model_path(name),
-                command=_command_line(),
-                progress=progress,
-                **options,
-            )
-    except KeyboardInterrupt:
-        part = output.with_name(output.name + ".part")
-        if not part.exists():
-            raise
-        click.echo(f"\nInterrupted. {part} is kept; the same command with --resume goes on with it.", err=True)
-        sys.exit(130)
-    if not quiet:
-        repeated = f", {report.n_repeated} of them further spectra of a star" if report.n_repeated else ""
-        click.echo(f"{report.n_rows} rows{repeated}")
-        if report.n_duplicates:
-            click.echo(f"{report.n_duplicates} rows repeat a spectrum: their APSTAR_ID is that of an earlier row")
-        for column, counts in report.bits.items():
-            named = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-            click.echo(f"{column}: {named or 'no bit set'}")
-        click.echo(f"wrote {output}")
-
-
-def _command_line():
-    import shlex
-
-    return " ".join(["skdistmass", *map(shlex.quote, sys.argv[1:])])
-
-
-@contextmanager
-def _rows_progress(quiet):
-    """Give a callback for `build_catalog` that moves a progress bar."""
-    from tqdm import tqdm
-
-    with tqdm(unit="star", unit_scale=True, disable=quiet or None, file=sys.stderr, leave=False) as bar:
-
-        def report(done, n_rows):
-            bar.total = n_rows
-            bar.update(done - bar.n)
-
-        yield report
 
 
 _refit_values = click.option(
@@ -402,9 +200,9 @@ def predict(model, table, output, resume, refit_values, overwrite, quiet):
     it. TABLE holds the labels, and for distances K and A_K. The output is a catalogue with the columns of Table 2 of
     the paper; its kind (.fits, .vot, .parquet) goes by its name. 'skdistmass catalog' does the same with more choices.
     """
-    _check_output(output, overwrite or resume)
+    check_output(output, overwrite or resume)
     options = {"resume": resume, "overwrite": overwrite}
-    _write_catalog(model, table, output, refit_values=refit_values, quiet=quiet, **options)
+    write_catalog(model, table, output, refit_values=refit_values, quiet=quiet, **options)
 
 
 @main.command()
@@ -456,31 +254,13 @@ def catalog(
     """
     from skdistmass.extinction import ExtinctionChoice
 
-    _check_output(output, overwrite or resume)
+    check_output(output, overwrite or resume)
     options = {"resume": resume, "overwrite": overwrite, "chunk_rows": chunk_rows, "n_jobs": jobs}
-    options["parallax_zero_point"] = _number_or_text(parallax_zero_point)
+    options["parallax_zero_point"] = number_or_text(parallax_zero_point)
     options["hdu"] = int(hdu) if hdu is not None and hdu.isdigit() else hdu
     options["extinction"] = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction)
-    options["isochrones"] = None if isochrones is None else _isochrones(isochrones)
-    _write_catalog(model, survey, output, refit_values=refit_values, quiet=quiet, **options)
-
-
-def _isochrones(path):
-    """Prepare the models of a file for distances."""
-    from skdistmass.isochrones import IsochroneDistanceRegressor, read_isochrone_table
-
-    if not path.exists():
-        raise DistMassError(f"there is no file {path}.")
-    if path.suffix == ".npz":
-        return IsochroneDistanceRegressor.load(path)
-    return IsochroneDistanceRegressor().fit(read_isochrone_table(path))
-
-
-def _number_or_text(text):
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    options["isochrones"] = None if isochrones is None else load_isochrones(isochrones)
+    write_catalog(model, survey, output, refit_values=refit_values, quiet=quiet, **options)
 
 
 @main.command()
@@ -504,13 +284,13 @@ def validate(catalog, output, reference, model, distances, ages, overwrite, quie
     from skdistmass.datasets import read_survey
     from skdistmass.validation import write_report
 
-    _check_output(output, overwrite)
+    check_output(output, overwrite)
     validation = write_report(
         catalog,
         None if reference is None else read_survey(reference),
         output,
-        model=None if model is None else _load(model),
-        command=_command_line(),
+        model=None if model is None else load_any_model(model),
+        command=command_line(),
         distance_columns=distances,
         age_columns=ages,
     )
@@ -528,7 +308,7 @@ def info(model):
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
     it.
     """
-    trained = _load(model)
+    trained = load_any_model(model)
     if hasattr(trained, "describe"):
         click.echo(trained.describe())
         return
