@@ -3,13 +3,22 @@
     python benchmarks/onnx_speed.py [--stars 733901] [--threads 2] [--model MODEL.skops]
 
 Trains a model with the default networks and the seven mass scales of a mock survey, unless given one, and predicts for
-other mock stars. The networks alone are a graph of the mass networks, fused; "whole graph" is all outputs. The stars
-pass in pieces of 8,192, as in the predictor. The last lines are the largest differences from `DistMassModel.predict`.
+other mock stars. The networks alone are a graph of the mass networks, fused into one block; "whole graph" is all
+outputs. The stars pass in pieces of 4,096, as many at a time as there are threads, which is what the predictor does;
+its line counts reading the table, too. For comparison the graphs also run piece by piece with onnxruntime's own
+threads. The shortest of a few times counts, and the load of the machine is printed, because others may use it.
+
+The last lines are the largest differences from `DistMassModel.predict`.
 """
 
 import argparse
+import os
+import tempfile
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -18,24 +27,25 @@ from onnx import helper, numpy_helper
 
 from skdistmass import DistMassModel, load_model
 from skdistmass.datasets import make_survey
+from skdistmass.deploy import export_model, load
 from skdistmass.deploy._builder import GraphBuilder, onnx_type
 from skdistmass.deploy._networks import FusedNetworks, Network
 from skdistmass.deploy.graph import IR_VERSION, OPSET, graph_inputs, model_graph
 from skdistmass.labels import LABEL_NAMES
 
-PIECE = 8192
+PIECE = 4096
+FUSED, WHOLE, OWN_THREADS = "mass networks, fused", "whole graph", " (onnxruntime's threads)"
 SURVEY_NAMES = {"MAG": "K", "EXTINCTION": "A_K"}
 
 
-def masses_alone(model, dtype, fused):
-    """Graph of the mass networks: scaled labels with a row of ones in, masses out; one block, or one subgraph each."""
+def networks_alone(networks, dtype, fused=True):
+    """Graph of some networks: scaled labels with a row of ones in, masses out; one block, or one subgraph each."""
     nodes, constants, count = [], [], iter(range(10**9))
     builder = GraphBuilder(
         lambda kind, inputs, outputs, attributes: nodes.append(helper.make_node(kind, inputs, outputs, **attributes)),
         lambda name, values: constants.append(numpy_helper.from_array(values, name)),
         lambda hint: f"{hint}{next(count)}",
     )
-    networks = [Network.from_pipeline(network.pipeline_) for network in model.masses_.values()]
     groups = [networks] if fused else [[network] for network in networks]
     first = networks[0]
     found = [FusedNetworks(builder, group, "X", first.mean, first.scale, dtype).outputs() for group in groups]
@@ -51,30 +61,45 @@ def masses_alone(model, dtype, fused):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
 
-def session_of(proto, threads):
+def small_networks():
+    """Seven networks of eight neurons each, as in the paper, side by side a 5 -> 56 -> 7 block."""
+    rng = np.random.default_rng(0)
+    n = len(LABEL_NAMES)
+    return [
+        Network(
+            np.zeros(n), np.ones(n), [rng.normal(size=(n, 8)), rng.normal(size=(8, 1))], [np.zeros(8), [0.0]], "tanh"
+        )
+        for _ in range(7)
+    ]
+
+
+def session_of(proto, threads=1):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def best_time(function, repeats=3):
-    """Shortest of a few wall times, in seconds."""
-    times = []
+def best_times(functions, repeats):
+    """Shortest of a few wall times of each function, in ms; they take turns, so that all see the same machine."""
+    times = dict.fromkeys(functions, np.inf)
     for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        for title, function in functions.items():
+            start = time.perf_counter()
+            function()
+            times[title] = min(times[title], 1e3 * (time.perf_counter() - start))
+    return times
 
 
-def run_in_pieces(session, feeds):
-    """All outputs of all stars, piece by piece."""
+def run_in_pieces(session, feeds, threads=1):
+    """All outputs of all stars, piece by piece, `threads` of them at a time; a list of the pieces' outputs."""
     n_stars = next(iter(feeds.values())).shape[-1]
-    parts = [
-        session.run(None, {name: np.ascontiguousarray(values[..., i : i + PIECE]) for name, values in feeds.items()})
-        for i in range(0, n_stars, PIECE)
-    ]
-    return [np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)]
+
+    def run(start):
+        rows = slice(start, start + PIECE)
+        return session.run(None, {name: np.ascontiguousarray(values[..., rows]) for name, values in feeds.items()})
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, range(0, n_stars, PIECE)))
 
 
 def inputs_of(stars, dtype):
@@ -86,8 +111,9 @@ def print_parity(model, stars):
     print(f"\nlargest differences from Python over {len(stars):,} mock stars:")
     for dtype in ("float64", "float32"):
         inputs = inputs_of(stars, dtype)
-        session = session_of(model_graph(model, dtype=dtype), 1)
-        found = dict(zip((o.name for o in session.get_outputs()), run_in_pieces(session, inputs), strict=True))
+        session = session_of(model_graph(model, dtype=dtype))
+        outputs = map(np.concatenate, zip(*run_in_pieces(session, inputs), strict=True))
+        found = dict(zip((o.name for o in session.get_outputs()), outputs, strict=True))
         table = Table({SURVEY_NAMES.get(n, n): np.asarray(v, dtype=np.float64) for n, v in inputs.items()})
         catalog = model.predict(table, out_of_fold=False)
         worst, flags, missing = {}, 0, 0
@@ -106,11 +132,58 @@ def print_parity(model, stars):
         print(f"  {dtype}: relative {worst[name]:.1e} ({name}); flags that differ {flags}; NaN that differ {missing}")
 
 
+def graph_times(model, stars, pick, dtype, threads, repeats):
+    """Wall times of everything that runs in one type, in ms."""
+    labels = np.column_stack([inputs_of(stars, np.float64)[name] for name in LABEL_NAMES])[pick]
+    complete = np.where(np.isfinite(labels) & (labels > -999), labels, np.nanmedian(labels, axis=0))
+    pipelines = [network.pipeline_ for network in model.masses_.values()]
+    networks = [Network.from_pipeline(pipeline) for pipeline in pipelines]
+    X = np.vstack([np.ones(len(complete)), pipelines[0]["scaler"].transform(complete).T]).astype(dtype)
+    table = {name: column[pick] for name, column in inputs_of(stars, dtype).items()}
+    graphs = {
+        "5 -> 56 -> 7 block": (networks_alone(small_networks(), dtype), {"X": X}),
+        "mass networks, one by one": (networks_alone(networks, dtype, fused=False), {"X": X}),
+        FUSED: (networks_alone(networks, dtype), {"X": X}),
+        WHOLE: (model_graph(model, dtype=dtype), table),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        export_model(model, Path(folder) / "model.onnx", dtype=dtype)
+        predictor = load(Path(folder) / "model.onnx", threads=threads)
+    functions = {"predictor, table to catalogue": partial(predictor.predict, table)}
+    for title, (proto, feeds) in graphs.items():
+        functions[title] = partial(run_in_pieces, session_of(proto), feeds, threads)
+        if title in (FUSED, WHOLE):
+            functions[title + OWN_THREADS] = partial(run_in_pieces, session_of(proto, threads), feeds)
+    masses, catalog = np.empty((len(networks), len(pick)), dtype), predictor.predict(table)
+    # What any program must do: read what comes in, and write what goes out.
+    functions["memory: labels in, masses out"] = partial(np.copyto, masses, X[:1])
+    functions["memory: all columns out"] = lambda: [column.copy() for column in catalog.values()]
+    times = best_times(functions, repeats)
+    sklearn = {"scikit-learn, mass networks": lambda: [pipeline.predict(complete) for pipeline in pipelines]}
+    return times | (best_times(sklearn, 1) if dtype == "float64" else {})
+
+
+def print_times(times):
+    print(f"{'':44s}  float64    float32")
+    for title in times["float64"]:
+        found = [times[dtype].get(title) for dtype in ("float64", "float32")]
+        print(f"{title:44s}" + "".join("      -   " if t is None else f" {t:6.0f} ms " for t in found))
+    for title, above, below in (
+        ("whole graph / fused networks", WHOLE, FUSED),
+        ("the same with onnxruntime's threads", WHOLE + OWN_THREADS, FUSED + OWN_THREADS),
+        ("whole graph / 5 -> 56 -> 7 block", WHOLE, "5 -> 56 -> 7 block"),
+    ):
+        print(
+            f"{title:44s}" + "".join(f" {times[d][above] / times[d][below]:6.1f}    " for d in ("float64", "float32"))
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--stars", type=int, default=733_901)
     parser.add_argument("--parity-stars", type=int, default=100_000)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--model", help="a saved DistMassModel")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -118,37 +191,14 @@ def main():
     stars = make_survey(arguments.parity_stars, random_state=1)
     network = next(iter(model.masses_.values()))
     print(f"{len(model.masses_)} mass networks of {network.pipeline_['network'].hidden_layer_sizes}, ", end="")
-    print(f"{network.activation}; {arguments.stars:,} stars; {arguments.threads} threads\n")
+    print(f"{network.activation}; {arguments.stars:,} stars; {arguments.threads} threads")
+    print(f"load of the machine {os.getloadavg()[0]:.1f} before", end="", flush=True)
     pick = np.resize(np.arange(len(stars)), arguments.stars)
-    labels = np.column_stack([inputs_of(stars, np.float64)[name] for name in LABEL_NAMES])[pick]
-    complete = np.where(np.isfinite(labels) & (labels > -999), labels, np.nanmedian(labels, axis=0))
-    scaler = network.pipeline_["scaler"]
-    scaled = np.vstack([np.ones(len(complete)), scaler.transform(complete).T])
-    print("                                      float64    float32")
-    rows = {}
-    for dtype in ("float64", "float32"):
-        X = scaled.astype(dtype)
-        whole = {name: column[pick] for name, column in inputs_of(stars, dtype).items()}
-        for title, proto, feeds in (
-            ("mass networks, one by one", masses_alone(model, dtype, False), {"X": X}),
-            ("mass networks, fused", masses_alone(model, dtype, True), {"X": X}),
-            ("whole graph", model_graph(model, dtype=dtype), whole),
-        ):
-            session = session_of(proto, arguments.threads)
-            rows.setdefault(title, []).append(best_time(lambda s=session, f=feeds: run_in_pieces(s, f)))
-        # What any program must do: read the labels, write the masses.
-        out = np.empty((len(model.masses_), X.shape[1]), dtype)
-        rows.setdefault("memory: labels in, masses out", []).append(
-            best_time(lambda x=X, o=out: np.copyto(o, x[:1]), 5)
-        )
-        rows.setdefault("scikit-learn, mass networks", []).append(
-            best_time(lambda c=complete: [n.pipeline_.predict(c) for n in model.masses_.values()], 1)
-        )
-    for title in ("memory: labels in, masses out", "mass networks, fused", "mass networks, one by one", "whole graph"):
-        print(f"{title:34s} {1e3 * rows[title][0]:7.0f} ms {1e3 * rows[title][1]:7.0f} ms")
-    print(f"{'scikit-learn, mass networks':34s} {1e3 * rows['scikit-learn, mass networks'][0]:7.0f} ms")
-    ratios = [w / f for w, f in zip(rows["whole graph"], rows["mass networks, fused"], strict=True)]
-    print(f"{'whole graph / fused networks':34s} {ratios[0]:7.1f}    {ratios[1]:7.1f}")
+    times = {
+        d: graph_times(model, stars, pick, d, arguments.threads, arguments.repeats) for d in ("float64", "float32")
+    }
+    print(f", {os.getloadavg()[0]:.1f} after\n")
+    print_times(times)
     print_parity(model, stars)
 
 

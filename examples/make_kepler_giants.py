@@ -5,11 +5,12 @@ that `skdistmass.load_pretrained` reads. The same data, and the versions of the 
 the same bytes.
 
     python examples/make_kepler_giants.py                  # replaces the shipped files
-    python examples/make_kepler_giants.py --check          # makes them anew and compares
+    python examples/make_kepler_giants.py --check          # makes them anew, compares, and fails if they differ
 """
 
 import argparse
 import filecmp
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -85,9 +86,10 @@ def main():
             print(f"wrote {path.name}: {path.stat().st_size / 1024:.0f} kB")
         return
     with tempfile.TemporaryDirectory() as folder:
-        for path in write(model, folder):
-            same = filecmp.cmp(path, SHIPPED / path.name, shallow=False)
-            print(f"{path.name}: {'the same' if same else 'NOT the same'} as the shipped file")
+        different = [p.name for p in write(model, folder) if not filecmp.cmp(p, SHIPPED / p.name, shallow=False)]
+    if different:
+        sys.exit(f"not the same as the shipped files: {', '.join(different)}")
+    print("all the same as the shipped files")
 
 
 if __name__ == "__main__":

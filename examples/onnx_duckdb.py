@@ -1,6 +1,6 @@
 """Predict distances, masses and ages for a query of DuckDB, and go on in SQL with what comes out.
 
-    pip install duckdb pyarrow onnxruntime
+    pip install 'duckdb>=1.5' pyarrow onnxruntime
     python examples/onnx_duckdb.py MODEL.onnx STARS.csv
 
 DuckDB hands the columns of a query over as Arrow batches; each goes through onnxruntime, and what comes back is a

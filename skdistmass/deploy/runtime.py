@@ -16,7 +16,7 @@ from skdistmass.labels import LABEL_NAMES, LABELS, as_floats, find_column, is_ta
 
 __all__ = ["OnnxPredictor", "load"]
 
-_CHUNK = 8192  # rows at a time: what is between two operators stays in the processor's cache
+_CHUNK = 4096  # rows at a time: what is between two operators stays in the processor's cache
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,

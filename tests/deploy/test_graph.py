@@ -31,10 +31,10 @@ def run(predictor, inputs):
 
 @pytest.fixture(scope="module")
 def mock(training_stars):
-    """20,000 new stars and the training stars, with placeholders and missing values."""
+    """100,000 new stars and the training stars, with placeholders and missing values."""
     from astropy.table import vstack
 
-    return vstack([make_survey(20_000, random_state=1), training_stars], metadata_conflicts="silent")
+    return vstack([make_survey(100_000, random_state=1), training_stars], metadata_conflicts="silent")
 
 
 @pytest.mark.parametrize(("dtype", "input_errors"), VARIANTS)

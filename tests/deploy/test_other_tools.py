@@ -1,7 +1,6 @@
 """The shipped file gives the same numbers in other tools."""
 
 import csv
-import importlib.util
 import io
 import os
 import shutil
@@ -32,7 +31,8 @@ def stars(tmp_path_factory, plain_columns):
 
 
 def _run(*command, cwd=None):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd, check=False)
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -73,7 +73,7 @@ def node_folder(tmp_path_factory):
     if installed:
         (folder / "node_modules").symlink_to(installed, target_is_directory=True)
         return folder
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
     except subprocess.TimeoutExpired:
@@ -90,8 +90,7 @@ def test_node(stars, node_folder, name):
 
 
 def test_duckdb(stars):
-    if importlib.util.find_spec("duckdb") is None:
-        pytest.skip("duckdb is not installed")
+    pytest.importorskip("duckdb", reason="duckdb is not installed")
     text = _run(sys.executable, EXAMPLES / "onnx_duckdb.py", pretrained_path("kepler-giants"), stars[0])
     found = load_pretrained().predict(stars[1])
     inside = (found["DISTANCE_SPACE"] == 0) & np.isfinite(found["DISTANCE"])

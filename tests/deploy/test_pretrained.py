@@ -7,7 +7,8 @@ import onnx
 import pytest
 
 from skdistmass.deploy import load
-from skdistmass.exceptions import InputError
+from skdistmass.deploy.runtime import _check_file
+from skdistmass.exceptions import FileFormatError, InputError
 from skdistmass.pretrained import list_pretrained, load_pretrained, pretrained_path
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,6 +28,31 @@ def test_golden_predictions(folder):
 def test_shipped_file_is_the_golden_one():
     newest = max(path for path in GOLDEN.iterdir() if path.is_dir())
     assert pretrained_path("kepler-giants").read_bytes() == (newest / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("kepler-giants-errors", 1e-9), ("kepler-giants-float32", 1e-5)])
+def test_variants_agree_with_the_golden_predictions(name, tolerance):
+    newest = max(path for path in GOLDEN.iterdir() if path.is_dir())
+    stars = np.genfromtxt(newest / "stars.csv", delimiter=",", names=True)
+    expected = np.genfromtxt(newest / "catalog.csv", delimiter=",", names=True)
+    found = load_pretrained(name).predict(stars)
+    # Without errors of labels there is no part of them either.
+    assert np.isnan(found.pop("ABS_MAG_LABEL_ERR", np.nan)).all()
+    assert list(found) == list(expected.dtype.names)
+    for column, values in found.items():
+        # A magnitude may pass through zero: there the scale is 1 mag.
+        floor = tolerance if column == "ABS_MAG" else 1e-12
+        np.testing.assert_allclose(values, expected[column], rtol=tolerance, atol=floor, err_msg=column)
+
+
+def test_files_are_whole_and_as_released():
+    """A file in which a single bit changed is refused, whatever its predictions would be."""
+    for name in list_pretrained():
+        content = bytearray(pretrained_path(name).read_bytes())
+        load(pretrained_path(name))
+        content[len(content) // 2] ^= 1
+        with pytest.raises(FileFormatError, match="altered"):
+            _check_file(bytes(content), name)
 
 
 def test_names():

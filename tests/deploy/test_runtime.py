@@ -88,7 +88,7 @@ def test_errors_are_read_by_the_survey_s_names(predictors):
     _assert_same(predictor.predict(STARS | errors), given)
 
 
-@pytest.mark.parametrize("n_stars", [0, 1, 8191, 8192, 8193, 20_000])
+@pytest.mark.parametrize("n_stars", [0, 1, 4095, 4096, 4097, 20_000])
 def test_chunks_leave_no_trace(predictor, n_stars):
     """Rows come out in order, whatever chunk they were in (to rounding: products of matrices depend on their size)."""
     table = {name: np.resize(column, n_stars) for name, column in STARS.items()}
