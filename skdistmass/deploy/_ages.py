@@ -66,6 +66,7 @@ class AgeGraph:
         self.relation = ages.used_relation()
         self.mass_loss, self.to_edge = ages.mass_loss, ages.out_of_bounds == "edge"
         (self.low, self.high), (feh_low, feh_high) = ages.used_bounds()
+        self._keep_metallicities(feh_low, feh_high)
         feh_low, feh_high = self._const(feh_low), self._const(feh_high)
         self.feh_present = feh_present
         self.feh_low, self.feh_high = b.op("Less", feh, feh_low), b.op("Greater", feh, feh_high)
@@ -80,9 +81,17 @@ class AgeGraph:
     def _const(self, values):
         return self.b.const(values, self.dtype)
 
+    def _keep_metallicities(self, low, high):
+        """Keep the part of the relation that lies within bounds of [Fe/H]."""
+        knots = self.relation.feh_knots
+        first, last = np.searchsorted(knots, low, side="right") - 1, np.searchsorted(knots, high, side="left")
+        self.feh_knots = knots[first : last + 1]
+        self.coefficients = self.relation.coefficients[:, first:last]
+        self.log_mass_ends = self.relation._log_mass_ends[:, first : last + 1]
+
     def _weigh_metallicities(self, feh):
         """Weights of the knots in [Fe/H]: linear ones, and those of values and slopes in Hermite's cubics."""
-        b, knots = self.b, self.relation.feh_knots
+        b, knots = self.b, self.feh_knots
         per_gap = 1.0 / np.diff(knots)
         offset = b.op("Sub", b.reshape(feh, [1, -1]), self._const(knots[:, None]))
         rising = b.op("Mul", offset, self._const(np.append(0.0, per_gap)[:, None]))
@@ -97,7 +106,7 @@ class AgeGraph:
         """Lowest and highest initial mass: constants, or vectors where the relation's ends move with [Fe/H]."""
         b = self.b
         for name, pick, log_ends, end in zip(
-            ("low", "high"), ("Max", "Min"), self.relation._log_mass_ends, self.relation.mass_range, strict=True
+            ("low", "high"), ("Max", "Min"), self.log_mass_ends, self.relation.mass_range, strict=True
         ):
             bound = self._const(getattr(self, name))
             if not np.all(log_ends == np.log10(end)):
@@ -108,7 +117,7 @@ class AgeGraph:
 
     def _find_trend(self):
         """The straight line in ln mass that is taken out of the ages, so that single precision keeps differences."""
-        values = self.relation.coefficients[:, :, 0, 0].mean(axis=1)
+        values = self.coefficients[:, :, 0, 0].mean(axis=1)
         self.slope, self.start = np.polyfit(self.relation.log_mass_knots[:-1] * _LN_10, values, 1)
 
     def initial(self, mass):
@@ -181,8 +190,8 @@ class AgeGraph:
 
     def cubic_tables(self):
         """For each power of the place in an interval of mass: its coefficient by interval, for `weights`."""
-        coefficients = self.relation.coefficients.transpose(2, 3, 0, 1)  # power in mass, in [Fe/H], patch
-        knots, gaps = self.mass_knots(), np.diff(self.relation.feh_knots)
+        coefficients = self.coefficients.transpose(2, 3, 0, 1)  # power in mass, in [Fe/H], patch
+        knots, gaps = self.mass_knots(), np.diff(self.feh_knots)
         at_end, slope_at_end = coefficients.sum(axis=1), np.tensordot(np.arange(4), coefficients, (0, 1))
         values = np.concatenate([coefficients[:, 0], at_end[:, :, -1:]], axis=2)
         slopes = np.concatenate([coefficients[:, 1] / gaps, slope_at_end[:, :, -1:] / gaps[-1]], axis=2)
