@@ -10,6 +10,9 @@ from skdistmass.training_sets import optional_floats, optional_text
 from skdistmass.uncertainty import normal_coverage, robust_scatter
 
 _ONE_SIGMA = normal_coverage(1.0)
+#: What stands for a missing label in the keys of training stars, and what each label counts by.
+MISSING_IN_KEY = -1234.5
+KEY_FACTORS = np.random.RandomState(0).standard_normal(len(LABEL_NAMES))
 
 
 def predict_part(network, labels, label_errors, oof):
@@ -67,11 +70,10 @@ def star_groups(table):
 
 def label_keys(labels):
     """One number per row of labels by which it is known again; a missing label is one like any other."""
-    factors = np.random.RandomState(0).standard_normal(labels.shape[1])
     key = np.zeros(len(labels))
-    for column, factor in zip(labels.T, factors, strict=True):
+    for column, factor in zip(labels.T, KEY_FACTORS, strict=False):
         # Files hold labels in single precision.
-        key += factor * np.where(np.isfinite(column), column, -1234.5).astype(np.float32)
+        key += factor * np.where(np.isfinite(column), column, MISSING_IN_KEY).astype(np.float32)
     return key
 
 

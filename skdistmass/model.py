@@ -394,17 +394,14 @@ class DistMassModel(BaseEstimator):
             columns[mass_name] = mass
             columns[f"{mass_name}_LO"], columns[f"{mass_name}_HI"] = interval.T
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
-            inputs = np.column_stack([mass, labels[:, 2]])
-            age = np.where(giant, self.age_.transform(inputs)[:, 0], np.nan)
-            ages = np.where(giant[:, None], self.age_.age_interval(inputs, mass_interval=interval), np.nan)
-            columns[age_name] = age
-            columns[f"{age_name}_LO"], columns[f"{age_name}_HI"] = ages.T
+            mass_err = 0.5 * (interval[:, 1] - interval[:, 0])
+            age, ages, error, flag = self.age_.ages_of_predicted(mass, labels[:, 2], interval, mass_err)
+            columns[age_name] = np.where(giant, age, np.nan)
+            columns[f"{age_name}_LO"], columns[f"{age_name}_HI"] = np.where(giant, ages.T, np.nan)
             if number == 0:
-                mass_err = 0.5 * (interval[:, 1] - interval[:, 0])
                 columns["MASS_ERR"] = mass_err
-                columns["AGE_ERR"] = np.where(giant, self.age_.log_age_err(inputs, mass_err), np.nan)
-                flag = self.age_.flag(inputs).astype(np.int16)
-                columns["AGE_FLAG"] = flag | np.where(giant, 0, NOT_A_GIANT).astype(np.int16)
+                columns["AGE_ERR"] = np.where(giant, error, np.nan)
+                columns["AGE_FLAG"] = flag.astype(np.int16) | np.where(giant, 0, NOT_A_GIANT).astype(np.int16)
 
     def save(self, path):
         """Write the model to a file that can be read without executing code from it.

@@ -93,12 +93,8 @@ def test_columns_are_chosen_by_name_or_position():
     with pytest.warns(UserWarning, match="valid feature names"):
         np.testing.assert_allclose(chosen.transform(X)[:, 0], LOG_AGE)
     wide = np.column_stack([FEH, np.full(4, 4800.0), MASS])
-    np.testing.assert_allclose(
-        IsochroneAgeTransformer(mass_column=2, feh_column=0).fit_transform(wide)[:, 0], LOG_AGE
-    )
-    np.testing.assert_allclose(
-        IsochroneAgeTransformer(mass_column=1, feh_column=2).transform(table)[:, 0], LOG_AGE
-    )
+    np.testing.assert_allclose(IsochroneAgeTransformer(mass_column=2, feh_column=0).fit_transform(wide)[:, 0], LOG_AGE)
+    np.testing.assert_allclose(IsochroneAgeTransformer(mass_column=1, feh_column=2).transform(table)[:, 0], LOG_AGE)
     frame = table.to_pandas()
     np.testing.assert_allclose(chosen.fit_transform(frame)[:, 0], LOG_AGE)
 
@@ -259,9 +255,7 @@ def test_the_standard_error_is_that_of_simulated_masses():
     for mass, feh in ((1.3, -0.2), (2.0, 0.0), (4.0, 0.3)):
         drawn = rng.normal(mass, 0.05 * mass, 20000)
         simulated = ages.transform(np.column_stack([drawn, np.full_like(drawn, feh)])).std()
-        np.testing.assert_allclose(
-            ages.log_age_err([[mass, feh]], mass_err=0.05 * mass), simulated, rtol=0.05
-        )
+        np.testing.assert_allclose(ages.log_age_err([[mass, feh]], mass_err=0.05 * mass), simulated, rtol=0.05)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class AgeGraph:
         first, last = np.searchsorted(knots, low, side="right") - 1, np.searchsorted(knots, high, side="left")
         self.feh_knots = knots[first : last + 1]
         self.coefficients = self.relation.coefficients[:, first:last]
-        self.log_mass_ends = self.relation._log_mass_ends[:, first : last + 1]
+        self.log_mass_ends = self.relation.log_mass_ends[:, first : last + 1]
 
     def _weigh_metallicities(self, feh):
         """Weights of the knots in [Fe/H]: linear ones, and those of values and slopes in Hermite's cubics."""

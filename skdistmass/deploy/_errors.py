@@ -1,11 +1,6 @@
-"""The scatter of predictions about the truth, for all networks at once.
-
-Always in double precision: far from the training stars a scatter may be large, and an interval of mass has it in an
-exponent.
-"""
+"""The scatter of predictions about the truth, for all networks at once."""
 
 import numpy as np
-from numpy.polynomial import Polynomial
 
 from skdistmass.uncertainty import DEGREE, MOST_NOISE, NORMAL_TO_MAD, ConformalErrors, PaperErrors
 
@@ -13,50 +8,54 @@ __all__ = ["scatter_rows"]
 
 
 def _polynomial(errors, coef, center, scale, n_labels):
-    """Rewrite a polynomial of an error model's own scaled labels in the commonly scaled ones.
+    """What makes an error model's own scaled labels of the commonly scaled ones, and the polynomial of them.
 
-    Returns the constant, the lower triangle of the products, the coefficients of the powers of each label (from the
-    first up) and the limits of the labels.
+    Returns stretch, shift and limits of each label, the constant, the coefficients of the powers of each label (from
+    the first up) and the lower triangle of those of the products.
     """
     n = len(errors.center_)
-    own = np.vstack([np.zeros(n), coef[1 : 1 + DEGREE * n].reshape(DEGREE, n)])
+    moves = np.zeros((4, n_labels))
+    moves[:, :n] = [
+        scale[:n] / errors.scale_,
+        (center[:n] - errors.center_) / errors.scale_,
+        errors.lower_,
+        errors.upper_,
+    ]
+    powers, products = np.zeros((DEGREE, n_labels)), np.zeros((n_labels, n_labels))
+    powers[:, :n] = coef[1 : 1 + DEGREE * n].reshape(DEGREE, n)
     pairs = np.zeros((n, n))
     pairs[np.tril_indices(n, -1)] = coef[1 + DEGREE * n :]
-    # z = stretch u + shift
-    stretch, shift = scale[:n] / errors.scale_, (center[:n] - errors.center_) / errors.scale_
-    powers = np.zeros((DEGREE + 1, n_labels))
-    for i in range(n):
-        moved = Polynomial(own[:, i])(Polynomial([shift[i], stretch[i]])).coef
-        powers[: len(moved), i] = moved
-    constant = coef[0] + powers[0].sum() + shift @ pairs @ shift
-    powers[1, :n] += stretch * ((pairs + pairs.T) @ shift)
-    products, limits = np.zeros((n_labels, n_labels)), np.zeros((2, n_labels))
-    products[:n, :n] = pairs * np.outer(stretch, stretch)
-    limits[:, :n] = (np.stack([errors.lower_, errors.upper_]) - shift) / stretch
-    return constant, products, powers[1:], limits
+    products[:n, :n] = pairs
+    return moves, coef[0], powers, products
 
 
-def _polynomials(b, models, coefs, labels, center, scale):
+def _polynomials(b, models, coefs, labels, center, scale, dtype):
     """Values of one polynomial for each model, shape (n_models, N)."""
     n_labels = len(scale)
     forms = [_polynomial(m, c, center, scale, n_labels) for m, c in zip(models, coefs, strict=True)]
-    constant, products, powers, limits = (np.stack(part) for part in zip(*forms, strict=True))
-    u = b.clip(labels, limits[:, 0, :, None], limits[:, 1, :, None])
-    inner = b.op("Mul", powers[:, -1, :, None], u)
+    moves, constant, powers, products = (np.stack(part) for part in zip(*forms, strict=True))
+
+    def const(values):
+        return b.const(values, dtype)
+
+    stretch, shift, lower, upper = (const(moves[:, i, :, None]) for i in range(4))
+    # In a model's own scale terms are small, and single precision keeps their sum.
+    z = b.clip(b.op("Add", b.op("Mul", labels, stretch), shift), lower, upper)
+    inner = b.op("Mul", const(powers[:, -1, :, None]), z)
     for degree in range(DEGREE - 1, 1, -1):
-        inner = b.op("Mul", b.op("Add", inner, powers[:, degree - 1, :, None]), u)
-    inner = b.op("Add", inner, b.op("MatMul", products, u))
-    inner = b.op("Mul", u, b.op("Add", inner, powers[:, 0, :, None]))
-    total = b.op("MatMul", np.ones((len(models), 1, n_labels)), inner)
-    return b.op("Add", b.reshape(total, [len(models), -1]), constant[:, None])
+        inner = b.op("Mul", b.op("Add", inner, const(powers[:, degree - 1, :, None])), z)
+    inner = b.op("Add", inner, b.op("MatMul", const(products), z))
+    inner = b.op("Mul", z, b.op("Add", inner, const(powers[:, 0, :, None])))
+    total = b.op("MatMul", const(np.ones((len(models), 1, n_labels))), inner)
+    return b.op("Add", b.reshape(total, [len(models), -1]), const(constant[:, None]))
 
 
-def _conformal(b, models, labels, center, scale, noise):
+def _conformal(b, models, labels, center, scale, noise, dtype):
     """Scatter by `ConformalErrors`; with the variance by label errors where that is known."""
 
     def exponential(coefs, ranges):
-        lower, upper = np.stack(ranges).T[:, :, None]
-        return b.op("Exp", b.clip(_polynomials(b, models, coefs, labels, center, scale), lower, upper))
+        lower, upper = (b.const(limits, dtype) for limits in np.stack(ranges).T[:, :, None])
+        return b.op("Exp", b.clip(_polynomials(b, models, coefs, labels, center, scale, dtype), lower, upper))
 
     scatter = exponential([m.coef_ for m in models], [m.log_range_ for m in models])
     if noise is None:
@@ -91,7 +90,7 @@ def _paper(b, errors, labels, center, scale):
     return b.op("Mul", value, NORMAL_TO_MAD)
 
 
-def scatter_rows(b, models, labels, center, scale, noise=None):
+def scatter_rows(b, models, labels, center, scale, noise=None, dtype=np.float64):
     """Scatter of each network's predictions, on the scale where its errors add.
 
     Parameters
@@ -105,6 +104,8 @@ def scatter_rows(b, models, labels, center, scale, noise=None):
         What they were scaled with.
     noise : str, optional
         Variance by the stars' label errors, NaN where unknown, shape (n_networks, N).
+    dtype : numpy type, default=float64
+        Of the polynomials of `ConformalErrors`; with `noise`, which spans many magnitudes, double in any case.
 
     Returns
     -------
@@ -115,7 +116,12 @@ def scatter_rows(b, models, labels, center, scale, noise=None):
     conformal = [i for i, model in enumerate(models) if isinstance(model, ConformalErrors)]
     if conformal:
         chosen = noise if noise is None or len(conformal) == len(models) else b.rows(noise, conformal)
-        parts.append(_conformal(b, [models[i] for i in conformal], labels, center, scale, chosen))
+        chosen_models = [models[i] for i in conformal]
+        if noise is not None or np.dtype(dtype) == np.float64:
+            parts.append(_conformal(b, chosen_models, labels, center, scale, chosen, np.float64))
+        else:
+            found = _conformal(b, chosen_models, b.cast(labels, dtype), center, scale, None, dtype)
+            parts.append(b.cast(found, np.float64))
         order += conformal
     for i, model in enumerate(models):
         if isinstance(model, PaperErrors):

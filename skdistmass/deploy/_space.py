@@ -116,7 +116,7 @@ def training_bits(b, keys, bits, factors, labels):
     factors : ndarray of shape (n_labels,)
         What makes a key of labels.
     labels : str
-        Labels in their units, shape (n_labels, N), -1234.5 where missing.
+        Labels in their units, shape (n_labels, N), `MISSING_IN_KEY` where missing.
     """
     keys, kept = np.unique(keys, return_index=True)
     rounded = b.cast(b.cast(labels, np.float32), np.float64)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skdistmass._model_parts import KEY_FACTORS, MISSING_IN_KEY
 from skdistmass.columns import EXTRA_COLUMNS, TABLE_2, Bit, mass_columns
 from skdistmass.deploy._ages import SMALLEST_MASS, AgeGraph
 from skdistmass.deploy._builder import GraphBuilder, onnx_type
@@ -181,7 +182,7 @@ class _ModelGraph:
         self.has_five = b.all_of(self.has_three, *has[3:])
         present = self._columns_as_rows(has)
         self.labels = self._double(b.op("Where", present, given, self._const(self.center[:, None])))
-        self.key_labels = b.op("Where", present, given, self._const(-1234.5))
+        self.key_labels = b.op("Where", present, given, self._const(MISSING_IN_KEY))
         self.mag, self.extinction = (self._double(b.row(self._known(_PHOTOMETRY), number)) for number in (0, 1))
         self.scaled = b.op("Div", b.op("Sub", self.labels, self.center[:, None]), self.scale[:, None])
         one = b.op("Add", b.op("Mul", b.rows(self.scaled, [0]), 0.0), 1.0)
@@ -215,7 +216,7 @@ class _ModelGraph:
         values = fused.outputs()
         noise = self._label_noise(fused, self._double(values), len(parts)) if self.input_errors else None
         errors = [part.errors_ for part in parts]
-        scatter = scatter_rows(b, errors, self.scaled, self.center, self.scale, noise)
+        scatter = scatter_rows(b, errors, self.scaled, self.center, self.scale, noise, self.dtype)
         # Quantiles of the normalised residuals at the ends of the interval, shape (2, n_networks).
         quantiles = np.array([[_quantile(e, side) for e in errors] for side in (-0.5, 0.5)])
         self._pick_abs_mag(values, scatter, quantiles)
@@ -375,8 +376,7 @@ class _ModelGraph:
 
     def _mark_training(self):
         b, model = self.b, self.model
-        factors = np.random.RandomState(0).standard_normal(len(LABEL_NAMES))
-        bits = training_bits(b, model.training_keys_, model.training_bits_, factors, self.key_labels)
+        bits = training_bits(b, model.training_keys_, model.training_bits_, KEY_FACTORS, self.key_labels)
         outside = b.op("Not", b.op("Less", self.columns["MASS_SPACE"][0], b.const(OUTSIDE, np.int32)))
         self._set("BITMASK", b.op("Add", bits, b.code(outside, int(Bit.OUTSIDE_MASS_SPACE))), np.int32)
 

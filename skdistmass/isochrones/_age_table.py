@@ -30,8 +30,7 @@ def check_age_table(mass, feh, log_age):
     finite = np.isfinite(log_age)
     if np.any(finite) and (np.nanmin(log_age) <= 5.0 or np.nanmax(log_age) >= 12.0):
         raise InputError(
-            f"log_age goes from {np.nanmin(log_age):g} to {np.nanmax(log_age):g}; it must be log10 of "
-            "the age in years."
+            f"log_age goes from {np.nanmin(log_age):g} to {np.nanmax(log_age):g}; it must be log10 of the age in years."
         )
     for j, metallicity in enumerate(feh):
         at = np.flatnonzero(finite[:, j])

@@ -187,7 +187,5 @@ def rows_to_grid(rows, mass_step):
     narrowest = min(row[0][-1] - row[0][0] for row in usable.values())
     step = max(min(mass_step, narrowest / 4), 1e-4)
     log_mass = np.linspace(low, high, int(np.ceil((high - low) / step)) + 1)
-    log_age = np.column_stack(
-        [PchipInterpolator(*row, extrapolate=False)(log_mass) for row in usable.values()]
-    )
+    log_age = np.column_stack([PchipInterpolator(*row, extrapolate=False)(log_mass) for row in usable.values()])
     return 10.0**log_mass, np.array(list(usable)), log_age

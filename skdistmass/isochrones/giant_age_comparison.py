@@ -103,9 +103,7 @@ def plot_relations(*relations, feh=(-0.5, 0.0, 0.5), mass_range=None):
 
     _check_relations(relations)
     if len(relations) > len(_STYLES):
-        raise InputError(
-            f"{len(relations)} age relations are too many for one figure; draw {len(_STYLES)} or fewer."
-        )
+        raise InputError(f"{len(relations)} age relations are too many for one figure; draw {len(_STYLES)} or fewer.")
     feh = np.atleast_1d(feh)
     mass = np.geomspace(*(mass_range or relations[0].mass_range), 500)
     figure = Figure(figsize=(1.6 + 3.2 * len(feh), 7.5), layout="constrained")

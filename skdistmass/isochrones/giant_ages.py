@@ -64,6 +64,8 @@ class GiantAgeRelation:
     coefficients : ndarray of shape (n_mass - 1, n_feh - 1, 4, 4)
         The patches: ``coefficients[i, j, p, q]`` multiplies ``u**p * v**q``, where u and v go from 0 to 1
         between ``log_mass_knots[i]`` and ``[i + 1]``, ``feh_knots[j]`` and ``[j + 1]``.
+    log_mass_ends : ndarray of shape (2, n_feh)
+        log10 of the lowest and the highest mass with an age, at each knot in [Fe/H].
 
     Raises
     ------
@@ -117,7 +119,7 @@ class GiantAgeRelation:
             "log_age_knots": log_age,
             "log_mass_knots": log_mass,
             "coefficients": bicubic_coefficients(log_mass, feh, filled),
-            "_log_mass_ends": np.stack([log_mass[end] for end in ends]),
+            "log_mass_ends": np.stack([log_mass[end] for end in ends]),
         }
         for name, array in derived.items():
             array.flags.writeable = False
@@ -150,7 +152,7 @@ class GiantAgeRelation:
         feh = np.asarray(feh, dtype=np.float64)
         inside = (feh >= self.feh_knots[0]) & (feh <= self.feh_knots[-1])
         limits = []
-        for log_ends, mass in zip(self._log_mass_ends, self.mass_range, strict=True):
+        for log_ends, mass in zip(self.log_mass_ends, self.mass_range, strict=True):
             if np.all(log_ends == np.log10(mass)):
                 limit = mass
             else:

@@ -196,6 +196,19 @@ def test_parity_of_age_relations(model, tmp_path, plain_columns, assert_parity, 
     _check_variant(_changed(model, age_=ages), tmp_path, plain_columns, assert_parity, mock[:3000])
 
 
+@pytest.mark.parametrize("mass", [99.0, 999.99])
+def test_parity_where_a_mass_looks_like_a_placeholder(model, tmp_path, plain_columns, assert_parity, mock, mass):
+    """A predicted mass is a number whatever it is: too high for an age, and not missing."""
+    network = copy.deepcopy(model.masses_[""])
+    last = network.pipeline_["network"]
+    last.coefs_[-1][:], last.intercepts_[-1][:] = 0.0, mass
+    changed = _changed(model, masses_={"": network, "CAL": model.masses_["CAL"]})
+    _check_variant(changed, tmp_path, plain_columns, assert_parity, mock[:500])
+    catalog = changed.predict(mock[:500], out_of_fold=False)
+    giants = np.isfinite(catalog["MASS"]) & (catalog["AGE_FLAG"] < 32)
+    assert np.all(catalog["AGE_FLAG"][giants] & 2)
+
+
 def test_thresholds_far_apart(model, tmp_path, plain_columns, assert_parity, mock):
     space = copy.copy(model.mass_space_)
     space.thresholds_ = np.array([space.thresholds_[1] - 2000.0, space.thresholds_[1]])

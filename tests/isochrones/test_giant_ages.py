@@ -129,9 +129,7 @@ def test_documented_coefficients_give_the_age(default, stars):
     u = (x - knots_x[i]) / (knots_x[i + 1] - knots_x[i])
     v = (feh - knots_y[j]) / (knots_y[j + 1] - knots_y[j])
     powers = np.arange(4)
-    by_hand = np.einsum(
-        "npq,np,nq->n", default.coefficients[i, j], u[:, None] ** powers, v[:, None] ** powers
-    )
+    by_hand = np.einsum("npq,np,nq->n", default.coefficients[i, j], u[:, None] ** powers, v[:, None] ** powers)
     np.testing.assert_allclose(default.log_age(mass, feh), by_hand, rtol=1e-13)
 
 
@@ -264,9 +262,7 @@ def test_relations_are_immutable_values(default):
 
 
 def test_a_written_relation_reads_back_equal(tmp_path):
-    relation = GiantAgeRelation(
-        [1.0, 2.0, 1 / 0.3], [0.0, 0.5], GOOD[2], name="a: b", meta={"source": "x\n# y: z"}
-    )
+    relation = GiantAgeRelation([1.0, 2.0, 1 / 0.3], [0.0, 0.5], GOOD[2], name="a: b", meta={"source": "x\n# y: z"})
     relation.to_file(tmp_path / "relation.csv")
     again = GiantAgeRelation.from_file(tmp_path / "relation.csv")
     np.testing.assert_array_equal(again.log_age_knots, relation.log_age_knots)
@@ -353,9 +349,7 @@ def test_tracks_give_the_time_weighted_age():
         kind="track",
     )
     relation = GiantAgeRelation.from_tracks(table)
-    np.testing.assert_allclose(
-        relation.log_age([0.9, 2.0], 0.2), made_up_age(np.array([0.9, 2.0]), 0.2), atol=1e-3
-    )
+    np.testing.assert_allclose(relation.log_age([0.9, 2.0], 0.2), made_up_age(np.array([0.9, 2.0]), 0.2), atol=1e-3)
     np.testing.assert_allclose(relation.log_age(1.3, 0.0), made_up_age(1.3, 0.0), atol=4e-3)
 
 
@@ -374,18 +368,14 @@ def test_models_without_giants_or_too_few_are_refused():
 
 @pytest.fixture(scope="module")
 def parsec(real_data):
-    return GiantAgeRelation.from_isochrones(
-        read_parsec(real_data("isochrones/parsec_v12s.parquet")), name="PARSEC"
-    )
+    return GiantAgeRelation.from_isochrones(read_parsec(real_data("isochrones/parsec_v12s.parquet")), name="PARSEC")
 
 
 def test_parsec_agrees_with_the_default(parsec, default):
     mass, feh = np.meshgrid([1.1, 1.3, 2.5, 3.0, 4.0, 5.0], [-1.0, -0.5, 0.0, 0.25])
     np.testing.assert_allclose(parsec.log_age(mass, feh), default.log_age(mass, feh), atol=0.06)
     # At the helium flash, earlier in PARSEC, they part by up to 12 %.
-    np.testing.assert_allclose(
-        parsec.log_age([1.7, 1.9, 2.0], 0.0), default.log_age([1.7, 1.9, 2.0], 0.0), atol=0.05
-    )
+    np.testing.assert_allclose(parsec.log_age([1.7, 1.9, 2.0], 0.0), default.log_age([1.7, 1.9, 2.0], 0.0), atol=0.05)
     assert -3.75 < parsec.slope(1.0, 0.0) < -3.45
 
 
@@ -409,9 +399,7 @@ def test_comparison_tabulates_and_draws(default):
     row = table[1]
     assert (row["mass"], row["feh"]) == (2.0, 0.0)
     name = hurley.name
-    np.testing.assert_allclose(
-        row[f"log_age {name}"] - row[f"log_age {default.name}"], row[f"difference {name}"]
-    )
+    np.testing.assert_allclose(row[f"log_age {name}"] - row[f"log_age {default.name}"], row[f"difference {name}"])
     np.testing.assert_allclose(row[f"slope {name}"], hurley.slope(2.0, 0.0))
     figure = plot_relations(default, hurley, feh=[0.0, 0.3])
     assert len(figure.axes) == 6
