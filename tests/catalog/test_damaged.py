@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from skdistmass import cli
+from skdistmass import _cli_support, cli
 from skdistmass.catalog import build_catalog
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, DistMassError
@@ -115,7 +115,7 @@ absurd = st.one_of(
 def quick_model(stand_in):
     """The command's model replaced by one that takes no time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "_load", lambda name: stand_in)
+        patch.setattr(_cli_support, "load_any_model", lambda name: stand_in)
         yield
 
 
