@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines that run tests are shared: how long an example takes says nothing about the code.
+settings.register_profile("skdistmass", deadline=None)
+settings.load_profile("skdistmass")
 
 
 def _data_folder():

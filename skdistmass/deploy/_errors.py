@@ -62,7 +62,7 @@ def _conformal(b, models, labels, center, scale, noise, dtype):
         return scatter
     variance = b.op("Mul", scatter, scatter)
     limit = np.array([[min(m.spread_**2, np.finfo(np.float64).max)] for m in models])
-    known = b.op("Less", noise, np.inf)
+    known = b.op("Less", -1.0, noise)  # not NaN; what is too large for a square counts up to the spread
     added = b.op("Min", b.op("Where", known, noise, 0.0), limit)
     replaced = [m.noise_coef_ is not None for m in models]
     if any(replaced):

@@ -242,7 +242,8 @@ def log_ages(stars, name):
     """
     column = stars[name]
     unit = getattr(column, "unit", None)
-    if isinstance(unit, u.DexUnit) or unit == u.dex or (unit is None and name in age_columns(stars)):
+    # By name: the dex of a VOTable is a unit of its own to astropy.
+    if str(unit).startswith("dex") or (unit is None and name in age_columns(stars)):
         return floats(stars, name)
     values = floats(stars, name, "Gyr")
     return 9.0 + np.log10(np.where(values > 0, values, np.nan))

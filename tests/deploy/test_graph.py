@@ -86,6 +86,20 @@ def test_parity_on_any_numbers(model, predictors, assert_parity, dtype, input_er
     assert_parity(model, inputs, run(predictors(dtype, input_errors), inputs))
 
 
+@pytest.mark.parametrize("error", [1e155, 1e300])
+@pytest.mark.parametrize("label", ["TEFF", "LOGG", "M_H"])
+def test_label_errors_too_large_for_a_square(model, predictors, assert_parity, label, error):
+    """They count up to the spread of the training stars, with carbon and nitrogen and without."""
+    inputs = {name: np.full(2, _TYPICAL.get(name, np.nan)) for name in graph_inputs(True)}
+    inputs["C_FE"][1] = np.nan
+    inputs[f"{label}_ERR"][:] = error
+    found = run(predictors("float64", True), inputs)
+    assert_parity(model, inputs, found)
+    typical = run(predictors("float64", True), inputs | {f"{label}_ERR": np.full(2, np.nan)})
+    assert np.all(found["ABS_MAG_ERR"] > typical["ABS_MAG_ERR"])
+    assert np.all(np.isfinite(found["ABS_MAG_ERR"]))
+
+
 def test_placeholders_in_single_precision(model, predictors, assert_parity):
     """Placeholders are found when a file holds them in single precision, and their neighbours are not."""
     names = graph_inputs(False)

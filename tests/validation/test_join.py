@@ -96,6 +96,17 @@ def test_ages_in_gyr_and_in_log_years_agree():
     assert reference_age_columns(stars) == ["REF_AGE_A", "REF_AGE_B", "REF_AGE_C"]
 
 
+def test_log_ages_of_a_votable_are_log_ages(tmp_path):
+    """VOTable has no dex(yr); what astropy makes of its dex is no DexUnit."""
+    stars = Table({"AGE": [9.7]})
+    stars.write(tmp_path / "ages.vot", format="votable")
+    text = (tmp_path / "ages.vot").read_text()
+    (tmp_path / "ages.vot").write_text(text.replace('name="AGE"', 'name="AGE" unit="dex"'))
+    read = read_catalog(tmp_path / "ages.vot")
+    assert str(read["AGE"].unit) == "dex"
+    np.testing.assert_allclose(log_ages(read, "AGE"), 9.7)
+
+
 def test_mass_scales_find_their_reference():
     names = (
         "MASS_COR_MO",

@@ -123,6 +123,16 @@ def test_a_bare_catalogue_gets_a_report_that_says_what_is_missing(tmp_path):
     assert verdicts.count("not tested") == len(found.skipped)
 
 
+def test_errors_are_not_judged_where_those_of_the_reference_are_unknown(mock):
+    catalog, survey = mock(cn_feh_slope=0.0)
+    bare = catalog.copy()
+    bare["GAIAEDR3_DIST"] = np.asarray(survey["TRUE_DISTANCE"], float)
+    checks = {check.name: check for check in validate(bare).checks}
+    check = checks["Errors of DISTANCE: stars within 1 and 2 of them"]
+    assert check.verdict == "for information"
+    assert "; 0 of them with an error of the reference" in check.found
+
+
 def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path):
     catalog = Table({"DISTANCE": [1.0] * 9, "GAIAEDR3_DIST": [1.1] * 9, "LOGG": [1.5] * 9})
     with pytest.raises(DistMassError, match="can't be written"):
