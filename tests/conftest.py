@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Machines that run tests are shared: how long an example takes says nothing about the code.
-settings.register_profile("skdistmass", deadline=None)
+# Machines that run tests are shared: how long an example takes says nothing about the code. Where CI is set, the examples
+# are the same every time, so that a failure belongs to the change at hand; elsewhere every run looks at new ones.
+settings.register_profile("skdistmass", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("skdistmass")
 
 
