@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Machines that run tests are shared: how long an example takes says nothing about the code. Where CI is set, the examples
-# are the same every time, so that a failure belongs to the change at hand; elsewhere every run looks at new ones.
+# Machines that run tests are shared: how long an example takes says nothing about the code. Where CI is set, the
+# examples are the same every time, so that a failure belongs to the change at hand; elsewhere each run has new ones.
 settings.register_profile("skdistmass", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("skdistmass")
 
