@@ -24,10 +24,13 @@ _SQRT_2PI = np.sqrt(2.0 * np.pi)
 
 
 def _parts(residual, scatter, noise):
-    """Variance, distance from the centre and density of each part of the mixture, each of shape (n_rows, n_parts)."""
+    """Variance of each part of the mixture and distance from its centre, each of shape (n_rows, n_parts)."""
     variance = np.square(scatter[:, None] * _WIDTH) + np.square(noise)[:, None]
-    distance = residual[:, None] - scatter[:, None] * _CENTER
-    return variance, distance, np.exp(-0.5 * distance**2 / variance) / (_SQRT_2PI * np.sqrt(variance))
+    return variance, residual[:, None] - scatter[:, None] * _CENTER
+
+
+def _densities(variance, distance):
+    return np.exp(-0.5 * distance**2 / variance) / (_SQRT_2PI * np.sqrt(variance))
 
 
 def _ridge(n_terms):
@@ -49,8 +52,8 @@ def _fit_scatter(terms, residual, noise, weights, start):
 
     def loss(coef):
         scatter = np.exp(np.clip(terms @ coef, -20.0, 20.0))
-        variance, distance, density = _parts(residual, scatter, noise)
-        density *= weights
+        variance, distance = _parts(residual, scatter, noise)
+        density = _densities(variance, distance) * weights
         total = np.maximum(density.sum(axis=1), 1e-300)
         own = np.square(scatter[:, None] * _WIDTH)
         pull = distance / variance
@@ -64,7 +67,7 @@ def _fit_scatter(terms, residual, noise, weights, start):
 
 def _fit_shape(residual, scatter, noise, weights):
     """Weights of the mixture by expectation maximisation, for a given scatter."""
-    density = _parts(residual, scatter, noise)[2]
+    density = _densities(*_parts(residual, scatter, noise))
     for _ in range(400):
         share = density * weights
         share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-300)
@@ -104,7 +107,7 @@ def fit_error_law(terms, residual, noise):
 
 def residual_probability(residual, scatter, noise, weights):
     """Probability of a residual below the given one, the reference's error included."""
-    variance, distance, _ = _parts(residual, scatter, noise)
+    variance, distance = _parts(residual, scatter, noise)
     return ndtr(distance / np.sqrt(variance)) @ weights
 
 

@@ -40,16 +40,6 @@ def fit_part(network, labels, label_errors, names, selected, groups):
     )
 
 
-def seeded(estimator, rng):
-    """Give every part of an estimator that has no seed one of its own."""
-    seeds = {
-        name: rng.randint(np.iinfo(np.int32).max)
-        for name, value in sorted(estimator.get_params(deep=True).items())
-        if name.split("__")[-1] == "random_state" and value is None
-    }
-    return estimator.set_params(**seeds)
-
-
 def read_label_errors(table, columns):
     """Errors of the labels, NaN where the table has none."""
     units = {label.name: None if label.unit.startswith("dex") else label.unit for label in LABELS}

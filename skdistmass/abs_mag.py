@@ -5,6 +5,7 @@ from scipy.special import ndtri
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from skdistmass._seeds import seeded
 from skdistmass.exceptions import InputError
 from skdistmass.label_regressor import LabelRegressor
 from skdistmass.labels import as_floats
@@ -111,12 +112,8 @@ oof_prediction_, errors_
         self.n_binaries_ = 0
         if self.binary_filter is None:
             return super()._choose_rows(X, y, weights, groups)
-        self.binary_filter_ = clone(self.binary_filter)
-        # What has no seed of its own gets one from the regressor's, so that its random_state decides everything.
-        rng = check_random_state(self.random_state)
-        for name, value in sorted(self.binary_filter_.get_params().items()):
-            if name.split("__")[-1] == "random_state" and value is None:
-                self.binary_filter_.set_params(**{name: rng.randint(np.iinfo(np.int32).max)})
+        # Seeds come from the regressor's, so that its random_state decides everything.
+        self.binary_filter_ = seeded(clone(self.binary_filter), check_random_state(self.random_state))
         self.binary_filter_.fit(X, y, sample_weight=weights, groups=groups)
         single = self.binary_filter_.support_
         if not single.any():

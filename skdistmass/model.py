@@ -16,9 +16,9 @@ from skdistmass._model_parts import (
     predict_part,
     read_label_errors,
     require_stars,
-    seeded,
     star_groups,
 )
+from skdistmass._seeds import seeded
 from skdistmass._version import __version__
 from skdistmass.abs_mag import AbsMagRegressor
 from skdistmass.ages import IsochroneAgeTransformer

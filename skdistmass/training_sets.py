@@ -127,6 +127,13 @@ def _cut_labels(cut, table, names):
         cut("STAR_BAD", (flags & STAR_BAD) != 0)
 
 
+def fractional_parallax_error(table):
+    """Return the error of each parallax as a fraction of it, NaN where it is not positive or missing."""
+    parallax, error = (optional_floats(table, name, "mas") for name in ("PARALLAX", "PARALLAX_ERR"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(parallax > 0, error / parallax, np.nan)
+
+
 def reference_distances(table, cuts):
     """Distances to train on: Gaia's, else the inverse of a parallax, else a cluster's.
 
@@ -148,11 +155,8 @@ def reference_distances(table, cuts):
     """
     from skdistmass.datasets import load_clusters, match_clusters
 
-    parallax = optional_floats(table, "PARALLAX", "mas")
-    parallax_err = optional_floats(table, "PARALLAX_ERR", "mas")
+    parallax, error = optional_floats(table, "PARALLAX", "mas"), fractional_parallax_error(table)
     distance = optional_floats(table, "GAIAEDR3_DIST", "kpc")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.where(parallax > 0, parallax_err / parallax, np.nan)
     source = np.where(np.isfinite(distance), "Gaia", "parallax")
     zero_point = np.zeros(len(table))
     for name, value in cuts.parallax_zero_point.items():

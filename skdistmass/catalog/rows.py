@@ -5,7 +5,7 @@ import numpy as np
 from skdistmass.bits import Bit, QualityBit
 from skdistmass.catalog.parallax import correct_parallaxes
 from skdistmass.catalog.survey_columns import gaia_source, survey_columns, weighted_distances
-from skdistmass.columns import layout, scales_of
+from skdistmass.columns import TABLE_2, layout, scales_of
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionFlag
 from skdistmass.labels import as_floats, column_names
@@ -60,7 +60,9 @@ def catalog_columns(table, model, extinction, *, zero_point="model", isochrones=
     if absent:
         raise ColumnError(f"the model's predictions lack {', '.join(absent)}; a catalogue can't be made with it.")
     predicted = {name: np.ma.getdata(predicted[name]) for name in names}
-    values = survey_columns(table, model) | predicted
+    values = predicted
+    if any(column.source == "survey" and column.name not in names for column in TABLE_2):
+        values = survey_columns(table, model) | predicted
     if "DISTANCE_WEIGHTED" not in predicted:
         values |= weighted_distances(values, table)
     values["EXTINCTION_METHOD"], values["EXTINCTION_FLAG"] = chosen.method, chosen.flag

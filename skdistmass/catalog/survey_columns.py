@@ -4,7 +4,13 @@ import numpy as np
 
 from skdistmass.labels import LABEL_NAMES, column_names, find_column, out_of_range, read_labels
 from skdistmass.photometry import weighted_distance
-from skdistmass.training_sets import TrainingCuts, optional_floats, optional_text, reference_distances
+from skdistmass.training_sets import (
+    TrainingCuts,
+    fractional_parallax_error,
+    optional_floats,
+    optional_text,
+    reference_distances,
+)
 
 __all__ = ["gaia_source", "survey_columns", "weighted_distances"]
 
@@ -57,10 +63,8 @@ def _cuts(model, card):
 
 def weighted_distances(values, table):
     """Return DISTANCE_WEIGHTED and its error (section 4.3), of columns of a catalogue and the survey's parallaxes."""
-    parallax, error = (optional_floats(table, name, "mas") for name in ("PARALLAX", "PARALLAX_ERR"))
     gaia = values["GAIAEDR3_DIST"]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gaia_err = gaia * np.where(parallax > 0, error / parallax, np.nan)
+    gaia_err = gaia * fractional_parallax_error(table)
     distance_err = values.get("DISTANCE_ERR", np.full(len(gaia), np.nan))
     mean, mean_err = weighted_distance(values["DISTANCE"], distance_err, gaia, gaia_err)
     return {"DISTANCE_WEIGHTED": mean, "DISTANCE_WEIGHTED_ERR": mean_err}

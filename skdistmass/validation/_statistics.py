@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from scipy.stats import ks_2samp
 from sklearn.linear_model import HuberRegressor
 
-from skdistmass.uncertainty import robust_scatter
+from skdistmass.uncertainty import NORMAL_TO_MAD, robust_scatter
 from skdistmass.validation._stars import require_stars
 
 __all__ = ["LinearFit", "binned_statistics", "compare_samples", "robust_fit"]
@@ -171,7 +171,7 @@ def binned_statistics(by, error, edges, *, name, reference_error=None):
             continue
         absolute = np.percentile(np.abs(values), [25, 50, 75])
         row = [low, high, np.median(by[chosen]), len(values), np.median(values), robust_scatter(values)]
-        row += [1.4826 * absolute[1], absolute[0], absolute[2]]
+        row += [NORMAL_TO_MAD * absolute[1], absolute[0], absolute[2]]
         known = np.full(0, np.nan) if reference_error is None else reference_error[chosen]
         row.append(np.median(known[np.isfinite(known)]) if np.isfinite(known).any() else np.nan)
         rows.append(row)
