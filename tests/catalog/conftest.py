@@ -5,7 +5,7 @@ import pytest
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
 from skdistmass.datasets import make_survey, write_mock_allstar
-from skdistmass.labels import as_floats
+from skdistmass.labels import as_floats, find_column
 
 SMALL = {"hidden_layer_sizes": 4, "n_networks": 1}
 
@@ -17,11 +17,12 @@ class StandIn:
         self.factor = factor
 
     def predict(self, table):
-        teff, k = as_floats(table["TEFF"]), as_floats(table["K"])
+        # By the package's own way to a column, which says what is missing, as every model of it does.
+        teff, logg, k = (as_floats(table[find_column(table, name)]) for name in ("TEFF", "LOGG", "K"))
         zero = np.zeros(len(table), dtype=int)
         return {
             "TEFF": teff,
-            "LOGG": as_floats(table["LOGG"]),
+            "LOGG": logg,
             "MAG": k,
             "EXTINCTION": as_floats(table["A_K"]),
             "ABS_MAG": self.factor * teff / 1000.0,
