@@ -13,11 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from mock_allstar import write_mock_allstar
+
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
 from skdistmass.catalog import build_catalog
-from skdistmass.datasets import make_survey, write_mock_allstar
+from skdistmass.datasets import make_survey
+from skdistmass.deploy.pretrained import list_pretrained, load_pretrained
 from skdistmass.isochrones import IsochroneDistanceRegressor, read_isochrone_table
-from skdistmass.pretrained import list_pretrained, load_pretrained
 
 
 def build(model, survey, target, arguments, queue):

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from skdistmass.datasets import data_dir
 from skdistmass.isochrones import IsochroneDistanceRegressor, check_isochrone_table, kroupa_number, read_parsec
-from skdistmass.isochrones._grid import weighted_points
-from skdistmass.isochrones._interpolation import KS, LOG_TEFF, LOGG
-from skdistmass.isochrones._observations import read_covariances, read_stars
+from skdistmass.isochrones.distances.grid import weighted_points
+from skdistmass.isochrones.distances.interpolation import KS, LOG_TEFF, LOGG
+from skdistmass.isochrones.distances.observations import read_covariances, read_stars
+from skdistmass.surveys import data_dir
 
 FILES = ("kepler_giants.fits", "k2_giants.fits", "dwarfs.fits")
 FRACTIONS = (0.158655254, 0.5, 0.841344746)

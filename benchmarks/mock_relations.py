@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from skdistmass.datasets import data_dir
+from skdistmass.surveys import data_dir
 
 MAIN_SEQUENCE, SUBGIANT, RED_GIANT, HELIUM_CORE = 0, 1, 2, 3
 KNOTS = np.array([0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 1.9, 2.0, 2.2, 2.5, 3.0, 4.0])

@@ -19,7 +19,9 @@ STEPS = {
 }
 TEMPLATE = """
 import resource, time
-from skdistmass.datasets import make_survey, read_survey, write_mock_allstar
+from mock_allstar import write_mock_allstar
+from skdistmass.datasets import make_survey
+from skdistmass.surveys import read_survey
 start = time.perf_counter()
 {step}
 seconds = time.perf_counter() - start

@@ -15,14 +15,14 @@ from joblib import Parallel, delayed
 from sklearn.neural_network import MLPRegressor
 from training_speed import LABELS, stars
 
-from skdistmass.levenberg_marquardt import fit_mlp
+from skdistmass.networks.levenberg_marquardt import fit_mlp
 
 
 def mass_stars():
     """Return labels, ln mass and its error of the giants with masses good to 10 %."""
     from astropy.table import Table
 
-    from skdistmass.datasets import data_dir
+    from skdistmass.surveys import data_dir
 
     table = Table.read(data_dir() / "kepler_giants.fits")
     labels = np.column_stack([np.ma.filled(table[name], np.nan) for name in LABELS]).astype(float)

@@ -22,10 +22,10 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdistmass._label_density import fit_label_density
-from skdistmass.datasets import data_dir
+from skdistmass.estimators.label_density import fit_label_density
+from skdistmass.estimators.training_space import ANSWERS, EDGE, OUTSIDE, TrainingSpace
 from skdistmass.labels import LABEL_NAMES, read_labels
-from skdistmass.training_space import ANSWERS, EDGE, OUTSIDE, TrainingSpace
+from skdistmass.surveys import data_dir
 
 SURVEY_ROWS = 733_901
 

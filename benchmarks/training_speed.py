@@ -34,7 +34,7 @@ def stars():
     """Return labels, absolute magnitudes and their errors of the Kepler giants with good parallaxes."""
     from astropy.table import Table
 
-    from skdistmass.datasets import data_dir
+    from skdistmass.surveys import data_dir
 
     table = Table.read(data_dir() / "kepler_giants.fits")
     labels = np.column_stack([np.ma.filled(table[name], np.nan) for name in LABELS]).astype(float)
@@ -74,7 +74,7 @@ def fit_lbfgs(X, y, weight, units, seed):
 
 
 def fit_lm(X, y, weight, units, seed):
-    from skdistmass.levenberg_marquardt import fit_mlp
+    from skdistmass.networks.levenberg_marquardt import fit_mlp
 
     return fit_mlp(X, y, weight, hidden_layer_sizes=(units,), random_state=seed)
 

@@ -15,11 +15,11 @@ from compare_with_paper import fractional_error, held_back
 from sklearn.exceptions import ConvergenceWarning
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, TrainingCuts
-from skdistmass.binaries import BinaryResidualFilter
-from skdistmass.datasets import data_dir, read_survey
+from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.labels import read_labels
-from skdistmass.training_sets import distance_training_set, mass_training_set
-from skdistmass.uncertainty import robust_scatter
+from skdistmass.surveys import data_dir, read_survey
+from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
+from skdistmass.uncertainty.conformal import robust_scatter
 
 SETTINGS = [
     {},

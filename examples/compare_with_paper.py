@@ -14,10 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, TrainingCuts
-from skdistmass.datasets import data_dir, read_survey
 from skdistmass.labels import read_labels
-from skdistmass.training_sets import distance_training_set, mass_training_set
-from skdistmass.uncertainty import robust_scatter
+from skdistmass.surveys import data_dir, read_survey
+from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
+from skdistmass.uncertainty.conformal import robust_scatter
 
 
 def fractional_error(name, target, predicted):

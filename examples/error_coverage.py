@@ -16,9 +16,10 @@ from scipy.special import ndtri
 from sklearn.model_selection import GroupKFold
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, TrainingCuts
-from skdistmass.datasets import data_dir, make_survey, read_survey
+from skdistmass.datasets import make_survey
 from skdistmass.labels import LABEL_NAMES, read_labels
-from skdistmass.training_sets import distance_training_set, mass_training_set
+from skdistmass.surveys import data_dir, read_survey
+from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
 
 LEVELS = (0.683, 0.954)
 LOGG_EDGES = np.array([-0.5, 1.0, 1.5, 2.0, 2.3, 2.5, 2.7, 3.0, 3.5])

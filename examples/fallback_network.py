@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from skdistmass import AbsMagRegressor, TrainingCuts
-from skdistmass.datasets import data_dir, read_survey, stack_surveys
 from skdistmass.labels import LABEL_NAMES, read_labels
-from skdistmass.training_sets import distance_training_set
-from skdistmass.uncertainty import robust_scatter
+from skdistmass.surveys import data_dir, read_survey, stack_surveys
+from skdistmass.surveys.training_sets import distance_training_set
+from skdistmass.uncertainty.conformal import robust_scatter
 
 
 def main():

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from skdistmass.ages import IsochroneAgeTransformer
-from skdistmass.datasets import data_dir
+from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.isochrones import read_parsec
-from skdistmass.isochrones.giant_age_comparison import compare_relations, plot_relations
-from skdistmass.isochrones.giant_ages import GiantAgeRelation
+from skdistmass.isochrones.giant_ages.comparison import compare_relations, plot_relations
+from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
+from skdistmass.surveys import data_dir
 
 MASSES = (0.8, 1.0, 1.4, 1.8, 2.0, 2.5, 5.0, 8.0)
 METALLICITIES = (-0.5, 0.0, 0.5)

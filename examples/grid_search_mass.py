@@ -18,9 +18,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
-from skdistmass.cn_mass import CNMassRegressor
-from skdistmass.datasets import data_dir
+from skdistmass.estimators.cn_mass import CNMassRegressor
 from skdistmass.labels import as_floats, read_labels
+from skdistmass.surveys import data_dir
 
 GRID = {
     "hidden_layer_sizes": [(4,), (8,), (12,), (16,), (24,), (4, 4), (8, 4), (8, 8)],

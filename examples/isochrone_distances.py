@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import KFold
 
-from skdistmass.abs_mag import AbsMagRegressor
-from skdistmass.datasets import data_dir, read_survey
+from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.isochrones import IsochroneDistanceRegressor, read_parsec
 from skdistmass.labels import read_labels
-from skdistmass.training_sets import TrainingCuts, distance_training_set, optional_floats, reference_distances
+from skdistmass.surveys import data_dir, read_survey
+from skdistmass.surveys.training_sets import TrainingCuts, distance_training_set, optional_floats, reference_distances
 
 FILES = {"Kepler giants": "kepler_giants.fits", "K2 giants": "k2_giants.fits", "dwarfs": "dwarfs.fits"}
 EDGES = np.array([0.0, 1.0, 1.5, 2.0, 2.3, 2.6, 3.0, 3.5, 4.0, 4.4, 5.0])

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import BSpline
 
-from skdistmass.datasets import data_dir
-from skdistmass.isochrones.giant_ages import GiantAgeRelation
+from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
+from skdistmass.surveys import data_dir
 
 KNOT_STEP = 0.02  # dex in mass: the resolution of the result
 ROUGHNESS = 2e-4  # weight of the curvature: below 1e-4 the ripple stays, above 1e-3 the ages near 2 Msun suffer
-OUTPUT = Path(__file__).parents[1] / "skdistmass" / "data" / "giant_age_relation.csv"
+OUTPUT = Path(__file__).parents[1] / "skdistmass" / "isochrones" / "giant_ages" / "default_relation.csv"
 
 
 def read_giant_ages(path):

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from skdistmass.datasets import make_survey
-from skdistmass.deploy._format import FORMAT_VERSION
-from skdistmass.pretrained import load_pretrained, pretrained_path
+from skdistmass.deploy.format import FORMAT_VERSION
+from skdistmass.deploy.pretrained import load_pretrained, pretrained_path
 
 
 def _write(path, columns):

@@ -1,6 +1,6 @@
 """Train and write the models that come with the package: giants of the Kepler field.
 
-Reads ``kepler_giants.fits`` (see `skdistmass.datasets.data_dir`), trains a `DistMassModel` and writes the ONNX files
+Reads ``kepler_giants.fits`` (see `skdistmass.surveys.data_dir`), trains a `DistMassModel` and writes the ONNX files
 that `skdistmass.load_pretrained` reads. The same data, and the versions of the packages that the model card names, give
 the same bytes.
 
@@ -19,11 +19,11 @@ from astropy.table import Table
 
 import skdistmass
 from skdistmass import DistMassModel
-from skdistmass.datasets import data_dir, read_survey
 from skdistmass.deploy import export_model
 from skdistmass.exceptions import RowsLeftOutWarning
+from skdistmass.surveys import data_dir, read_survey
 
-SHIPPED = Path(skdistmass.__file__).parent / "data" / "models"
+SHIPPED = Path(skdistmass.__file__).parent / "deploy" / "models"
 VARIANTS = {
     "kepler-giants": {},
     "kepler-giants-errors": {"input_errors": True},

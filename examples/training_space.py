@@ -16,9 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
-from skdistmass.datasets import data_dir
+from skdistmass.estimators.training_space import ANSWERS, EDGE, INSIDE, OUTSIDE, TrainingSpace
 from skdistmass.labels import LABEL_NAMES, read_labels
-from skdistmass.training_space import ANSWERS, EDGE, INSIDE, OUTSIDE, TrainingSpace
+from skdistmass.surveys import data_dir
 
 # Okabe & Ito's colours, told apart by all eyes.
 STYLE = {

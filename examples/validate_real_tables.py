@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from skdistmass import DistMassModel, load_model
-from skdistmass.datasets import data_dir, read_survey, stack_surveys
 from skdistmass.exceptions import RowsLeftOutWarning
+from skdistmass.surveys import data_dir, read_survey, stack_surveys
 from skdistmass.validation import write_report
 
 TABLES = ("kepler_giants", "k2_giants", "dwarfs", "cluster_members")

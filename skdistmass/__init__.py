@@ -7,18 +7,18 @@ from skdistmass._version import __version__
 # Public name to the module that defines it. They are imported when first used, so that the light parts (the command
 # line's help, the ONNX runtime, the readers) do not wait for scikit-learn.
 _PUBLIC = {
-    "AbsMagRegressor": "skdistmass.abs_mag",
-    "BinaryResidualFilter": "skdistmass.binaries",
-    "CNMassRegressor": "skdistmass.cn_mass",
-    "DistMassModel": "skdistmass.model",
+    "AbsMagRegressor": "skdistmass.estimators.abs_mag",
+    "BinaryResidualFilter": "skdistmass.estimators.binaries",
+    "CNMassRegressor": "skdistmass.estimators.cn_mass",
+    "DistMassModel": "skdistmass.model.distmass",
     "ExtinctionChoice": "skdistmass.extinction",
-    "IsochroneAgeTransformer": "skdistmass.ages",
+    "IsochroneAgeTransformer": "skdistmass.estimators.ages",
     "IsochroneDistanceRegressor": "skdistmass.isochrones",
-    "TrainingCuts": "skdistmass.training_sets",
-    "TrainingSpace": "skdistmass.training_space",
+    "TrainingCuts": "skdistmass.surveys.training_sets",
+    "TrainingSpace": "skdistmass.estimators.training_space",
     "build_catalog": "skdistmass.catalog",
-    "load_model": "skdistmass.model_files",
-    "load_pretrained": "skdistmass.pretrained",
+    "load_model": "skdistmass.model.files",
+    "load_pretrained": "skdistmass.deploy.pretrained",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

@@ -8,7 +8,7 @@ from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdistmass.datasets import make_survey, read_survey
+from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, InputError, UnitError
 from skdistmass.extinction import (
     RJCE_IRAC,
@@ -19,6 +19,7 @@ from skdistmass.extinction import (
     ExtinctionLaw,
     galactic_latitude,
 )
+from skdistmass.surveys import read_survey
 
 NAN = np.nan
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from skdistmass._version import __version__
-from skdistmass.catalog.fits_writer import BLOCK, primary_header, record_type, table_header, to_records
-from skdistmass.catalog.parallax import check_zero_point
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
 from skdistmass.catalog.rows import BIT_COLUMNS, catalog_columns
-from skdistmass.catalog.survey_input import InputFile, SurveyChunks
+from skdistmass.catalog.writers.fits import BLOCK, primary_header, record_type, table_header, to_records
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
+from skdistmass.surveys.chunks import InputFile, SurveyChunks
+from skdistmass.surveys.parallax import check_zero_point
 
 __all__ = ["CatalogReport", "build_catalog"]
 
@@ -92,7 +92,7 @@ def build_catalog(
         What predicts: a fitted model, a file of one (`skdistmass.load_model`), or any object with ``predict(table)``
         that returns a table or a dictionary of columns.
     survey_path : path-like
-        A file that `skdistmass.datasets.read_survey` reads. Only uncompressed FITS is read in parts; of other files
+        A file that `skdistmass.surveys.read_survey` reads. Only uncompressed FITS is read in parts; of other files
         the needed columns are kept in memory.
     output_path : path-like
         The catalogue, by its ending FITS (.fits, .fit), VOTable (.vot, .votable, .xml) or Parquet (.parquet).
@@ -108,7 +108,7 @@ def build_catalog(
     extinction : ExtinctionChoice, optional
         How A_K is chosen; by default as in section 2 of the paper.
     parallax_zero_point : {"model", "lindegren", "none"} or float, default="model"
-        See `skdistmass.catalog.parallax.correct_parallaxes`.
+        See `skdistmass.surveys.parallax.correct_parallaxes`.
     isochrones : IsochroneDistanceRegressor, optional
         Fitted; without it NMSU_DIST is NaN.
     hdu : int or str, optional
@@ -238,7 +238,7 @@ def _journal_to_resume(part, output_path, resume, overwrite):
 def _load(model, name, file):
     """Return the model and the header cards that tell which it is."""
     if isinstance(model, str | os.PathLike):
-        from skdistmass.model_files import load_model
+        from skdistmass.model.files import load_model
 
         file = Path(model)
         name, model = name or file.name, load_model(file)
@@ -384,9 +384,9 @@ def _publish(part, form, columns, provenance, report):
     counts = {"NSTARS": report.n_stars, "NREPEAT": report.n_repeated, "NDUPSPEC": report.n_duplicates}
     provenance = [(keyword, counts.get(keyword, value), comment) for keyword, value, comment in provenance]
     if form == "VOTable":
-        from skdistmass.catalog.votable_writer import write_votable as write
+        from skdistmass.catalog.writers.votable import write_votable as write
     else:
-        from skdistmass.catalog.parquet_writer import write_parquet as write
+        from skdistmass.catalog.writers.parquet import write_parquet as write
     converted = part.path.with_name(part.path.name + ".converted")
     try:
         with disk_errors(part.target, " The part is kept: make room and resume (--resume)."):

@@ -1,15 +1,15 @@
 """The data-model page of the documentation, made from the schema."""
 
-from skdistmass.bits import Bit, QualityBit
-from skdistmass.columns import EXTRA_COLUMNS, TABLE_2
 from skdistmass.extinction import RJCE_IRAC, RJCE_WISE, SFD
+from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.columns import EXTRA_COLUMNS, TABLE_2
 
 __all__ = ["data_model_page"]
 
 _INTRODUCTION = """\
 # The catalogue: data model
 
-This page is made from the schema, `skdistmass.columns` and `skdistmass.bits` (`python -m
+This page is made from the schema, `skdistmass.schema.columns` and `skdistmass.schema.bits` (`python -m
 skdistmass.catalog.data_model`), which the writers use as well.
 
 `skdistmass catalog SURVEY -o CATALOG`, or `skdistmass.catalog.build_catalog`, writes one row for each spectrum of the

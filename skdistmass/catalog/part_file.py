@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skdistmass.catalog.fits_writer import BLOCK, checksum_cards, datasum
+from skdistmass.catalog.writers.fits import BLOCK, checksum_cards, datasum
 from skdistmass.exceptions import DistMassError, FileFormatError
 
 __all__ = ["PartFile", "disk_errors", "read_journal"]

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from skdistmass.bits import Bit, QualityBit
-from skdistmass.catalog.parallax import correct_parallaxes
 from skdistmass.catalog.survey_columns import gaia_source, survey_columns, weighted_distances
-from skdistmass.columns import TABLE_2, layout, scales_of
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionFlag
 from skdistmass.labels import as_floats, column_names
+from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.columns import TABLE_2, layout, scales_of
+from skdistmass.surveys.parallax import correct_parallaxes
 
 __all__ = ["catalog_columns", "quality_flags"]
 
@@ -26,14 +26,14 @@ def catalog_columns(table, model, extinction, *, zero_point="model", isochrones=
     Parameters
     ----------
     table : astropy.table.Table
-        Rows of a survey, as `skdistmass.datasets.read_survey` gives them.
+        Rows of a survey, as `skdistmass.surveys.read_survey` gives them.
     model : object
         Has ``predict(table)``, which returns a table or a dictionary of columns. Of the survey's own columns, and
         DISTANCE_WEIGHTED, those it does not return are made from the survey.
     extinction : skdistmass.extinction.ExtinctionChoice
         How A_K is chosen.
     zero_point : str or float, default="model"
-        See `skdistmass.catalog.parallax.correct_parallaxes`.
+        See `skdistmass.surveys.parallax.correct_parallaxes`.
     isochrones : IsochroneDistanceRegressor, optional
         Fitted; makes NMSU_DIST.
 
@@ -94,7 +94,7 @@ def _isochrone_distances(isochrones, table, values):
 
 
 def quality_flags(values, table):
-    """Return FLAGS, sums of `skdistmass.bits.QualityBit`.
+    """Return FLAGS, sums of `skdistmass.schema.bits.QualityBit`.
 
     Parameters
     ----------

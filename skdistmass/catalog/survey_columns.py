@@ -4,7 +4,7 @@ import numpy as np
 
 from skdistmass.labels import LABEL_NAMES, column_names, find_column, out_of_range, read_labels
 from skdistmass.photometry import weighted_distance
-from skdistmass.training_sets import (
+from skdistmass.surveys.training_sets import (
     TrainingCuts,
     fractional_parallax_error,
     optional_floats,

@@ -6,7 +6,7 @@ skl2onnx nor onnx nor scikit-learn is imported for it: `load` works without them
 
 from importlib import import_module
 
-from skdistmass.deploy._registration import register_with_skl2onnx
+from skdistmass.deploy.registration import register_with_skl2onnx
 
 _PUBLIC = {
     "OnnxPredictor": "skdistmass.deploy.runtime",

@@ -5,9 +5,9 @@ import json
 import platform
 
 from skdistmass._version import __version__
-from skdistmass.deploy._format import CHECKSUM_KEY, FORMAT_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
+from skdistmass.deploy.format import CHECKSUM_KEY, FORMAT_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
 from skdistmass.labels import LABELS
-from skdistmass.training_sets import TrainingCuts
+from skdistmass.surveys.training_sets import TrainingCuts
 
 __all__ = ["metadata_of", "model_card", "seal"]
 

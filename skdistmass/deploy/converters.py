@@ -13,15 +13,15 @@ step of a pipeline ``options={id(step): {"with_std": True}}``:
 
 import numpy as np
 
-from skdistmass.deploy._ages import AgeGraph
-from skdistmass.deploy._builder import GraphBuilder, onnx_type
-from skdistmass.deploy._errors import scatter_rows
-from skdistmass.deploy._inputs import is_present
-from skdistmass.deploy._networks import FusedNetworks, Network
-from skdistmass.deploy._space import pair_products, space_answers, space_scores
+from skdistmass.deploy.ages import AgeGraph
+from skdistmass.deploy.builder import GraphBuilder, onnx_type
+from skdistmass.deploy.errors import scatter_rows
+from skdistmass.deploy.inputs import is_present
+from skdistmass.deploy.networks import FusedNetworks, Network
+from skdistmass.deploy.space import pair_products, space_answers, space_scores
+from skdistmass.estimators.training_space import OUTSIDE
 from skdistmass.exceptions import InputError
-from skdistmass.training_space import OUTSIDE
-from skdistmass.uncertainty import normal_coverage
+from skdistmass.uncertainty.conformal import normal_coverage
 
 __all__ = ["register_converters"]
 
@@ -50,7 +50,7 @@ def register_converters():
         IsochroneDistanceRegressor,
         TrainingSpace,
     )
-    from skdistmass.label_regressor import LabelRegressor
+    from skdistmass.estimators.label_regressor import LabelRegressor
 
     for kind in (LabelRegressor, AbsMagRegressor, CNMassRegressor):
         update_registered_converter(

@@ -6,21 +6,21 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skdistmass._model_parts import KEY_FACTORS, MISSING_IN_KEY
-from skdistmass.columns import EXTRA_COLUMNS, TABLE_2, Bit, mass_columns
-from skdistmass.deploy._ages import SMALLEST_MASS, AgeGraph
-from skdistmass.deploy._builder import GraphBuilder, onnx_type
-from skdistmass.deploy._errors import scatter_rows
-from skdistmass.deploy._inputs import is_present, labels_present
-from skdistmass.deploy._networks import FusedNetworks, Network
-from skdistmass.deploy._space import pair_products, space_answers, training_bits
+from skdistmass.deploy.ages import SMALLEST_MASS, AgeGraph
+from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.card import metadata_of, model_card, seal
+from skdistmass.deploy.errors import scatter_rows
+from skdistmass.deploy.inputs import is_present, labels_present
+from skdistmass.deploy.networks import FusedNetworks, Network
+from skdistmass.deploy.space import pair_products, space_answers, training_bits
+from skdistmass.estimators.training_space import EDGE, OUTSIDE
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.labels import LABEL_NAMES
-from skdistmass.model import GIANT_LOGG, NOT_A_GIANT
-from skdistmass.training_sets import TrainingCuts
-from skdistmass.training_space import EDGE, OUTSIDE
-from skdistmass.uncertainty import normal_coverage
+from skdistmass.model.distmass import GIANT_LOGG, NOT_A_GIANT
+from skdistmass.model.parts import KEY_FACTORS, MISSING_IN_KEY
+from skdistmass.schema.columns import EXTRA_COLUMNS, TABLE_2, Bit, mass_columns
+from skdistmass.surveys.training_sets import TrainingCuts
+from skdistmass.uncertainty.conformal import normal_coverage
 
 __all__ = ["IR_VERSION", "OPSET", "export_model", "graph_inputs", "model_graph"]
 
@@ -67,7 +67,7 @@ def export_model(model, path, *, dtype="float64", input_errors=False, card=None)
     Notes
     -----
     Inputs and outputs are vectors of one length, N, which may be 0. Outputs have the names, units and meaning of
-    `skdistmass.columns`; they are what ``model.predict(table, out_of_fold=False)`` gives. The graph uses standard
+    `skdistmass.schema.columns`; they are what ``model.predict(table, out_of_fold=False)`` gives. The graph uses standard
     operators only, of opset 11. It is fully determined by the model and `card`: the same model gives the same bytes.
 
     Examples

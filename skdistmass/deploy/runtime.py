@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from skdistmass.columns import describe
-from skdistmass.deploy._format import CHECKSUM_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
+from skdistmass.deploy.format import CHECKSUM_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
 from skdistmass.labels import LABEL_NAMES, LABELS, as_floats, find_column, is_table, read_labels
+from skdistmass.schema.columns import describe
 
 __all__ = ["OnnxPredictor", "load"]
 

@@ -1,10 +1,11 @@
 """Stellar models: isochrone tables and readers, initial mass function, giant ages, isochrone distances."""
 
-from skdistmass.isochrones.giant_ages import GiantAgeRelation
+from skdistmass.isochrones.distances.posterior import IsochroneDistanceRegressor, IsochroneFlag
+from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_mass, kroupa_number
-from skdistmass.isochrones.mist import read_mist
-from skdistmass.isochrones.parsec import read_parsec
-from skdistmass.isochrones.posterior import IsochroneDistanceRegressor, IsochroneFlag
+from skdistmass.isochrones.readers.mist import read_mist
+from skdistmass.isochrones.readers.parsec import read_parsec
+from skdistmass.isochrones.readers.tables import read_giant_ages, read_isochrone_table
 from skdistmass.isochrones.schema import (
     COLUMNS,
     Phase,
@@ -12,7 +13,6 @@ from skdistmass.isochrones.schema import (
     isochrone_slices,
     isochrone_table,
 )
-from skdistmass.isochrones.tables import read_giant_ages, read_isochrone_table
 
 __all__ = [
     "COLUMNS",

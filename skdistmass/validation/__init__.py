@@ -1,7 +1,6 @@
 """The paper's checks (its sections 4.3, 5 and 6), figures and a report, on a catalogue of one's own."""
 
 from skdistmass.validation import figures
-from skdistmass.validation._stars import MissingInputError, join_reference, read_catalog
 from skdistmass.validation.checks import Check, Validation, validate
 from skdistmass.validation.distances import (
     cluster_distances,
@@ -29,6 +28,7 @@ from skdistmass.validation.science import (
     spoo_comparison,
     spoo_log_age,
 )
+from skdistmass.validation.stars import MissingInputError, join_reference, read_catalog
 
 __all__ = [
     "Check",

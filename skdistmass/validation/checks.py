@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from astropy.table import Table, vstack
 
-from skdistmass.validation import _stars, distances, metrics, science
-from skdistmass.validation._stars import MissingInputError, join_reference, mass_scales
+from skdistmass.validation import distances, metrics, science
+from skdistmass.validation.stars import MissingInputError, join_reference, mass_scales
 
 __all__ = ["Check", "Validation", "validate"]
 
@@ -113,7 +113,7 @@ def validate(catalog, reference=None, *, distance_columns=(), age_columns=(), cl
 
 def _makers(stars, distance_columns, age_columns, cluster_distances):
     """Return {name: (title, function that makes the table)}."""
-    own = _stars.age_columns(stars)
+    own = age_columns(stars)
     return {
         "distance_by_logg": ("Distances by log g (figure 4)", lambda: distances.distance_by_logg(stars)),
         "cluster_distances": (

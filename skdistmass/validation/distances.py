@@ -4,10 +4,10 @@ import numpy as np
 from astropy.table import Table
 from scipy.stats import t as student
 
-from skdistmass.training_space import OUTSIDE
-from skdistmass.uncertainty import robust_scatter
-from skdistmass.validation._stars import MissingInputError, cluster_rows, floats, require, require_stars
-from skdistmass.validation._statistics import binned_statistics
+from skdistmass.estimators.training_space import OUTSIDE
+from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.validation.stars import MissingInputError, cluster_rows, floats, require, require_stars
+from skdistmass.validation.statistics import binned_statistics
 
 __all__ = ["cluster_distances", "cluster_summary", "distance_by_logg", "distance_residuals"]
 

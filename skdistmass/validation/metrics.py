@@ -3,8 +3,9 @@
 import numpy as np
 from astropy.table import Table
 
-from skdistmass.uncertainty import normal_coverage, robust_scatter
-from skdistmass.validation._stars import (
+from skdistmass.uncertainty.conformal import normal_coverage, robust_scatter
+from skdistmass.validation.distances import LOGG_EDGES, MIN_MEMBERS, distance_residuals
+from skdistmass.validation.stars import (
     MissingInputError,
     age_columns,
     cluster_rows,
@@ -15,8 +16,7 @@ from skdistmass.validation._stars import (
     require,
     require_stars,
 )
-from skdistmass.validation._statistics import binned_statistics
-from skdistmass.validation.distances import LOGG_EDGES, MIN_MEMBERS, distance_residuals
+from skdistmass.validation.statistics import binned_statistics
 
 __all__ = [
     "age_in_clusters",

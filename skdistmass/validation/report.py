@@ -14,9 +14,9 @@ import numpy as np
 from skdistmass._version import __version__
 from skdistmass.exceptions import DistMassError
 from skdistmass.validation import figures
-from skdistmass.validation._stars import MissingInputError
 from skdistmass.validation.checks import INFORMATION, NOT_TESTED, PASSED, SHORT, validate
 from skdistmass.validation.distances import distance_by_logg
+from skdistmass.validation.stars import MissingInputError
 
 __all__ = ["draw_figures", "write_report"]
 

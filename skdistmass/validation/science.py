@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 from astropy.table import Table
 
-from skdistmass.isochrones.giant_ages import GiantAgeRelation
-from skdistmass.uncertainty import robust_scatter
-from skdistmass.validation._stars import (
+from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
+from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.validation.stars import (
     SUN_RADIUS,
     MissingInputError,
     age_columns,
@@ -19,7 +19,7 @@ from skdistmass.validation._stars import (
     require,
     require_stars,
 )
-from skdistmass.validation._statistics import compare_samples, robust_fit
+from skdistmass.validation.statistics import compare_samples, robust_fit
 
 __all__ = [
     "birth_cn_relation",

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from mock_allstar import write_mock_allstar
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
-from skdistmass.datasets import make_survey, write_mock_allstar
+from skdistmass.datasets import make_survey
 from skdistmass.labels import as_floats, find_column
 
 SMALL = {"hidden_layer_sizes": 4, "n_networks": 1}

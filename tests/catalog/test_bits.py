@@ -5,11 +5,11 @@ import pytest
 from astropy.table import Table
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, TrainingCuts
-from skdistmass.bits import Bit, QualityBit
 from skdistmass.catalog import build_catalog
-from skdistmass.columns import layout
-from skdistmass.datasets import read_survey
-from skdistmass.training_sets import distance_training_set, mass_training_set
+from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.columns import layout
+from skdistmass.surveys import read_survey
+from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
 
 SMALL = {"hidden_layer_sizes": 4, "n_networks": 1}
 

@@ -283,7 +283,7 @@ def killable(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills")
     make_survey(1200, random_state=3).write(folder / "survey.fits")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["skdistmass.catalog", "skdistmass.model"])
+    context.set_forkserver_preload(["skdistmass.catalog", "skdistmass.model.distmass"])
     return model, folder, context
 
 
@@ -333,7 +333,7 @@ def test_two_processes_do_not_share_a_part(stand_in, all_star, tmp_path):
 
 def test_memory_does_not_grow_with_the_survey(tmp_path):
     """Peak memory of a process by itself, for a survey and for one of four times its size."""
-    from skdistmass.datasets import write_mock_allstar
+    from mock_allstar import write_mock_allstar
 
     script = (
         "import sys, resource, numpy as np\n"

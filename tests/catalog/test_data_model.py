@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from astropy import units as u
 
-from skdistmass.bits import Bit, QualityBit
 from skdistmass.catalog.data_model import data_model_page
-from skdistmass.columns import EXTRA_COLUMNS, TABLE_2, describe, layout, scales_of
+from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.columns import EXTRA_COLUMNS, TABLE_2, describe, layout, scales_of
 
 
 def test_page_in_the_documentation_is_that_of_the_schema():

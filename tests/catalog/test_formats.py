@@ -11,11 +11,11 @@ from astropy.io import fits
 from astropy.io.votable import parse
 from astropy.table import Table
 
-from skdistmass.bits import Bit, QualityBit
 from skdistmass.catalog import build_catalog
-from skdistmass.catalog.fits_writer import checksum_cards, datasum, primary_header
-from skdistmass.columns import layout
-from skdistmass.datasets import read_survey
+from skdistmass.catalog.writers.fits import checksum_cards, datasum, primary_header
+from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.columns import layout
+from skdistmass.surveys import read_survey
 
 
 def tool(name):

@@ -7,11 +7,11 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from skdistmass.catalog import build_catalog
-from skdistmass.cli import main
-from skdistmass.datasets import read_survey
+from skdistmass.cli.commands import main
 from skdistmass.exceptions import InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor, IsochroneFlag, isochrone_table
+from skdistmass.surveys import read_survey
 
 COLUMNS = {"NMSU_DIST": "distance", "NMSU_DIST_LO": "distance_p16", "NMSU_DIST_HI": "distance_p84"}
 

@@ -6,11 +6,12 @@ from astropy.io import fits
 from astropy.table import Table
 
 from skdistmass import load_pretrained
-from skdistmass.bits import Bit, QualityBit
 from skdistmass.catalog import build_catalog
-from skdistmass.columns import TABLE_2
-from skdistmass.datasets import make_survey, read_survey
-from skdistmass.training_sets import TrainingCuts
+from skdistmass.datasets import make_survey
+from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.columns import TABLE_2
+from skdistmass.surveys import read_survey
+from skdistmass.surveys.training_sets import TrainingCuts
 
 CARRIED_OVER = [column.name for column in TABLE_2 if column.source == "survey"]
 

@@ -6,9 +6,10 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skdistmass.datasets import _observe, _population, _stars, load_clusters, make_survey
+from skdistmass.datasets import evolution, make_survey, observe, population
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES, as_floats
+from skdistmass.surveys import load_clusters
 
 CLEAN = {"sentinel_fraction": 0.0, "bad_fraction": 0.0}
 
@@ -20,7 +21,7 @@ def survey():
 
 def test_time_to_the_giant_branch_is_the_published_one():
     """Values of Hurley, Pols & Tout (2000), eq. 4, at Z = 0.02."""
-    years = 10 ** (_stars.time_to_giant_branch(np.log10([1, 2, 5]), np.log10(0.02 / 0.0152)) - 6)
+    years = 10 ** (evolution.time_to_giant_branch(np.log10([1, 2, 5]), np.log10(0.02 / 0.0152)) - 6)
     np.testing.assert_allclose(years, [11582.24, 1173.57, 104.44], rtol=5e-5)
 
 
@@ -35,25 +36,25 @@ def test_magnitude_follows_from_mass_gravity_and_temperature(survey):
 
 
 def test_sun():
-    assert _stars.absolute_magnitude(0.0, np.log10(5772), 4.438) == pytest.approx(3.3, abs=0.05)
+    assert evolution.absolute_magnitude(0.0, np.log10(5772), 4.438) == pytest.approx(3.3, abs=0.05)
 
 
 @given(st.floats(0.5, 3.4), st.floats(-2.2, 0.45), st.floats(0, 3.99), st.floats(0, 3.99))
 def test_age_rises_with_stage(mass, m_h, one, other):
-    ages = _stars.age(np.log10(mass), np.sort([one, other]), m_h)
+    ages = evolution.age(np.log10(mass), np.sort([one, other]), m_h)
     assert ages[0] <= ages[1] or ages[0] == pytest.approx(ages[1])
 
 
 @given(st.floats(0.46, 3.4), st.floats(-2.2, 0.45), st.floats(0.001, 3.99))
 def test_age_falls_with_mass(mass, m_h, stage):
-    assert _stars.age(np.log10(mass), stage, m_h) > _stars.age(np.log10(mass) + 0.01, stage, m_h)
+    assert evolution.age(np.log10(mass), stage, m_h) > evolution.age(np.log10(mass) + 0.01, stage, m_h)
 
 
 def _volumes(survey):
     """Return the volumes in which thin-disc stars are seen."""
-    distances, counts = _population._DISTANCES, _population._counts_within(0.3)
-    colour = _stars.colours(np.log10(survey["TRUE_TEFF"]), survey["TRUE_LOGG"])[1]
-    near, far = _population._reach(survey["TRUE_ABS_MAG"] + colour, _population.H_RANGE)
+    distances, counts = population._DISTANCES, population._counts_within(0.3)
+    colour = evolution.colours(np.log10(survey["TRUE_TEFF"]), survey["TRUE_LOGG"])[1]
+    near, far = population._reach(survey["TRUE_ABS_MAG"] + colour, population.H_RANGE)
     return np.interp(far, distances, counts) - np.interp(near, distances, counts)
 
 
@@ -127,8 +128,8 @@ def test_radial_trend_is_found_as_planted(trend):
 
 def test_dredge_up_lowers_cn_with_mass_and_keeps_carbon_plus_nitrogen():
     mass = np.array([0.9, 1.2, 1.6, 2.2, 3.0])
-    dwarf = _observe.carbon_nitrogen(mass, np.full(5, 4.4), np.full(5, 0.5), 0.02, 0.0)
-    giant = _observe.carbon_nitrogen(mass, np.full(5, 2.0), np.full(5, 3.5), 0.02, 0.0)
+    dwarf = observe.carbon_nitrogen(mass, np.full(5, 4.4), np.full(5, 0.5), 0.02, 0.0)
+    giant = observe.carbon_nitrogen(mass, np.full(5, 2.0), np.full(5, 3.5), 0.02, 0.0)
     np.testing.assert_allclose(dwarf[0] - dwarf[1], 0.02)
     assert (np.diff(giant[0] - giant[1]) < 0).all()
     atoms = [10 ** (8.43 + c) + 10 ** (7.83 + n) for c, n in (dwarf, giant)]
@@ -234,7 +235,7 @@ def test_bad_spectra_are_flagged_and_wrong():
 
 
 def test_mass_scales_are_masses_of_giants(survey):
-    for name in _observe.MASS_SCALES:
+    for name in observe.MASS_SCALES:
         have = np.isfinite(survey[name])
         assert have.sum() > 100
         assert (survey["TRUE_LOGG"][have] < 3.5).all()
@@ -248,7 +249,7 @@ def test_mock_looks_like_the_kepler_giants(real_data, survey):
     get = {name: as_floats(real[name]) for name in ("TEFF", "LOGG", "MASS", "K", "A_K", "GAIAEDR3_R_MED_PHOTOGEO")}
     measured = get["K"] - get["A_K"] - 5 * np.log10(get["GAIAEDR3_R_MED_PHOTOGEO"]) + 5
     with np.errstate(invalid="ignore"):
-        mock = _stars.absolute_magnitude(np.log10(get["MASS"]), np.log10(get["TEFF"]), get["LOGG"])
+        mock = evolution.absolute_magnitude(np.log10(get["MASS"]), np.log10(get["TEFF"]), get["LOGG"])
     assert abs(np.nanmedian(mock - measured)) < 0.05
     for low, high in ((1.5, 2.0), (2.7, 3.2)):
         theirs = np.nanmedian(get["TEFF"][(get["LOGG"] > low) & (get["LOGG"] < high)])

@@ -19,8 +19,8 @@ from skdistmass import (
     IsochroneDistanceRegressor,
     TrainingSpace,
 )
+from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError
-from skdistmass.label_regressor import LabelRegressor
 
 assert skdistmass.deploy
 from skl2onnx import to_onnx  # noqa: E402

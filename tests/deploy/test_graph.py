@@ -12,11 +12,12 @@ from onnx.reference import ReferenceEvaluator
 from sklearn.exceptions import NotFittedError
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, IsochroneAgeTransformer
-from skdistmass.datasets import make_survey, read_survey
+from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
 from skdistmass.deploy.graph import OPSET, graph_inputs, model_graph
 from skdistmass.exceptions import DistMassError, InputError
-from skdistmass.isochrones.giant_ages import GiantAgeRelation
+from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
+from skdistmass.surveys import read_survey
 
 VARIANTS = [("float64", False), ("float64", True), ("float32", False), ("float32", True)]
 TABLES = ["kepler_giants.fits", "k2_giants.fits", "dwarfs.fits", "hipparcos_dr12.fits", "cluster_members.fits"]

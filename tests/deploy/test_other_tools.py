@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from skdistmass.datasets import make_survey
-from skdistmass.pretrained import load_pretrained, pretrained_path
+from skdistmass.deploy.pretrained import load_pretrained, pretrained_path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

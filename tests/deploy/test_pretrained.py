@@ -7,9 +7,9 @@ import onnx
 import pytest
 
 from skdistmass.deploy import load
+from skdistmass.deploy.pretrained import list_pretrained, load_pretrained, pretrained_path
 from skdistmass.deploy.runtime import _check_file
 from skdistmass.exceptions import FileFormatError, InputError
-from skdistmass.pretrained import list_pretrained, load_pretrained, pretrained_path
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -84,4 +84,4 @@ def test_wheel_holds_all_data(installed):
         return {path.relative_to(folder).as_posix() for path in files if path.suffix not in (".py", ".pyc")}
 
     assert data(installed / "skdistmass") == data(REPOSITORY / "skdistmass")
-    assert "data/models/kepler-giants.onnx" in data(installed / "skdistmass")
+    assert "deploy/models/kepler-giants.onnx" in data(installed / "skdistmass")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
 from skdistmass.isochrones import isochrone_table, read_mist, read_parsec
-from skdistmass.isochrones._monotone_surface import bicubic_coefficients, evaluate, invert
-from skdistmass.isochrones.giant_age_comparison import compare_relations, plot_relations
-from skdistmass.isochrones.giant_ages import GiantAgeRelation, hurley_bgb_age
+from skdistmass.isochrones.giant_ages.comparison import compare_relations, plot_relations
+from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation, hurley_bgb_age
+from skdistmass.isochrones.giant_ages.surface import bicubic_coefficients, evaluate, invert
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -164,7 +164,7 @@ def test_default_inverts_everywhere(default, stars):
 
 def test_default_is_small_says_where_it_comes_from_and_is_reproducible(default, real_data, tmp_path):
     real_data("isochrones/giant_ages.csv")
-    shipped = REPOSITORY / "skdistmass" / "data" / "giant_age_relation.csv"
+    shipped = REPOSITORY / "skdistmass" / "isochrones" / "giant_ages" / "default_relation.csv"
     assert shipped.stat().st_size < 100_000
     assert {"source", "input", "method", "made by", "accuracy"} <= set(default.meta)
     script = REPOSITORY / "examples" / "make_giant_age_relation.py"

@@ -6,7 +6,7 @@ from scipy.integrate import quad
 
 from skdistmass.exceptions import InputError
 from skdistmass.isochrones import imf_weights, kroupa_imf, kroupa_mass, kroupa_number
-from skdistmass.isochrones.prior import age_intervals, intervals
+from skdistmass.isochrones.distances.prior import age_intervals, intervals
 
 
 @pytest.mark.parametrize(("low", "high", "slope"), [(0.02, 0.07, -0.3), (0.1, 0.45, -1.3), (0.6, 50.0, -2.3)])

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
 from skdistmass.isochrones import IsochroneDistanceRegressor, IsochroneFlag, isochrone_table
-from skdistmass.isochrones._interpolation import matched, points_at, split_isochrones
+from skdistmass.isochrones.distances.interpolation import matched, points_at, split_isochrones
 from skdistmass.isochrones.schema import check_isochrone_table
 
 PERCENTILES = ("m_ks_p16", "m_ks", "m_ks_p84")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from skdistmass.ages import IsochroneAgeTransformer
-from skdistmass.datasets import make_survey, read_survey
+from skdistmass.datasets import make_survey
+from skdistmass.estimators.ages import IsochroneAgeTransformer
+from skdistmass.surveys import read_survey
 from skdistmass.validation import join_reference
 
 PLANTED = {

@@ -18,7 +18,7 @@ from skdistmass.validation import (
     distance_residuals,
     mass_by,
 )
-from skdistmass.validation._statistics import binned_statistics, compare_samples, robust_fit
+from skdistmass.validation.statistics import binned_statistics, compare_samples, robust_fit
 
 
 def test_distance_scatter_is_what_was_put_in(plain):

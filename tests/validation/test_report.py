@@ -11,8 +11,8 @@ import pytest
 from astropy.table import Table
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
-from skdistmass.datasets import read_survey
 from skdistmass.exceptions import DistMassError
+from skdistmass.surveys import read_survey
 from skdistmass.validation import validate, write_report
 from skdistmass.validation.report import _trained_on
 

@@ -1,0 +1,59 @@
+"""The Parquet form of a catalogue, with its metadata in the forms that astropy and the VO read."""
+
+import numpy as np
+
+from skdistmass.catalog.writers.fits import NULL_INTEGER, NULLABLE, astropy_metadata
+from skdistmass.catalog.writers.votable import votable_document
+
+__all__ = ["write_parquet"]
+
+_ROW_GROUP = 50_000
+
+
+def write_parquet(path, columns, provenance, pieces):
+    """Write a Parquet file.
+
+    Units, descriptions and UCDs are in the metadata of each column, in that of the file as astropy writes it
+    (``table_meta_yaml``), and as a VOTable without data (``IVOA.VOTable-Parquet.content``).
+
+    Parameters
+    ----------
+    path : path-like
+    columns : sequence of CatalogColumn
+    provenance : sequence of (keyword, value, comment)
+    pieces : iterable of structured ndarray
+        The rows, as `skdistmass.catalog.writers.fits.record_type` has them.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"f8": pa.float64(), "i2": pa.int16(), "i4": pa.int32(), "?": pa.bool_()}
+    fields = []
+    for column in columns:
+        known = {"unit": column.unit or "", "ucd": column.ucd, "description": column.description}
+        fields.append(pa.field(column.name, types.get(column.dtype, pa.string()), metadata=known))
+    about = {keyword: value for keyword, value, _ in provenance}
+    metadata = {keyword: str(value) for keyword, value in about.items()}
+    metadata["table_meta_yaml"] = "\n".join(astropy_metadata(columns, about))
+    # astropy asks for the width of each text.
+    metadata |= {f"table::len::{c.name}": c.dtype[1:] for c in columns if c.dtype.startswith("U")}
+    metadata["IVOA.VOTable-Parquet.version"] = "1.0"
+    metadata["IVOA.VOTable-Parquet.content"] = votable_document(columns, provenance)
+    schema = pa.schema(fields, metadata=metadata)
+    with pq.ParquetWriter(path, schema) as writer:
+        for rows in pieces:
+            arrays = [_array(rows[c.name], c, f.type, pa) for c, f in zip(columns, fields, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=_ROW_GROUP)
+
+
+def _array(values, column, kind, pa):
+    mask = None
+    if column.dtype.startswith("U"):
+        values = values.astype(str)
+    elif column.dtype == "?":
+        mask = values == b""  # a byte of 0
+        values = values == b"T"
+    else:
+        values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+        mask = values == NULL_INTEGER if column.name in NULLABLE else None
+    return pa.array(values, type=kind, mask=mask)

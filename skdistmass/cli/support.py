@@ -1,0 +1,254 @@
+"""What the commands share: loading models, writing catalogues, progress bars, and errors in one line."""
+
+import sys
+import warnings
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from skdistmass.exceptions import DistMassError
+
+__all__ = [
+    "OneLineErrors",
+    "check_output",
+    "command_line",
+    "count_methods",
+    "load_any_model",
+    "load_isochrones",
+    "number_or_text",
+    "parse_mass_scales",
+    "parse_threshold",
+    "training_progress",
+    "training_report",
+    "write_catalog",
+]
+
+
+class OneLineErrors(click.Group):
+    """A group whose commands end in one line, not in a traceback, when something expected goes wrong."""
+
+    def invoke(self, context):
+        try:
+            with _warnings_in_one_line():
+                return super().invoke(context)
+        except DistMassError as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+        except MemoryError as error:
+            raise click.ClickException("out of memory.") from error
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            sys.exit(130)
+
+
+@contextmanager
+def _warnings_in_one_line():
+    def show(message, category, filename, lineno, file=None, line=None):
+        click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("once")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def training_progress(quiet):
+    """Give a callback for `DistMassModel.fit` that moves a progress bar."""
+    from tqdm import tqdm
+
+    with tqdm(unit="network", disable=quiet or None, file=sys.stderr, leave=False) as bar:
+
+        def report(name, n_parts):
+            if name is None:
+                bar.total = n_parts
+                bar.set_description("training")
+            else:
+                bar.set_description(f"trained {name}")
+                bar.update()
+            bar.refresh()
+
+        yield report
+
+
+def check_output(path, overwrite):
+    """Refuse an output that can't be written before the long work starts."""
+    if path.exists() and not overwrite:
+        raise DistMassError(f"{path} exists; give another name, or --overwrite to replace it.")
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise DistMassError(f"{path} can't be written: {'it is a folder' if path.is_dir() else 'no such folder'}.")
+
+
+def _model_path(model):
+    """Path of a trained model: a file, or one that comes with the package, by name."""
+    if Path(model).exists():
+        return Path(model)
+    from skdistmass.deploy.pretrained import list_pretrained, pretrained_path
+
+    if model in list_pretrained():
+        return pretrained_path(model)
+    known = ", ".join(list_pretrained())
+    raise DistMassError(f"{model} is neither a file nor a model that comes with skdistmass ({known}).")
+
+
+def load_any_model(model):
+    """Load a trained model."""
+    path = _model_path(model)
+    if path.suffix == ".onnx":
+        from skdistmass.deploy import load
+
+        return load(path)
+    from skdistmass.model.files import load_model
+
+    return load_model(path)
+
+
+def count_methods(column):
+    """Count the methods of extinction, most frequent first."""
+    counts = Counter(str(method) or "nothing" for method in column)
+    return ", ".join(f"{method} {count}" for method, count in counts.most_common())
+
+
+def parse_threshold(text):
+    if text == "valley":
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not 0.0 < number < 1.0:
+        raise click.BadParameter(
+            f"{text!r} is neither a number between 0 and 1 nor 'valley' nor 'none'.", param_hint="--binary-threshold"
+        )
+    return number
+
+
+def parse_mass_scales(masses):
+    """Turn [NAME=]COLUMN into the names and columns of scales."""
+    scales = {}
+    for text in masses:
+        name, equals, column = text.partition("=")
+        column = column if equals else text
+        name = name if equals else column.upper().removeprefix("MASS").removeprefix("_")
+        if name in scales or not column:
+            raise click.BadParameter(f"--mass {text}: give each scale a name of its own and a column.")
+        scales[name] = column
+    return scales
+
+
+def training_report(model):
+    """Say what the cuts removed and what accuracy was reached, as lines of text.
+
+    Parameters
+    ----------
+    model : DistMassModel
+        Trained.
+
+    Returns
+    -------
+    text : str
+    """
+    lines = []
+    for name, removed in model.removed_.items():
+        gone = ", ".join(f"{cut} {count}" for cut, count in removed.items() if count) or "none"
+        lines.append(f"{name}: removed by cuts: {gone}")
+        if name == "ABS_MAG" and model.abs_mag_.n_binaries_:
+            lines.append(f"{name}: left out as likely binaries: {model.abs_mag_.n_binaries_}")
+    lines.append("")
+    lines.append(f"{'network':<20} {'stars':>8} {'scatter':>9} {'bias':>8}   out-of-fold error of")
+    for name, found in model.accuracy_.items():
+        quantity = "distance" if name.startswith("ABS_MAG") else "mass"
+        scatter, bias = (f"{found[key]:.2%}" if key in found else "-" for key in ("scatter", "bias"))
+        lines.append(f"{name:<20} {found['n_stars']:>8} {scatter:>9} {bias:>8}   {quantity}, fractional")
+    return "\n".join(lines)
+
+
+class _Refitted:
+    """A model that gives the stars it was trained on the values of the final networks."""
+
+    def __init__(self, model):
+        self.metadata_ = model.metadata_
+        self._model = model
+
+    def predict(self, table):
+        return self._model.predict(table, out_of_fold=False)
+
+
+def write_catalog(name, table, output, *, refit_values=False, quiet=False, **options):
+    from skdistmass.catalog import build_catalog
+
+    model = load_any_model(name)
+
+    if refit_values:
+        if not hasattr(model, "metadata_"):
+            raise DistMassError(
+                f"{name} holds the final networks only; --refit-values is for files of 'skdistmass train'."
+            )
+        model = _Refitted(model)
+    try:
+        with _rows_progress(quiet) as progress:
+            report = build_catalog(
+                model,
+                table,
+                output,
+                model_name=name,
+                model_file=_model_path(name),
+                command=command_line(),
+                progress=progress,
+                **options,
+            )
+    except KeyboardInterrupt:
+        part = output.with_name(output.name + ".part")
+        if not part.exists():
+            raise
+        click.echo(f"\nInterrupted. {part} is kept; the same command with --resume goes on with it.", err=True)
+        sys.exit(130)
+    if not quiet:
+        repeated = f", {report.n_repeated} of them further spectra of a star" if report.n_repeated else ""
+        click.echo(f"{report.n_rows} rows{repeated}")
+        if report.n_duplicates:
+            click.echo(f"{report.n_duplicates} rows repeat a spectrum: their APSTAR_ID is that of an earlier row")
+        for column, counts in report.bits.items():
+            named = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+            click.echo(f"{column}: {named or 'no bit set'}")
+        click.echo(f"wrote {output}")
+
+
+def command_line():
+    import shlex
+
+    return " ".join(["skdistmass", *map(shlex.quote, sys.argv[1:])])
+
+
+@contextmanager
+def _rows_progress(quiet):
+    """Give a callback for `build_catalog` that moves a progress bar."""
+    from tqdm import tqdm
+
+    with tqdm(unit="star", unit_scale=True, disable=quiet or None, file=sys.stderr, leave=False) as bar:
+
+        def report(done, n_rows):
+            bar.total = n_rows
+            bar.update(done - bar.n)
+
+        yield report
+
+
+def load_isochrones(path):
+    """Prepare the models of a file for distances."""
+    from skdistmass.isochrones import IsochroneDistanceRegressor, read_isochrone_table
+
+    if not path.exists():
+        raise DistMassError(f"there is no file {path}.")
+    if path.suffix == ".npz":
+        return IsochroneDistanceRegressor.load(path)
+    return IsochroneDistanceRegressor().fit(read_isochrone_table(path))
+
+
+def number_or_text(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,271 @@
+"""The age relation in a graph: bounds, flags, and the bicubic surface over mass and metallicity.
+
+Along [Fe/H], which all masses of a star share, the surface is a sum over its knots: one product of matrices makes the
+cubics in mass, for every interval of mass. Each mass then takes the four coefficients of its interval.
+"""
+
+import numpy as np
+
+from skdistmass.estimators.ages import AgeFlag
+
+__all__ = ["SMALLEST_MASS", "AgeGraph"]
+
+_LN_10 = np.log(10.0)
+#: What takes the place of masses that are zero or negative in logarithms (Msun); in range of either type.
+SMALLEST_MASS = {"float64": 1e-300, "float32": 1e-37}
+# Below these relative widths of an interval of mass, the slope at its centre stands for that over the interval: the
+# difference of two ages would be rounding.
+_NARROW = {"float64": 1e-6, "float32": 3e-4}
+
+
+def _nearly_even(knots):
+    """Whether knots are so evenly spaced that in single precision a straight line tells the interval.
+
+    A cubic that serves a part d of its interval too far is off by d^2 times the step in curvature at the knot, because
+    the slope is continuous: by less than 1e-9, the steps being some 0.01.
+    """
+    even = np.linspace(knots[0], knots[-1], len(knots))
+    return np.abs(knots - even).max() < 3e-4 * (even[1] - even[0])
+
+
+def _bins(knots):
+    """A uniform grid fine enough that a table of it, and few comparisons, find the interval of `knots`.
+
+    Returns start, bins per unit, interval at the start of each bin, and the number of comparisons.
+    """
+    narrowest = np.diff(knots).min()
+    n_bins = int(min(4096, np.ceil((knots[-1] - knots[0]) / (0.9 * narrowest)))) + 1
+    width = (knots[-1] - knots[0]) / (n_bins - 1)
+    # Half a bin is added on either side: a value that rounding has put beyond the ends is still in the table.
+    start = knots[0] - 0.5 * width
+    edges = start + width * np.arange(n_bins + 1)
+    interval = np.clip(np.searchsorted(knots, edges[:-1], side="right") - 1, 0, len(knots) - 2)
+    last = np.clip(np.searchsorted(knots, edges[1:], side="right") - 1, 0, len(knots) - 2)
+    return start, 1.0 / width, interval, int((last - interval).max())
+
+
+class AgeGraph:
+    """Ages of stars whose metallicity is one vector, for any number of rows of masses.
+
+    Masses may be infinite, but not NaN: they become indices of tables.
+
+    Parameters
+    ----------
+    b : GraphBuilder
+    ages : IsochroneAgeTransformer
+    feh : str
+        [Fe/H] without NaN, shape (N,), of type `dtype`.
+    feh_present : str
+        Where it is known.
+    dtype : numpy type, default=float64
+        Of all masses and ages.
+    """
+
+    def __init__(self, b, ages, feh, feh_present, dtype=np.float64):
+        self.b, self.dtype = b, np.dtype(dtype)
+        self.relation = ages.used_relation()
+        self.mass_loss, self.to_edge = ages.mass_loss, ages.out_of_bounds == "edge"
+        (self.low, self.high), (feh_low, feh_high) = ages.used_bounds()
+        self._keep_metallicities(feh_low, feh_high)
+        feh_low, feh_high = self._const(feh_low), self._const(feh_high)
+        self.feh_present = feh_present
+        self.feh_low, self.feh_high = b.op("Less", feh, feh_low), b.op("Greater", feh, feh_high)
+        self.feh_usable = feh_present
+        if not self.to_edge:
+            beyond = b.op("Or", self.feh_low, self.feh_high)
+            self.feh_usable = b.op("And", feh_present, b.op("Not", beyond))
+        self._weigh_metallicities(b.clip(feh, feh_low, feh_high))
+        self._limit_mass()
+        self._find_trend()
+
+    def _const(self, values):
+        return self.b.const(values, self.dtype)
+
+    def _keep_metallicities(self, low, high):
+        """Keep the part of the relation that lies within bounds of [Fe/H]."""
+        knots = self.relation.feh_knots
+        first, last = np.searchsorted(knots, low, side="right") - 1, np.searchsorted(knots, high, side="left")
+        self.feh_knots = knots[first : last + 1]
+        self.coefficients = self.relation.coefficients[:, first:last]
+        self.log_mass_ends = self.relation.log_mass_ends[:, first : last + 1]
+
+    def _weigh_metallicities(self, feh):
+        """Weights of the knots in [Fe/H]: linear ones, and those of values and slopes in Hermite's cubics."""
+        b, knots = self.b, self.feh_knots
+        per_gap = 1.0 / np.diff(knots)
+        offset = b.op("Sub", b.reshape(feh, [1, -1]), self._const(knots[:, None]))
+        rising = b.op("Mul", offset, self._const(np.append(0.0, per_gap)[:, None]))
+        falling = b.op("Mul", offset, self._const(np.append(-per_gap, 0.0)[:, None]))
+        # 1 at the knot, 0 at its neighbours and beyond.
+        near = b.op("Max", b.op("Add", b.op("Min", rising, falling), self._const(1.0)), self._const(0.0))
+        square = b.op("Mul", near, near)
+        of_value = b.op("Mul", square, b.op("Sub", self._const(3.0), b.op("Add", near, near)))
+        self.linear_weights, self.weights = near, b.stack([of_value, b.op("Mul", square, offset)])
+
+    def _limit_mass(self):
+        """Lowest and highest initial mass: constants, or vectors where the relation's ends move with [Fe/H]."""
+        b = self.b
+        for name, pick, log_ends, end in zip(
+            ("low", "high"), ("Max", "Min"), self.log_mass_ends, self.relation.mass_range, strict=True
+        ):
+            bound = self._const(getattr(self, name))
+            if not np.all(log_ends == np.log10(end)):
+                ln_end = b.op("MatMul", self._const(log_ends[None, :] * _LN_10), self.linear_weights)
+                bound = b.op(pick, b.reshape(b.op("Exp", ln_end), [-1]), bound)
+            setattr(self, name, bound)
+        self.ln_low, self.ln_high = b.op("Log", self.low), b.op("Log", self.high)
+
+    def _find_trend(self):
+        """The straight line in ln mass that is taken out of the ages, so that single precision keeps differences."""
+        values = self.coefficients[:, :, 0, 0].mean(axis=1)
+        self.slope, self.start = np.polyfit(self.relation.log_mass_knots[:-1] * _LN_10, values, 1)
+
+    def initial(self, mass):
+        return self.b.op("Add", mass, self._const(self.mass_loss)) if self.mass_loss else mass
+
+    def flag(self, mass, has_mass):
+        """Bits of `AgeFlag` for a vector of masses, int32."""
+        b = self.b
+        initial = self.initial(mass)
+        # The limits of mass, too, are unknown where the metallicity is.
+        known = b.op("And", self.feh_present, has_mass)
+        beyond = (
+            (AgeFlag.MASS_LOW, known, b.op("Less", initial, self.low)),
+            (AgeFlag.MASS_HIGH, known, b.op("Greater", initial, self.high)),
+            (AgeFlag.FEH_LOW, self.feh_present, self.feh_low),
+            (AgeFlag.FEH_HIGH, self.feh_present, self.feh_high),
+        )
+        total = b.code(b.op("Not", known), int(AgeFlag.MISSING))
+        for bit, where, condition in beyond:
+            total = b.op("Add", total, b.code(b.op("And", where, condition), int(bit)))
+        return total
+
+    def covered(self, mass):
+        """Whether the masses get ages: within the bounds, unless those beyond get the edge's age."""
+        b = self.b
+        if self.to_edge:
+            return b.op("And", b.op("Not", b.op("IsNaN", mass)), self.feh_usable)
+        initial = self.initial(mass)
+        outside = b.op("Or", b.op("Less", initial, self.low), b.op("Greater", initial, self.high))
+        return b.op("And", b.op("Not", outside), self.feh_usable)
+
+    def ln_initial(self, mass, ln_mass=None):
+        """Natural logarithm of the initial masses, limited to the bounds; `ln_mass` is that of `mass`, if known."""
+        b = self.b
+        if ln_mass is None or self.mass_loss:
+            ln_mass = b.op("Log", b.op("Max", self.initial(mass), self._const(SMALLEST_MASS[self.dtype.name])))
+        return b.clip(ln_mass, self.ln_low, self.ln_high)
+
+    def log_age(self, ln_mass, n_rows):
+        """log10 age for natural logarithms of initial mass within the bounds, shape (n_rows, N)."""
+        cubics = _Cubics(self, ln_mass, n_rows)
+        return self._with_trend(ln_mass, self.b.op("Add", cubics.at_left, cubics.rise))
+
+    def log_age_and_error(self, ln_mass, n_rows, mass, mass_error):
+        """`log_age`, and `IsochroneAgeTransformer.log_age_err` for one vector of masses with their errors."""
+        b = self.b
+        sigma = b.op("Min", mass_error, self._const(1e30))
+        centre = b.clip(self.initial(mass), self.low, self.high)
+        light, heavy = (b.clip(b.op(kind, centre, sigma), self.low, self.high) for kind in ("Sub", "Add"))
+        ends = b.op("Log", b.stack([b.reshape(m, [1, -1]) for m in (light, heavy, centre)]))
+        ends = b.clip(ends, self.ln_low, self.ln_high)
+        cubics = _Cubics(self, b.stack([ln_mass, ends]), n_rows + 3)
+        rise = cubics.difference(n_rows, n_rows + 1)
+        run = b.op("Sub", b.row(ends, 1), b.row(ends, 0))
+        wide = b.op("Greater", run, self._const(_NARROW[self.dtype.name]))
+        secant = b.op("Div", rise, b.op("Where", wide, run, self._const(1.0)))
+        slope = b.op("Where", wide, secant, cubics.slope(n_rows + 2))
+        slope = b.op("Add", slope, self._const(self.slope))
+        error = b.op("Div", b.op("Mul", slope, sigma), b.op("Mul", centre, self._const(-1.0)))
+        values = b.op("Add", *(b.rows(part, range(n_rows)) for part in (cubics.at_left, cubics.rise)))
+        return self._with_trend(ln_mass, values), error
+
+    def _with_trend(self, ln_mass, value):
+        trend = self.b.op("Add", self.b.op("Mul", ln_mass, self._const(self.slope)), self._const(self.start))
+        return self.b.op("Add", value, trend)
+
+    def mass_knots(self):
+        """Knots in ln mass, as they are in the graph's type."""
+        return (self.relation.log_mass_knots * _LN_10).astype(self.dtype).astype(np.float64)
+
+    def cubic_tables(self):
+        """For each power of the place in an interval of mass: its coefficient by interval, for `weights`."""
+        coefficients = self.coefficients.transpose(2, 3, 0, 1)  # power in mass, in [Fe/H], patch
+        knots, gaps = self.mass_knots(), np.diff(self.feh_knots)
+        at_end, slope_at_end = coefficients.sum(axis=1), np.tensordot(np.arange(4), coefficients, (0, 1))
+        values = np.concatenate([coefficients[:, 0], at_end[:, :, -1:]], axis=2)
+        slopes = np.concatenate([coefficients[:, 1] / gaps, slope_at_end[:, :, -1:] / gaps[-1]], axis=2)
+        values[0] -= (self.start + self.slope * knots[:-1])[:, None]
+        values[1] -= (self.slope * np.diff(knots))[:, None]
+        return np.concatenate([values, slopes], axis=2)
+
+
+class _Cubics:
+    """The cubic of each mass in the place within its interval, without the trend.
+
+    Attributes
+    ----------
+    at_left : str
+        Value at the left end of the interval, shape (n_rows, N).
+    rise : str
+        What the value at the mass is above that.
+    """
+
+    def __init__(self, ages, ln_mass, n_rows):
+        self.b, self.dtype, self.shape = ages.b, ages.dtype, [n_rows, -1]
+        b, knots = self.b, ages.mass_knots()
+        self.interval = self._interval(knots, ln_mass)
+        left, self.per_width = (self._look_up(table, self.interval) for table in (knots[:-1], 1.0 / np.diff(knots)))
+        self.place = b.op("Mul", b.op("Sub", ln_mass, left), self.per_width)
+        by_star = [b.op("MatMul", b.const(table, self.dtype), ages.weights) for table in ages.cubic_tables()]
+        self.at_left, *self.powers = (b.op("GatherElements", table, self.interval, axis=0) for table in by_star)
+        self.rise = b.op("Mul", self._horner(self.powers, self.place), self.place)
+
+    def _look_up(self, table, index, dtype=None):
+        found = self.b.look_up(table, self.b.reshape(index, [-1]), dtype or self.dtype)
+        return self.b.reshape(found, self.shape)
+
+    def _interval(self, knots, values):
+        """Interval of each value, int32."""
+        b, last = self.b, len(knots) - 2
+        if self.dtype == np.float32 and _nearly_even(knots):
+            per_unit = (last + 1) / (knots[-1] - knots[0])
+            place = b.op("Mul", b.op("Sub", values, b.const(knots[0], self.dtype)), b.const(per_unit, self.dtype))
+            # At the highest knot, too, the last interval serves.
+            return b.cast(b.op("Min", place, b.const(last + 0.5, self.dtype)), np.int32)
+        start, per_unit, table, n_steps = _bins(knots)
+        place = b.op("Mul", b.op("Sub", values, b.const(start, self.dtype)), b.const(per_unit, self.dtype))
+        interval = self._look_up(table, b.cast(place, np.int32), np.int32)
+        upper = np.append(knots[1:-1], np.inf)  # the last interval has no next one
+        for _ in range(n_steps):
+            beyond = b.op("Not", b.op("Less", values, self._look_up(upper, interval)))
+            interval = b.op("Add", interval, b.cast(beyond, np.int32))
+        return interval
+
+    def difference(self, row, other):
+        """What the value in another row, of a mass at least as high, is above that in one.
+
+        Not the difference of the values, where single precision would lose it: within an interval its left end plays no
+        part, and the end of the next one is the rise over the whole interval above.
+        """
+        b = self.b
+        first, second, third = (b.row(power, row) for power in self.powers)
+        over_interval = b.op("Add", b.op("Add", first, second), third)
+        step = b.op("Sub", b.row(self.interval, other), b.row(self.interval, row))
+        apart = b.op("Sub", b.row(self.at_left, other), b.row(self.at_left, row))
+        apart = b.op("Where", b.op("Equal", step, b.const(1, np.int32)), over_interval, apart)
+        return b.op("Add", apart, b.op("Sub", b.row(self.rise, other), b.row(self.rise, row)))
+
+    def slope(self, row):
+        """Derivative along ln mass in one row."""
+        b = self.b
+        first, second, third = (b.row(power, row) for power in self.powers)
+        second, third = b.op("Mul", second, b.const(2.0, self.dtype)), b.op("Mul", third, b.const(3.0, self.dtype))
+        slope = self._horner([first, second, third], b.row(self.place, row))
+        return b.op("Mul", slope, b.row(self.per_width, row))
+
+    def _horner(self, coefficients, x):
+        value = coefficients[-1]
+        for coefficient in coefficients[-2::-1]:
+            value = self.b.op("Add", coefficient, self.b.op("Mul", value, x))
+        return value

@@ -1,0 +1,86 @@
+"""Trained models that come with the package; onnxruntime and numpy are enough to use them."""
+
+from pathlib import Path
+
+from skdistmass.exceptions import InputError
+
+__all__ = ["list_pretrained", "load_pretrained", "pretrained_path"]
+
+_FOLDER = Path(__file__).parent / "models"
+
+
+def list_pretrained():
+    """Names of the models that come with the package.
+
+    Returns
+    -------
+    names : list of str
+
+    Examples
+    --------
+    >>> from skdistmass.deploy.pretrained import list_pretrained
+    >>> list_pretrained()
+    ['kepler-giants', 'kepler-giants-errors', 'kepler-giants-float32']
+    """
+    return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
+
+
+def pretrained_path(name):
+    """Path of the ONNX file of a model that comes with the package, for use in other tools.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_pretrained`.
+
+    Returns
+    -------
+    path : pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If there is no such model; the message names those there are.
+    """
+    if name not in list_pretrained():
+        raise InputError(
+            f"no model {name!r} comes with skdistmass; there are {', '.join(list_pretrained()) or 'none'}."
+        )
+    return _FOLDER / f"{name}.onnx"
+
+
+def load_pretrained(name="kepler-giants", *, threads=None):
+    """Load a model that comes with the package.
+
+    Parameters
+    ----------
+    name : str, default="kepler-giants"
+        One of `list_pretrained`. ``"kepler-giants"`` is trained on giants of the Kepler field and serves for giants
+        (log g < 3.5); other stars are flagged. ``"kepler-giants-errors"`` is the same with inputs for errors of labels
+        and magnitude, ``"kepler-giants-float32"`` the same in single precision.
+    threads : int, optional
+        Number of threads, each with a part of the stars; by default one for each processor.
+
+    Returns
+    -------
+    predictor : skdistmass.deploy.OnnxPredictor
+
+    Raises
+    ------
+    InputError
+        If there is no such model.
+    FileFormatError
+        If its file was damaged.
+
+    Examples
+    --------
+    >>> from skdistmass.deploy.pretrained import load_pretrained
+    >>> model = load_pretrained("kepler-giants")
+    >>> model.inputs
+    ['TEFF', 'LOGG', 'M_H', 'C_FE', 'N_FE', 'MAG', 'EXTINCTION']
+    >>> model.card["training_set"]
+    'kepler_giants.fits: giants of the Kepler field...'
+    """
+    from skdistmass.deploy.runtime import load
+
+    return load(pretrained_path(name), threads=threads)

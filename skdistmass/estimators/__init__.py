@@ -1,0 +1,1 @@
+"""The estimators, each with the interface of scikit-learn."""

@@ -1,0 +1,74 @@
+"""Stellar mass from the five labels: the [C/N]-mass relation of evolved stars, learned (section 5 of the paper)."""
+
+import numpy as np
+
+from skdistmass.estimators.label_regressor import LabelRegressor
+
+__all__ = ["CNMassRegressor"]
+
+
+class CNMassRegressor(LabelRegressor):
+    """Mass of a star from its spectroscopic labels.
+
+    The surface [C/N] of a giant falls with its mass, in a way that depends on metallicity and evolutionary stage; a
+    small network trained on asteroseismic masses learns the relation (section 5 of the paper).
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, solver, alpha, n_networks, batch_size, learning_rate_init, max_iter, tol, \
+early_stopping, validation_fraction, n_iter_no_change, error_model, n_folds, labels, random_state
+        As in `skdistmass.estimators.label_regressor.LabelRegressor`. The defaults were chosen by cross-validation on real stars
+        (``examples/choose_defaults.py``).
+
+    Attributes
+    ----------
+    pipeline_, n_features_in_, feature_names_in_, label_columns_, n_rows_, n_rows_left_out_, n_iter_, \
+oof_prediction_, errors_
+        As in `skdistmass.estimators.label_regressor.LabelRegressor`.
+
+    See Also
+    --------
+    skdistmass.AbsMagRegressor : The absolute magnitude, and so the distance.
+    skdistmass.IsochroneAgeTransformer : The age of a giant of this mass.
+
+    Notes
+    -----
+    Errors are those of the logarithm of the mass: intervals are asymmetric and positive. Masses must be positive; rows
+    where they are not are left out of the training, as if they were missing.
+
+    References
+    ----------
+    Stone-Martinez et al. 2024, section 5; Martig et al. 2016, MNRAS 456, 3655.
+
+    Examples
+    --------
+    >>> from skdistmass import CNMassRegressor
+    >>> from skdistmass.datasets import make_survey
+    >>> stars = make_survey(3000, random_state=0, sentinel_fraction=0)
+    >>> giants = stars[(stars["TRUE_LOGG"] < 3.3) & (stars["MASS_ERR"] < 0.1 * stars["MASS"])]
+    >>> model = CNMassRegressor(hidden_layer_sizes=4, n_networks=1, random_state=0)
+    >>> model = model.fit(giants, giants["MASS"], y_err=giants["MASS_ERR"])
+    >>> mass, error = model.predict(giants[:3], return_std=True)
+    """
+
+    _target_name = "mass"
+    _target_unit = "Msun"
+
+    def _usable_target(self, y):
+        return np.isfinite(y) & (y > 0)
+
+    def _link(self, y):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.log(y)
+
+    def _unlink(self, u):
+        with np.errstate(over="ignore"):  # far outside the training stars an upper bound may be infinite
+            return np.exp(u)
+
+    def _link_slope(self, y):
+        return 1.0 / y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = True
+        return tags

@@ -1,0 +1,1 @@
+"""Ages of giants from their masses."""

@@ -1,0 +1,1 @@
+"""The whole model: training, prediction, files."""

@@ -1,0 +1,1 @@
+"""Small networks: their trainer, merging and derivatives."""

@@ -1,0 +1,117 @@
+"""The rows a network is trained on: checked, equal ones merged, counted for the penalty, some set aside."""
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight
+
+from skdistmass.exceptions import InputError
+
+__all__ = ["hold_out", "merge_rows", "penalty_rows", "read_rows"]
+
+
+def penalty_rows(sample_weight, n_distinct=None):
+    """Return the number of rows by which the L2 penalty is divided.
+
+    scikit-learn divides it by the sum of the weights: by the number of rows if they are all 1. No rule can keep that,
+    let a weight of 2 equal a repeated row, and be free of the weights' scale all at once: of rows that all weigh 2,
+    the second says that they count twice, the third that they count once. This rule gives up as little as it can.
+    Weights that are whole multiples of the smallest are taken for repetitions of rows, and their sum in units of the
+    smallest is the number of rows; only a weight common to all rows does not count. Other weights say how precise a
+    row is, not how often it was seen, and each distinct row counts once.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_rows,)
+        Positive weights.
+    n_distinct : int, optional
+        Number of distinct rows; by default all are.
+
+    Returns
+    -------
+    n_rows : float
+        Free of the scale of the weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.networks.rows import penalty_rows
+    >>> penalty_rows(np.array([1.0, 2.0, 1.0])), penalty_rows(np.array([0.5, 1.0, 0.5]))
+    (4.0, 4.0)
+    >>> penalty_rows(np.array([1.0, 2.3, 1.7]))
+    3.0
+    """
+    ratio = sample_weight / sample_weight.min()
+    counts = np.rint(ratio)
+    # Beyond a million, rounding makes any number look whole.
+    if counts.max() < 1e6 and np.all(np.abs(ratio - counts) <= 1e-9):
+        return float(counts.sum())
+    return float(len(sample_weight) if n_distinct is None else n_distinct)
+
+
+def merge_rows(X, y, weight, groups):
+    """Put rows in an order of their own and merge equal ones, adding their weights.
+
+    The fit then depends neither on the order of the rows nor on whether one is repeated or has twice the weight: to
+    the last bit, where sums in another order would lead a descent through flat valleys elsewhere. Nor can a split
+    for early stopping put copies of a row on both sides.
+    """
+    columns = [*X.T, y]
+    if groups is not None:
+        columns.append(np.unique(groups, return_inverse=True)[1])
+    # One number for each row, equal for equal rows; sorting by it is much faster than by all columns.
+    factors = np.random.RandomState(0).uniform(1.0, 2.0, len(columns))
+    key = np.zeros(len(y))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, factor in zip(columns, factors / [np.abs(c).max() or 1.0 for c in columns], strict=True):
+            key += factor * column
+    order = np.argsort(key, kind="stable")
+    suspects = np.flatnonzero(np.diff(key[order]) == 0)
+    if len(suspects):
+        # Rows of equal keys need not be equal; only then are all columns looked at.
+        order = np.lexsort([*columns, key])
+        suspects = np.flatnonzero(np.diff(key[order]) == 0)
+    first = np.ones(len(y), bool)
+    one, next_one = order[suspects], order[suspects + 1]
+    first[suspects + 1] = np.any([column[one] != column[next_one] for column in columns], axis=0)
+    starts = np.flatnonzero(first)
+    kept = order[starts]
+    weight = np.add.reduceat(weight[order], starts)
+    return X[kept], y[kept], weight, None if groups is None else groups[kept]
+
+
+def read_rows(X, y, sample_weight=None, groups=None, what=""):
+    """Return X, y, weights and groups, checked, without the rows of weight 0."""
+    X = check_array(X, dtype=np.float64, order="C", input_name=f"X{what}")
+    y = check_array(y, dtype=np.float64, ensure_2d=False, input_name=f"y{what}")
+    if y.shape != (len(X),):
+        raise InputError(f"y{what} has shape {y.shape}; one number for each of the {len(X)} rows of X{what} is needed.")
+    if groups is not None:
+        groups = np.asarray(groups)
+        if groups.shape != (len(X),):
+            raise InputError(f"groups has shape {groups.shape}; one group for each of the {len(X)} rows is needed.")
+    if sample_weight is None:
+        weight = np.ones(len(y))
+    else:
+        if not np.any(np.asarray(sample_weight)):
+            raise InputError(f"all sample weights{what} are zero; give the rows to fit a weight > 0.")
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        used = weight > 0
+        if not used.all():
+            X, y, weight = X[used], y[used], weight[used]
+            groups = None if groups is None else groups[used]
+    return X, y, weight, groups
+
+
+def hold_out(X, y, weight, groups, fraction, rng):
+    """Split rows into training and validation rows, each as (X, y, weight); no group is in both."""
+    splitter = (ShuffleSplit if groups is None else GroupShuffleSplit)(1, test_size=fraction, random_state=rng)
+    try:
+        train, held = next(splitter.split(X, y, groups))
+    except ValueError as error:
+        raise InputError(
+            f"{len(y)} rows can't be split for early stopping ({error}); lower validation_fraction, give validation "
+            "rows of your own, or set early_stopping=False."
+        ) from error
+    train.sort(), held.sort()
+    return (X[train], y[train], weight[train]), (X[held], y[held], weight[held])

@@ -1,0 +1,1 @@
+"""What a catalogue holds: its columns, bits and limits, each defined once."""

@@ -1,0 +1,133 @@
+"""The columns and bits of a catalogue (Tables 2 and 3 of the paper, and what is given beyond them), in one place."""
+
+import re
+from dataclasses import replace
+
+from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.definitions import EXTRA_COLUMNS, TABLE_2, CatalogColumn
+
+__all__ = [
+    "EXTRA_COLUMNS",
+    "TABLE_2",
+    "Bit",
+    "CatalogColumn",
+    "QualityBit",
+    "describe",
+    "layout",
+    "mass_columns",
+    "scales_of",
+]
+
+_SCHEMA = {column.name: column for column in TABLE_2 + EXTRA_COLUMNS}
+_PATTERN = re.compile(r"^(MASS|AGE)(?:_(?P<scale>.+?))??(?P<end>_LO|_HI)?$")
+
+
+def mass_columns(scale):
+    """Names of the mass and age columns of a mass scale.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, as ``"UNCOR_SS"``; empty for a scale without a name.
+
+    Returns
+    -------
+    mass, age : str
+
+    Examples
+    --------
+    >>> from skdistmass.schema.columns import mass_columns
+    >>> mass_columns("COR_MO"), mass_columns("")
+    (('MASS_COR_MO', 'AGE_COR_MO'), ('MASS', 'AGE'))
+    """
+    suffix = f"_{scale}" if scale else ""
+    return f"MASS{suffix}", f"AGE{suffix}"
+
+
+def describe(name):
+    """Look a column up, by its name in a catalogue.
+
+    Parameters
+    ----------
+    name : str
+        As ``"DISTANCE"`` or ``"MASS_COR_MO_LO"``.
+
+    Returns
+    -------
+    column : CatalogColumn or None
+        With the scale's name in place of the ``*``; None if the schema does not have it.
+
+    Examples
+    --------
+    >>> from skdistmass.schema.columns import describe
+    >>> describe("MASS_COR_MO").description
+    'mass predicted by the network trained on the scale COR_MO'
+    """
+    if name in _SCHEMA:
+        return _SCHEMA[name]
+    match = _PATTERN.match(name)
+    if match is None:
+        return None
+    return _for_scale(_SCHEMA[f"{match[1]}_*{match['end'] or ''}"], match["scale"] or "")
+
+
+def _for_scale(pattern, scale):
+    """Put a scale's name in place of the ``*``."""
+    mass, age = mass_columns(scale)
+
+    def filled(text):
+        return text.replace("MASS_*", mass).replace("AGE_*", age)
+
+    description = filled(pattern.description).replace("scale *", f"scale {scale or 'MASS'}")
+    formula, inputs = filled(pattern.formula), filled(pattern.inputs)
+    return replace(pattern, name=filled(pattern.name), description=description, formula=formula, inputs=inputs)
+
+
+def scales_of(names):
+    """Find the mass scales of a catalogue in the names of its columns.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    scales : list of str
+        In the order of the columns; blank for the column MASS.
+
+    Examples
+    --------
+    >>> from skdistmass.schema.columns import scales_of
+    >>> scales_of(["MASS", "MASS_COR_MO", "MASS_ERR", "MASS_LO", "MASS_COR_MO_LO", "MASS_SPACE"])
+    ['', 'COR_MO']
+    """
+    scales = []
+    for name in names:
+        match = _PATTERN.match(name) if name not in _SCHEMA else None
+        if match is not None and match[1] == "MASS" and match["end"] is None:
+            scales.append(match["scale"] or "")
+    return scales
+
+
+def layout(scales):
+    """Return the columns of a catalogue in order: Table 2, then what is beyond it.
+
+    Parameters
+    ----------
+    scales : sequence of str
+        Names of the mass scales.
+
+    Returns
+    -------
+    columns : list of CatalogColumn
+
+    Examples
+    --------
+    >>> from skdistmass.schema.columns import layout
+    >>> [column.name for column in layout(["COR_MO"])][15:20]
+    ['MASS_COR_MO', 'MASS_ERR', 'AGE_COR_MO', 'AGE_ERR', 'BITMASK']
+    """
+    columns = []
+    for column in TABLE_2 + EXTRA_COLUMNS:
+        columns += [_for_scale(column, scale) for scale in scales] if "*" in column.name else [column]
+    return columns

@@ -1,0 +1,182 @@
+"""Robust fits and two-sample tests, with errors."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from astropy.table import Table
+from scipy.special import ndtr
+from scipy.stats import ks_2samp
+from sklearn.linear_model import HuberRegressor
+
+from skdistmass.uncertainty.conformal import NORMAL_TO_MAD, robust_scatter
+from skdistmass.validation.stars import require_stars
+
+__all__ = ["LinearFit", "binned_statistics", "compare_samples", "robust_fit"]
+
+_EPSILON = 1.345  # 95 % efficiency for normal errors (Huber 1981)
+_STARS_PER_TERM = 8
+MIN_PER_BIN = 5
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """A robust linear fit.
+
+    Attributes
+    ----------
+    intercept : float
+        Value where all terms are 0.
+    slopes, errors : dict of float
+        By term: slope and its standard error.
+    scatter : float
+        Scale of the residuals.
+    n_stars : int
+        Number of stars fitted.
+    """
+
+    intercept: float
+    slopes: dict[str, float]
+    errors: dict[str, float]
+    scatter: float
+    n_stars: int
+
+    def significance(self, term):
+        """Slope in units of its error."""
+        return self.slopes[term] / self.errors[term]
+
+    def p_value(self, term):
+        """Probability of a slope as large by chance, if there is none."""
+        return float(2.0 * ndtr(-abs(self.significance(term))))
+
+
+def robust_fit(y, **terms):
+    """Fit a linear function with Huber's loss; errors that hold for uneven scatter.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_stars,)
+        What to fit. Stars with a NaN anywhere are left out.
+    **terms : ndarray of shape (n_stars,)
+        Terms of the function, by name, besides a constant.
+
+    Returns
+    -------
+    fit : LinearFit
+        The errors are those of an M-estimator by the sandwich formula (Huber & Ronchetti 2009, Robust Statistics,
+        section 7.6).
+
+    Raises
+    ------
+    MissingInputError
+        If there are fewer than eight stars for each coefficient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 50)
+    >>> y = 0.5 * x + np.where(np.arange(50) % 10 == 5, 20.0, 0.01 * np.sin(99 * x))
+    >>> round(robust_fit(y, x=x).slopes["x"], 2)
+    0.5
+    """
+    columns = np.column_stack(list(terms.values()))
+    usable = np.isfinite(y) & np.isfinite(columns).all(axis=1)
+    columns, y = columns[usable], y[usable]
+    require_stars(len(y), _STARS_PER_TERM * (len(terms) + 1), "stars are left for a fit")
+    center, scale = columns.mean(axis=0), columns.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    unit = max(float(np.std(y)), 1e-12)
+    standard = (columns - center) / scale
+    huber = HuberRegressor(epsilon=_EPSILON, alpha=1e-8, max_iter=1000).fit(standard, y / unit)
+    design = np.column_stack([standard, np.ones(len(y))])
+    width = max(huber.scale_, 1e-9)
+    residual = (y / unit - huber.predict(standard)) / width
+    bread = design.T @ (design * (np.abs(residual) <= _EPSILON)[:, None])
+    psi = np.clip(residual, -_EPSILON, _EPSILON)
+    inverse = np.linalg.pinv(bread)
+    covariance = inverse @ (design.T * psi**2 @ design) @ inverse * (width * unit) ** 2
+    slopes = huber.coef_ * unit / scale
+    errors = np.sqrt(np.diag(covariance))[:-1] / scale
+    intercept = huber.intercept_ * unit - slopes @ center
+    return LinearFit(
+        float(intercept),
+        dict(zip(terms, slopes.tolist(), strict=True)),
+        dict(zip(terms, errors.tolist(), strict=True)),
+        float(width * unit),
+        len(y),
+    )
+
+
+def compare_samples(first, second, *, n_bootstrap=300, random_state=0):
+    """Compare two samples: medians, their difference with a bootstrap error, and Kolmogorov and Smirnov's test.
+
+    Returns
+    -------
+    result : dict
+        N_1, N_2, MEDIAN_1, MEDIAN_2, DIFFERENCE (second minus first), DIFFERENCE_ERR, KS (largest distance of the
+        cumulative distributions), P_VALUE.
+    """
+    rng = np.random.default_rng(random_state)
+    medians = [
+        np.array([np.median(rng.choice(sample, len(sample))) for _ in range(n_bootstrap)]) for sample in (first, second)
+    ]
+    test = ks_2samp(first, second, method="asymp")
+    return {
+        "N_1": len(first),
+        "N_2": len(second),
+        "MEDIAN_1": np.median(first),
+        "MEDIAN_2": np.median(second),
+        "DIFFERENCE": np.median(second) - np.median(first),
+        "DIFFERENCE_ERR": np.std(medians[1] - medians[0]),
+        "KS": test.statistic,
+        "P_VALUE": test.pvalue,
+    }
+
+
+def binned_statistics(by, error, edges, *, name, reference_error=None):
+    """Bias, scatter and quartiles of an error in bins of something.
+
+    Parameters
+    ----------
+    by, error : ndarray of shape (n_stars,)
+        What to bin by, and the error; NaN are left out.
+    edges : sequence of float
+        Edges of the bins, increasing. Bins of fewer than five stars are left out.
+    name : str
+        Name of `by`, for the columns.
+    reference_error : ndarray of shape (n_stars,), optional
+        Error of what was compared with.
+
+    Returns
+    -------
+    table : Table
+        ``<name>_LO``, ``<name>_HI``, ``<name>`` (median); N; BIAS, the median error; SCATTER, 1.4826 times the median
+        absolute deviation from the median; MAD_STD, 1.4826 times the median absolute error; Q25 and Q75, quartiles
+        of the absolute error; REFERENCE_ERR, median error of the reference.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.validation.statistics import binned_statistics
+    >>> table = binned_statistics(np.full(100, 2.5), np.linspace(-0.1, 0.3, 100), (2, 3), name="LOGG")
+    >>> float(table["BIAS"][0]), int(table["N"][0])
+    (0.1, 100)
+    """
+    usable = np.isfinite(by) & np.isfinite(error)
+    rows = []
+    for low, high in pairwise(edges):
+        chosen = usable & (by >= low) & (by < high)
+        values = error[chosen]
+        if len(values) < MIN_PER_BIN:
+            continue
+        absolute = np.percentile(np.abs(values), [25, 50, 75])
+        row = [low, high, np.median(by[chosen]), len(values), np.median(values), robust_scatter(values)]
+        row += [NORMAL_TO_MAD * absolute[1], absolute[0], absolute[2]]
+        known = np.full(0, np.nan) if reference_error is None else reference_error[chosen]
+        row.append(np.median(known[np.isfinite(known)]) if np.isfinite(known).any() else np.nan)
+        rows.append(row)
+    names = [f"{name}_LO", f"{name}_HI", name, "N", "BIAS", "SCATTER", "MAD_STD", "Q25", "Q75", "REFERENCE_ERR"]
+    require_stars(len(rows), 1, f"bins of {name} with {MIN_PER_BIN} stars")
+    table = Table(rows=rows, names=names)
+    table["N"] = table["N"].astype(int)
+    return table

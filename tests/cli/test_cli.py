@@ -1,0 +1,287 @@
+"""The command line, as a user meets it."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from click.testing import CliRunner
+
+from skdistmass.cli.commands import main
+from skdistmass.datasets import make_survey
+from skdistmass.deploy.pretrained import pretrained_path
+from skdistmass.extinction import ExtinctionChoice
+from skdistmass.schema.bits import QualityBit
+from skdistmass.surveys import read_survey
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a survey and a model trained on it, by the commands themselves."""
+    folder = tmp_path_factory.mktemp("cli")
+    survey = make_survey(2500, random_state=0)
+    survey.write(folder / "stars.fits")
+    arguments = ["train", str(folder / "stars.fits"), "-o", str(folder / "model"), "--networks", "1", "--mass", "MASS"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    (folder / "train.txt").write_text(result.output)
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def only_line(result):
+    """The one line a failed command may print."""
+    assert result.exit_code != 0
+    lines = [line for line in result.output.splitlines() if line.strip()]
+    assert "Traceback" not in result.output
+    return lines[-1]
+
+
+def test_help_names_every_command():
+    output = run("--help").output
+    for name in ("demo", "train", "predict", "catalog", "validate", "info"):
+        assert name in output
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_explains_itself(command):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert len(result.output) > 200
+
+
+def test_train_says_what_it_cut_and_how_accurate_it_is(folder):
+    output = (folder / "train.txt").read_text()
+    assert "removed by cuts" in output
+    assert "STAR_BAD" in output
+    assert "out-of-fold" in output
+    assert "ABS_MAG_FALLBACK" in output
+
+
+def test_predict_writes_a_catalog_with_units(folder):
+    result = run("predict", folder / "model", folder / "stars.fits", "-o", folder / "catalog.fits", "--overwrite")
+    assert result.exit_code == 0, result.output
+    catalog = Table.read(folder / "catalog.fits")
+    assert len(catalog) == 2500
+    assert str(catalog["DISTANCE"].unit) == "kpc"
+    assert str(catalog["MASS"].unit) == "solMass"
+    assert np.isfinite(catalog["DISTANCE"]).sum() > 2000
+    assert "2500 rows" in result.output
+
+
+def test_out_of_fold_values_can_be_turned_off(folder):
+    for options, expected in (((), True), (("--refit-values",), False)):
+        result = run(
+            "predict", folder / "model", folder / "stars.fits", "-o", folder / "c.fits", "--overwrite", *options
+        )
+        assert result.exit_code == 0, result.output
+        assert bool(np.any(Table.read(folder / "c.fits")["OUT_OF_FOLD"])) is expected
+
+
+def test_info_tells_what_the_model_is(folder):
+    output = run("info", folder / "model").output
+    assert "skdistmass_version" in output
+    assert "MASS" in output
+
+
+def test_catalog_and_its_validation(folder):
+    result = run("catalog", folder / "stars.fits", "-o", folder / "survey.fits", "--model", folder / "model")
+    assert result.exit_code == 0, result.output
+    assert "further spectra of a star" in result.output
+    arguments = ("validate", folder / "survey.fits", "--reference", folder / "stars.fits", "-o", folder / "report.html")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "<html" in (folder / "report.html").read_text()
+
+
+def test_shipped_model_makes_the_catalogue_by_default(folder):
+    result = run("catalog", folder / "stars.fits", "-o", folder / "shipped.fits")
+    assert result.exit_code == 0, result.output
+    catalog, stars = Table.read(folder / "shipped.fits"), read_survey(folder / "stars.fits")
+    assert catalog.meta["MODEL"] == "kepler-giants"
+    digest = hashlib.sha256(pretrained_path("kepler-giants").read_bytes()).hexdigest()
+    assert catalog.meta["MODELSHA"] == digest
+    np.testing.assert_array_equal(np.ma.filled(catalog["TEFF"], np.nan), stars["TEFF"])
+    assert np.isfinite(catalog["DISTANCE"]).sum() > 2000
+
+
+def test_choice_of_extinction_goes_from_the_options_into_the_catalogue(folder):
+    stars = Table.read(folder / "stars.fits")
+    stars["H"] = stars["H"] - 0.15  # bluer than stars are: RJCE gives negative extinctions
+    stars.write(folder / "blue.fits", overwrite=True)
+    catalogs = {}
+    for negative, limit in (("zero", 16), ("keep", 16), ("missing", 16), ("zero", 0)):
+        options = ("--negative-extinction", negative, "--latitude-limit", limit, "--overwrite", "--quiet")
+        result = run("catalog", folder / "blue.fits", "-o", folder / "c.fits", "--model", folder / "model", *options)
+        assert result.exit_code == 0, result.output
+        assert result.output == ""
+        catalogs[negative, limit] = Table.read(folder / "c.fits")
+    kept = np.ma.filled(catalogs["keep", 16]["EXTINCTION"], np.nan)
+    negative = kept < 0
+    assert 100 < negative.sum() < 2400
+    assert (catalogs["zero", 16]["EXTINCTION"][negative] == 0).all()
+    assert np.isnan(np.ma.filled(catalogs["missing", 16]["EXTINCTION"], np.nan)[negative]).all()
+    for choice in ("zero", "keep", "missing"):
+        assert catalogs[choice, 16].meta["AKNEG"] == choice
+        assert ((catalogs[choice, 16]["FLAGS"] & int(QualityBit.EXTINCTION_NEGATIVE) != 0) == negative).all()
+    assert "RJCE_WISE" in np.asarray(catalogs["zero", 16]["EXTINCTION_METHOD"]).astype(str)
+    methods = np.asarray(catalogs["zero", 0]["EXTINCTION_METHOD"]).astype(str)
+    assert not np.char.startswith(methods[stars["SFD_EBV"] > -1], "RJCE").any()
+
+
+@pytest.mark.parametrize("option", [("--latitude-limit", "91"), ("--negative-extinction", "drop")])
+def test_senseless_choices_of_extinction_are_refused(folder, option):
+    for arguments in (("catalog", folder / "stars.fits"), ("train", folder / "stars.fits")):
+        result = run(*arguments, "-o", folder / "x", *option)
+        assert result.exit_code == 2
+        assert option[0] in only_line(result)
+
+
+def test_training_uses_the_extinction_of_the_catalogue(folder, monkeypatch):
+    from skdistmass.model.distmass import DistMassModel
+
+    def look(self, stars, **kwargs):
+        seen.append(stars)
+        raise KeyboardInterrupt
+
+    assert "extinction by RJCE_WISE" in (folder / "train.txt").read_text()
+    monkeypatch.setattr(DistMassModel, "fit", look)
+    for limit in (16, 90):
+        seen = []
+        run("train", folder / "stars.fits", "-o", folder / "x", "--latitude-limit", limit)
+        expected = ExtinctionChoice(latitude_limit=limit).choose(Table.read(folder / "stars.fits"))
+        np.testing.assert_array_equal(seen[0]["A_K"], expected.values)
+        assert (seen[0]["A_K_SRC"] == expected.method).all()
+        assert ("RJCE_WISE" in expected.method[np.abs(seen[0]["GLAT"]) > 16]) == (limit == 90)
+
+
+def test_repeated_spectra_are_told(folder):
+    stars = Table.read(folder / "stars.fits")
+    stars["APSTAR_ID"][5:8] = stars["APSTAR_ID"][4]
+    stars.write(folder / "repeated.fits", overwrite=True)
+    result = run("catalog", folder / "repeated.fits", "-o", folder / "c.fits", "--overwrite")
+    assert result.exit_code == 0, result.output
+    n_stars = len(np.unique(np.asarray(stars["APOGEE_ID"])))
+    assert f"2500 rows, {2500 - n_stars} of them further spectra of a star" in result.output
+    assert "3 rows repeat a spectrum" in result.output
+
+
+SLOW = """
+import sys, time
+from skdistmass.catalog.part_file import PartFile
+from skdistmass.cli.commands import main
+
+add = PartFile.append
+
+
+def slow(self, records):
+    add(self, records)
+    print("added", flush=True)
+    time.sleep(1)
+
+
+PartFile.append = slow
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT to another process is a matter of Unix")
+def test_control_c_keeps_the_part_and_says_how_to_go_on(folder, tmp_path):
+    """A real process, a real signal while rows are being written, and --resume afterwards."""
+    target = tmp_path / "c.fits"
+    arguments = ["catalog", str(folder / "stars.fits"), "-o", str(target), "--model", str(folder / "model")]
+    arguments += ["--chunk-rows", "500"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "added\n"
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].startswith(f"Interrupted. {target}.part is kept")
+    assert "--resume" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    assert not target.exists()
+    result = run(*arguments, "--resume")
+    assert result.exit_code == 0, result.output
+    assert run(*arguments[:3], tmp_path / "whole.fits", *arguments[4:]).exit_code == 0
+    np.testing.assert_array_equal(fits.getdata(target).tobytes(), fits.getdata(tmp_path / "whole.fits").tobytes())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.fits", "whole.fits"]
+
+
+def test_prediction_can_be_resumed_too(folder, tmp_path, monkeypatch):
+    from skdistmass.catalog.part_file import PartFile
+
+    def interrupt(self, counts):
+        raise KeyboardInterrupt
+
+    arguments = ("predict", folder / "model", folder / "stars.fits", "-o", tmp_path / "c.fits")
+    with monkeypatch.context() as patch:
+        patch.setattr(PartFile, "complete", interrupt)
+        result = run(*arguments)
+    assert result.exit_code == 130
+    assert "--resume" in only_line(result)
+    assert "--resume" in only_line(run(*arguments))
+    assert run(*arguments, "--resume").exit_code == 0
+    assert len(Table.read(tmp_path / "c.fits")) == 2500
+
+
+def test_an_existing_output_is_not_replaced(folder):
+    before = (folder / "model").read_bytes()
+    assert "--overwrite" in only_line(run("train", folder / "stars.fits", "-o", folder / "model"))
+    assert (folder / "model").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "absent.fits", "-o", "{}/x"), "absent.fits"),
+        (("train", "{}/stars.fits", "-o", "{}/no/such/folder/x"), "no such folder"),
+        (("train", "{}/model", "-o", "{}/x"), "model"),
+        (("train", "{}/stars.fits", "-o", "{}/x", "--mass", "WEIGHT"), "WEIGHT"),
+        (("train", "{}/stars.fits", "-o", "{}/x", "--max-extinction", "-1"), "A_K > -1"),
+        (("predict", "{}/stars.fits", "{}/stars.fits", "-o", "{}/x.fits"), "stars.fits"),
+        (("predict", "no-such-model", "{}/stars.fits", "-o", "{}/x.fits"), "no-such-model"),
+        (("predict", "{}/model", "{}/train.txt", "-o", "{}/x.fits"), "train.txt"),
+        (("info", "{}/stars.fits"), "stars.fits"),
+    ],
+)
+def test_mistakes_end_in_one_line(folder, arguments, words):
+    result = run(*(argument.format(folder) for argument in arguments))
+    assert words in only_line(result)
+    assert result.exit_code == 1
+    assert not (folder / "x").exists()
+
+
+@pytest.mark.parametrize("threshold", ["high", "2"])
+def test_a_senseless_threshold_is_refused(folder, threshold):
+    result = run("train", folder / "stars.fits", "-o", folder / "x", "--binary-threshold", threshold)
+    assert result.exit_code != 0
+    assert "threshold" in result.output.lower()
+
+
+def test_interrupting_leaves_nothing_behind(folder, monkeypatch):
+    from skdistmass.model.distmass import DistMassModel
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DistMassModel, "fit", interrupted)
+    result = run("train", folder / "stars.fits", "-o", folder / "y")
+    assert result.exit_code == 130
+    assert not (folder / "y").exists()
+
+
+def test_demo_draws_and_writes(tmp_path):
+    result = run("demo", "--out", tmp_path / "demo", "--stars", 3000)
+    assert result.exit_code == 0, result.output
+    assert "scatter" in result.output
+    names = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert names == {"survey.fits", "demo.model", "catalog.fits", "kiel.png", "truth.png"}

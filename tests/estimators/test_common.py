@@ -1,0 +1,27 @@
+"""scikit-learn's own checks, all of them, with no expected failure."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdistmass import AbsMagRegressor, BinaryResidualFilter, CNMassRegressor
+from skdistmass.estimators.label_regressor import LabelRegressor
+
+ONE_NETWORK = {"n_networks": 1, "error_model": None}
+
+
+@parametrize_with_checks(
+    [
+        AbsMagRegressor(),
+        CNMassRegressor(),
+        AbsMagRegressor(solver="lbfgs", **ONE_NETWORK),
+        AbsMagRegressor(binary_filter=BinaryResidualFilter(n_folds=2, n_rounds=1), **ONE_NETWORK),
+        LabelRegressor(hidden_layer_sizes=4, n_networks=1, n_folds=2, error_model="paper"),
+        BinaryResidualFilter(n_folds=2),
+    ]
+)
+# The checks judge interfaces, not fits: iterations may run out on noise, and rows with NaN are left out aloud.
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::skdistmass.exceptions.RowsLeftOutWarning"
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
