@@ -19,7 +19,8 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from skdistmass.estimators.cn_mass import CNMassRegressor
-from skdistmass.labels import as_floats, read_labels
+from skdistmass.labels import read_labels
+from skdistmass.tables import as_floats
 from skdistmass.surveys import data_dir
 
 GRID = {

@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column
 
 from skdistmass.exceptions import InputError
-from skdistmass.labels import as_floats, column_names, find_column
+from skdistmass.tables import as_floats, column_names, find_column
 
 __all__ = [
     "RJCE_IRAC",

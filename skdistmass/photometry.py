@@ -5,7 +5,7 @@ Columns and quantities with a unit are converted to the one named in the docstri
 
 import numpy as np
 
-from skdistmass.labels import as_floats
+from skdistmass.tables import as_floats
 
 __all__ = [
     "absolute_magnitude",

@@ -11,16 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays, floating_dtypes
 
 from skdistmass.exceptions import ColumnError, InputError, UnitError
-from skdistmass.labels import (
-    LABEL_NAMES,
-    as_floats,
-    column_names,
-    find_column,
-    is_sentinel,
-    is_table,
-    out_of_range,
-    read_labels,
-)
+from skdistmass.labels import LABEL_NAMES, out_of_range, read_labels
+from skdistmass.tables import as_floats, column_names, find_column, is_sentinel, is_table
 
 HIGH = (99.0, 99.9, 99.99, 99.999, 999.0, 999.99, 9999.0, 9999.99)
 LOW = (-999.0, -999.9, -9999.0, -9999.99, -999999.0)

@@ -5,10 +5,10 @@ import numpy as np
 from skdistmass.catalog.survey_columns import gaia_source, survey_columns, weighted_distances
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionFlag
-from skdistmass.labels import as_floats, column_names
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import TABLE_2, layout, scales_of
 from skdistmass.surveys.parallax import correct_parallaxes
+from skdistmass.tables import as_floats, column_names
 
 __all__ = ["catalog_columns", "quality_flags"]
 

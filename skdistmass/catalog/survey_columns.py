@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdistmass.labels import LABEL_NAMES, column_names, find_column, out_of_range, read_labels
+from skdistmass.labels import LABEL_NAMES, out_of_range, read_labels
 from skdistmass.photometry import weighted_distance
 from skdistmass.surveys.training_sets import (
     TrainingCuts,
@@ -11,6 +11,7 @@ from skdistmass.surveys.training_sets import (
     optional_text,
     reference_distances,
 )
+from skdistmass.tables import column_names, find_column
 
 __all__ = ["gaia_source", "survey_columns", "weighted_distances"]
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skdistmass.labels import HIGH_SENTINELS, LABELS, LOWEST_VALUE, SENTINEL_TOLERANCE, is_sentinel
+from skdistmass.labels import LABELS
+from skdistmass.tables import HIGH_SENTINELS, LOWEST_VALUE, SENTINEL_TOLERANCE, is_sentinel
 
 __all__ = ["is_present", "labels_present"]
 

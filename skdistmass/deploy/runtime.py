@@ -11,8 +11,9 @@ import numpy as np
 
 from skdistmass.deploy.format import CHECKSUM_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
-from skdistmass.labels import LABEL_NAMES, LABELS, as_floats, find_column, is_table, read_labels
+from skdistmass.labels import LABEL_NAMES, LABELS, read_labels
 from skdistmass.schema.columns import describe
+from skdistmass.tables import as_floats, find_column, is_table
 
 __all__ = ["OnnxPredictor", "load"]
 

@@ -8,8 +8,8 @@ from sklearn.utils import check_random_state
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.estimators.seeds import seeded
 from skdistmass.exceptions import InputError
-from skdistmass.labels import as_floats
 from skdistmass.photometry import distance_from_magnitude
+from skdistmass.tables import as_floats
 from skdistmass.uncertainty.conformal import PaperErrors, normal_coverage
 
 __all__ = ["AbsMagRegressor"]

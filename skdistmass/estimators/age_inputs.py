@@ -6,7 +6,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABELS, as_floats, column_names, find_column, is_table
+from skdistmass.labels import LABELS
+from skdistmass.tables import as_floats, column_names, find_column, is_table
 
 __all__ = ["checked_errors", "columns_by_name", "columns_by_position", "fill_masked", "picked_by_name"]
 

@@ -19,7 +19,7 @@ from skdistmass.estimators.age_inputs import (
 )
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
-from skdistmass.labels import as_floats, get_column, is_table
+from skdistmass.tables import as_floats, is_table
 
 __all__ = ["AgeFlag", "IsochroneAgeTransformer"]
 
@@ -519,9 +519,7 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
 
 def _read_columns(table, names, units):
     """Return columns of a table in these units, as plain floats."""
-    columns = tuple(
-        as_floats(get_column(table, name), unit, name=str(name)) for name, unit in zip(names, units, strict=True)
-    )
+    columns = tuple(as_floats(table[name], unit, name=str(name)) for name, unit in zip(names, units, strict=True))
     if columns[0].ndim != 1 or columns[0].shape != columns[1].shape:
         raise ColumnError(
             f"columns {names[0]} and {names[1]} have shapes {columns[0].shape} and {columns[1].shape}; "

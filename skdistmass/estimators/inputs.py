@@ -6,17 +6,8 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
 from skdistmass.exceptions import InputError, RowsLeftOutWarning
-from skdistmass.labels import (
-    LABEL_NAMES,
-    LABELS,
-    as_floats,
-    find_column,
-    is_null,
-    is_sentinel,
-    is_table,
-    out_of_range,
-    read_labels,
-)
+from skdistmass.labels import LABEL_NAMES, LABELS, out_of_range, read_labels
+from skdistmass.tables import as_floats, find_column, is_null, is_sentinel, is_table
 
 __all__ = [
     "check_groups",

@@ -20,7 +20,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from skdistmass.estimators.label_density import fit_label_density
 from skdistmass.exceptions import InputError, RowsLeftOutWarning
-from skdistmass.labels import LABEL_NAMES, as_floats, find_column, is_table, read_labels
+from skdistmass.labels import LABEL_NAMES, read_labels
+from skdistmass.tables import as_floats, find_column, is_table
 
 __all__ = ["ANSWERS", "EDGE", "INSIDE", "MISSING", "OUTSIDE", "SpaceExplanation", "TrainingSpace"]
 

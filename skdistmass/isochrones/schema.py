@@ -12,7 +12,7 @@ import numpy as np
 
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.isochrones.imf import imf_weights
-from skdistmass.labels import as_floats, find_column
+from skdistmass.tables import as_floats, find_column
 
 __all__ = [
     "COLUMNS",

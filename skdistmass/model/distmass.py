@@ -14,7 +14,7 @@ from skdistmass.estimators.cn_mass import CNMassRegressor
 from skdistmass.estimators.seeds import seeded
 from skdistmass.estimators.training_space import EDGE, OUTSIDE, TrainingSpace
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABEL_NAMES, column_names, find_column, out_of_range, read_labels
+from skdistmass.labels import LABEL_NAMES, out_of_range, read_labels
 from skdistmass.model.parts import (
     accuracy,
     as_catalog,
@@ -39,6 +39,7 @@ from skdistmass.surveys.training_sets import (
     optional_text,
     reference_distances,
 )
+from skdistmass.tables import column_names, find_column
 
 __all__ = ["DistMassModel"]
 

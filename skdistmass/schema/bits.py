@@ -1,8 +1,8 @@
-"""The bits of a catalogue: Table 3 of the paper, and those of FLAGS beyond it."""
+"""The bits and codes of a catalogue: Table 3 of the paper, and those of the columns beyond it."""
 
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 
-__all__ = ["Bit", "QualityBit"]
+__all__ = ["AgeFlag", "Bit", "ExtinctionFlag", "QualityBit", "Space"]
 
 
 class _DescribedFlag(IntFlag):
@@ -49,3 +49,32 @@ class QualityBit(_DescribedFlag):
     MASS_BAD = 1 << 19, "no mass above 0, or any of MASS_OUTSIDE, STAR_BAD"
     AGE_WARN = 1 << 20, "MASS_EDGE"
     AGE_BAD = 1 << 21, "no age, or any of MASS_BAD, AGE_LIMIT"
+
+
+class AgeFlag(_DescribedFlag):
+    """Bits of AGE_FLAG: why a star has no age, or one at a limit of the relation of mass and age."""
+
+    MASS_LOW = 1, "mass below the relation"
+    MASS_HIGH = 2, "mass above the relation"
+    FEH_LOW = 4, "[M/H] below the relation"
+    FEH_HIGH = 8, "[M/H] above the relation"
+    MISSING = 16, "mass or [M/H] is missing"
+    NOT_GIANT = 32, "log g >= 3.5: no age is given (section 6.1)"
+
+
+class ExtinctionFlag(_DescribedFlag):
+    """Bits of EXTINCTION_FLAG: what to know of a star's extinction."""
+
+    NEGATIVE = 1, "the value was negative; the parameter `negative` of `ExtinctionChoice` says what is done"
+    FROM_FILE = 2, "not the method of section 2: a value, or a reddening, of the survey file"
+    NO_LATITUDE = 4, "no position is known; the star was taken to be near the Galactic plane"
+    MISSING = 8, "there is no extinction"
+
+
+class Space(IntEnum):
+    """Codes of DISTANCE_SPACE and MASS_SPACE: where a star's labels lie among those trained on."""
+
+    INSIDE = 0
+    EDGE = 1
+    OUTSIDE = 2
+    MISSING = 3

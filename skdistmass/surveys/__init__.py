@@ -2,14 +2,15 @@
 
 from skdistmass.surveys.clusters import load_clusters, match_clusters
 from skdistmass.surveys.folder import data_dir
-from skdistmass.surveys.reader import canonical_survey, read_survey
-from skdistmass.surveys.stack import stack_surveys
+from skdistmass.surveys.reader import as_stars, read_survey
+from skdistmass.surveys.stars import Stars, stack_stars
 
 __all__ = [
-    "canonical_survey",
+    "Stars",
+    "as_stars",
     "data_dir",
     "load_clusters",
     "match_clusters",
     "read_survey",
-    "stack_surveys",
+    "stack_stars",
 ]

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from skdistmass.exceptions import DistMassError, FileFormatError, InputError
-from skdistmass.labels import find_column
 from skdistmass.surveys import read_survey
 from skdistmass.surveys.files import open_table
+from skdistmass.tables import find_column
 
 __all__ = ["InputFile", "SurveyChunks"]
 

@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from skdistmass.exceptions import DistMassError, InputError
-from skdistmass.labels import as_floats, find_column
+from skdistmass.tables import as_floats, find_column
 
 __all__ = ["ZERO_POINTS", "correct_parallaxes", "effective_wavenumber"]
 

@@ -1,16 +1,19 @@
 """Survey files of any known layout, read to one set of columns."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Column, MaskedColumn, Table
+from astropy.table import Column, MaskedColumn
 
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABELS, as_floats, column_names, find_column, get_column
+from skdistmass.labels import LABELS
 from skdistmass.surveys.files import open_table, parse_unit
+from skdistmass.surveys.stars import Stars
+from skdistmass.tables import as_floats, as_integers, column_names, find_column
 
-__all__ = ["canonical_survey", "read_survey"]
+__all__ = ["as_stars", "read_survey"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ _CONSULTED = _KNOWN | {*_TEXTS, *_FLAGS, "MEMBER"} | {name + "_ERR" for name in 
 _CONSULTED |= {n for q in _QUANTITIES for source in q.sources for n in (*source.errors, *source.called_by)}
 
 
-def read_survey(path, *, columns=None, rows=None, hdu=None):
+def read_survey(path, *, columns=(), rows=None, hdu=None):
     """Read a table of stars and give its columns canonical names, units and missing values.
 
     Knows the layouts of APOGEE's allStar files of DR14 to DR17, of the shared real tables, of `make_survey`,
@@ -184,14 +187,10 @@ def read_survey(path, *, columns=None, rows=None, hdu=None):
     ...     path = pathlib.Path(folder) / "stars.csv"
     ...     _ = path.write_text("apogee_id,teff,fe_h,k\\nA,4800,-0.1,9.1\\nB,-9999.99,0.2,99.0\\n")
     ...     stars = read_survey(path)
-    >>> print(stars["APOGEE_ID", "TEFF", "M_H", "K"])
-    APOGEE_ID  TEFF  M_H   K
-                K    dex  mag
-    --------- ------ ---- ---
-            A 4800.0 -0.1 9.1
-            B    nan  0.2 nan
-    >>> stars.meta["SKDM_COLUMNS"]["M_H"]
-    ['fe_h']
+    >>> stars["TEFF"], stars["K"]
+    (array([4800., nan]), array([9.1, nan]))
+    >>> stars.origin["M_H"], stars.metallicity
+    (('fe_h',), 'FE_H')
     """
     if isinstance(columns, str):
         raise InputError(f"columns is the text {columns!r}; give a list of names.")
@@ -203,13 +202,9 @@ def read_survey(path, *, columns=None, rows=None, hdu=None):
             raise ColumnError(
                 f"no column is one of a survey (TEFF, LOGG, M_H, K ...); there are: {_shown(file.names)}."
             )
-        others = file.names if columns is None else [find_column(_names(file), name) for name in columns]
-        file.load([name for name in file.names if name.upper() in _CONSULTED or name in others])
-        found, used = _read_canonical(file)
-        found |= {name: _clean(file.column(name), name) for name in dict.fromkeys(others) if name.upper() not in found}
-        survey = Table(found, copy=False)
-        survey.meta = {"SKDM_FILE": str(path), "SKDM_TABLE": file.where, "SKDM_COLUMNS": used}
-    return survey
+        others = [find_column(_names(file), name) for name in columns]
+        file.load([name for name in file.names if name.upper() in _CONSULTED or name in others or _is_extra(name)])
+        return _stars_of(file, others, str(path))
 
 
 class _InMemory:
@@ -220,13 +215,13 @@ class _InMemory:
     def __init__(self, table):
         self.names = [str(name) for name in column_names(table)]
         self._table = table
-        lengths = {len(get_column(table, name)) for name in self.names}
+        lengths = {len(table[name]) for name in self.names}
         if len(lengths) > 1:
             raise InputError("the columns of the table differ in length.")
         self.n_rows = lengths.pop() if lengths else 0
 
     def column(self, name):
-        column = get_column(self._table, name)
+        column = self._table[name]
         if isinstance(column, Column):
             return column
         unit, mask = getattr(column, "unit", None), getattr(column, "mask", None)
@@ -238,19 +233,18 @@ class _InMemory:
         return Column(np.asarray(values), name=name, unit=unit)
 
 
-def canonical_survey(table):
-    """Bring a table in memory to the columns that `read_survey` gives.
+def as_stars(table):
+    """Turn a table in memory into the record of stars that `read_survey` gives.
 
     Parameters
     ----------
-    table : table
+    table : Stars, path-like or table
         An astropy Table or QTable, a data frame, a structured array or a dict of columns, with the column names of any
-        known survey.
+        known survey; or a file. Stars are returned as they are.
 
     Returns
     -------
-    survey : Table
-        The canonical columns, masses, APSTAR_ID and FE_H. A table that comes from `read_survey` is returned as it is.
+    stars : Stars
 
     Raises
     ------
@@ -259,22 +253,47 @@ def canonical_survey(table):
 
     Examples
     --------
-    >>> from skdistmass.surveys import canonical_survey
-    >>> stars = canonical_survey({"teff": [4800.0], "FE_H": [-0.1], "GAIAEDR3_R_MED_PHOTOGEO": [1500.0]})
-    >>> stars.colnames, float(stars["GAIAEDR3_DIST"][0])
+    >>> from skdistmass.surveys import as_stars
+    >>> stars = as_stars({"teff": [4800.0], "FE_H": [-0.1], "GAIAEDR3_R_MED_PHOTOGEO": [1500.0]})
+    >>> list(stars), float(stars["GAIAEDR3_DIST"][0])
     (['TEFF', 'M_H', 'GAIAEDR3_DIST', 'GAIAEDR3_DIST_SRC', 'FE_H'], 1.5)
     """
-    if "SKDM_COLUMNS" in getattr(table, "meta", ()):
+    if isinstance(table, Stars):
         return table
-    file = _InMemory(table)
+    if isinstance(table, str | os.PathLike):
+        return read_survey(table)
+    return _stars_of(_InMemory(table), ())
+
+
+# Further columns of a survey that the rest of the package asks for, under their own names.
+_EXTRA = ("APSTAR_ID", "FE_H", "FE_H_ERR", "IRAC_4_5", "WISE_4_5", "AK_TARG", "AK_TARG_METHOD", "AK_WISE", "SFD_EBV")
+_EXTRA += ("MAG", "EXTINCTION", "EXTINCTION_METHOD", "EVSTATE", "GAIAEDR3_PHOT_G_MEAN_MAG")
+_EXTRA += ("GAIAEDR3_PHOT_BP_MEAN_MAG", "GAIAEDR3_PHOT_RP_MEAN_MAG")
+
+
+def _is_extra(name):
+    return name.upper() in _EXTRA or name.upper().startswith(("MASS", "AGE"))
+
+
+def _stars_of(file, others, source=""):
     found, used = _read_canonical(file)
-    for name in file.names:
-        # Whatever else a model may want: masses and identifiers, under their own names.
-        if name not in found and name.upper().startswith(("MASS", "APSTAR_ID", "FE_H")):
-            found[name] = _clean(file.column(name), name)
-    survey = Table(found, copy=False)
-    survey.meta = {"SKDM_FILE": "", "SKDM_TABLE": file.where, "SKDM_COLUMNS": used}
-    return survey
+    extra = [n for n in file.names if _is_extra(n) and n.upper() not in found]
+    for name in dict.fromkeys([*extra, *others]):
+        key = name.upper() if name.upper() in _EXTRA else name
+        if key not in found:
+            found[key] = _clean(file.column(name), name)
+    units = {name: str(column.unit) for name, column in found.items() if name not in used and column.unit is not None}
+    columns = {name: _plain(column) for name, column in found.items()}
+    metallicity = "FE_H" if used.get("M_H", [""])[0].upper() == "FE_H" else "M_H"
+    origin = {name: tuple(names) for name, names in used.items()}
+    return Stars(columns, origin, units, metallicity, source, file.where)
+
+
+def _plain(column):
+    values = np.asarray(np.ma.getdata(column))
+    if values.dtype.kind == "f":
+        return as_floats(np.asarray(values), sentinels=False)
+    return as_integers(column, missing=-1) if values.dtype.kind in "iu" else values
 
 
 def _count_known(names):

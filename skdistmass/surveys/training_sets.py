@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from skdistmass.exceptions import ColumnError
-from skdistmass.labels import LABEL_NAMES, as_floats, column_names, is_null, out_of_range, read_labels
+from skdistmass.labels import LABEL_NAMES, out_of_range, read_labels
 from skdistmass.photometry import absolute_magnitude, absolute_magnitude_error, distance_from_parallax
+from skdistmass.tables import as_floats, column_names, is_null
 
 __all__ = ["TrainingCuts", "TrainingSet", "distance_training_set", "mass_scales_of", "mass_training_set"]
 

@@ -7,10 +7,10 @@ from astropy import units as u
 from astropy.table import Column, MaskedColumn, Table
 
 from skdistmass.exceptions import InputError
-from skdistmass.labels import as_floats, column_names, find_column, is_table
 from skdistmass.surveys import load_clusters, match_clusters, read_survey
 from skdistmass.surveys.files import open_table
 from skdistmass.surveys.training_sets import TrainingCuts, optional_text, reference_distances
+from skdistmass.tables import as_floats, column_names, find_column, is_table
 
 __all__ = [
     "MissingInputError",

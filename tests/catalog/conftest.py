@@ -6,7 +6,7 @@ from mock_allstar import write_mock_allstar
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
 from skdistmass.datasets import make_survey
-from skdistmass.labels import as_floats, find_column
+from skdistmass.tables import as_floats, find_column
 
 SMALL = {"hidden_layer_sizes": 4, "n_networks": 1}
 

@@ -14,7 +14,7 @@ from skdistmass import _cli_support, cli
 from skdistmass.catalog import build_catalog
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, DistMassError
-from skdistmass.labels import is_sentinel
+from skdistmass.tables import is_sentinel
 
 
 def damaged(data, chance, kind):

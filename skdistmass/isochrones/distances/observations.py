@@ -3,7 +3,8 @@
 import numpy as np
 
 from skdistmass.exceptions import InputError
-from skdistmass.labels import as_floats, find_column, get_column, is_table, out_of_range, read_labels
+from skdistmass.labels import out_of_range, read_labels
+from skdistmass.tables import as_floats, find_column, is_table
 
 _NAMES = ("TEFF", "LOGG", "M_H")
 #: Positions of the labels in the order the models are in: metallicity first, as all of one layer share it.
@@ -82,7 +83,7 @@ def _errors(X, X_err, n_stars):
                 found = find_column(X, f"{column}_ERR", required=False)
                 if found is not None:
                     unit = "K" if name == "TEFF" else None
-                    errors[:, k] = as_floats(get_column(X, found), unit, name=found)
+                    errors[:, k] = as_floats(X[found], unit, name=found)
     else:
         given = as_floats(X_err, name="X_err")
         if given.shape not in ((3,), (n_stars, 3)):

@@ -6,7 +6,7 @@ from scipy.optimize import isotonic_regression
 
 from skdistmass.exceptions import InputError
 from skdistmass.isochrones.schema import Phase, check_isochrone_table
-from skdistmass.labels import as_floats
+from skdistmass.tables import as_floats
 
 __all__ = ["hurley_bgb_age", "hurley_grid", "isochrone_means", "rows_to_grid", "track_means"]
 

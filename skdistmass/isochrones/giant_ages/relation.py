@@ -23,7 +23,7 @@ from skdistmass.isochrones.giant_ages.table import (
     read_age_table,
     write_age_table,
 )
-from skdistmass.labels import as_floats
+from skdistmass.tables import as_floats
 
 __all__ = ["GiantAgeRelation", "hurley_bgb_age"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from skdistmass.exceptions import FileFormatError, InputError
-from skdistmass.labels import as_floats
+from skdistmass.tables import as_floats
 
 __all__ = ["check_age_table", "columns_to_grid", "extend_ends", "read_age_table", "write_age_table"]
 

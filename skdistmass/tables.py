@@ -1,0 +1,456 @@
+"""Any table to plain arrays: floats, integers and text, with their units and missing values.
+
+Everything that enters the package from outside comes through here: astropy tables (masked, with units or without,
+big-endian as FITS delivers them), pandas frames, structured arrays, dictionaries of columns and plain arrays. Numbers
+end as native float64, NaN where a value is missing; text ends as str, blank where it is missing; integers stay exact.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from numbers import Integral, Real
+
+import numpy as np
+
+from skdistmass.exceptions import ColumnError, InputError, UnitError
+
+__all__ = [
+    "HIGH_SENTINELS",
+    "LOWEST_VALUE",
+    "SENTINEL_TOLERANCE",
+    "as_floats",
+    "as_integers",
+    "as_text",
+    "column_names",
+    "convert_unit",
+    "find_column",
+    "is_null",
+    "is_sentinel",
+    "is_table",
+    "number_of_rows",
+    "optional_floats",
+    "optional_text",
+    "picks_by_name",
+]
+
+#: Placeholders for "no value" in survey files. Every quantity met here is far above -999, so all numbers at or below it
+#: are placeholders; the positive ones are known by their value, to a relative tolerance that allows for float32.
+LOWEST_VALUE = -999.0
+SENTINEL_TOLERANCE = 2e-7
+HIGH_SENTINELS = np.array([99.0, 99.9, 99.99, 99.999, 999.0, 999.9, 999.99, 9999.0, 9999.99, 999999.0])
+
+
+def is_sentinel(values, *, high=True):
+    """Tell which numbers are survey placeholders for a missing value.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        Numbers of any shape.
+    high : bool, default=True
+        Whether positive placeholders (99, 99.99, 999 ...) count. They do for labels, magnitudes and extinctions; for
+        angles and identifiers, where 99 is a value like any other, pass False.
+
+    Returns
+    -------
+    mask : ndarray of bool
+        True where the number is a placeholder. NaN and infinity are not placeholders.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.labels import is_sentinel
+    >>> is_sentinel(np.array([4750.0, -9999.99, 99.99, 0.1]))
+    array([False,  True,  True, False])
+    """
+    values = np.asarray(values)
+    mask = np.asarray(values <= LOWEST_VALUE)
+    if high:
+        # Cheap test first: on a survey's labels hardly any value is near a placeholder.
+        candidates = np.asarray(values >= HIGH_SENTINELS[0] - 1e-4)
+        if candidates.any():
+            found = values[candidates].astype(np.float64)
+            near = np.abs(found[:, None] - HIGH_SENTINELS) <= SENTINEL_TOLERANCE * HIGH_SENTINELS
+            mask[candidates] = near.any(axis=1)
+    return mask
+
+
+def is_table(X):
+    """Tell whether `X` has named columns: an astropy table, a data frame, a structured array or a mapping."""
+    if isinstance(X, np.ndarray):
+        return X.dtype.names is not None
+    if type(X).__module__.startswith("scipy.sparse"):  # some are mappings, of positions to values
+        return False
+    return isinstance(X, Mapping) or hasattr(X, "colnames") or hasattr(X, "columns")
+
+
+def column_names(table):
+    """Return the names of a table's columns as a list of str.
+
+    Raises
+    ------
+    ColumnError
+        If two columns have the same name.
+    """
+    if isinstance(table, np.ndarray):
+        names = list(table.dtype.names)
+    elif hasattr(table, "colnames"):
+        names = list(table.colnames)
+    elif isinstance(table, Mapping):
+        names = list(table)
+    else:
+        names = list(table.columns)
+    doubled = sorted({str(name) for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if doubled:
+        raise ColumnError(f"column {', '.join(doubled)} occurs more than once; rename or drop one of them.")
+    return names
+
+
+def find_column(table, name, aliases=(), *, required=True):
+    """Find a column by name, by the same name in other letter case, or by an alias.
+
+    Parameters
+    ----------
+    table : table
+        Anything for which `is_table` is true.
+    name : str
+        The wanted column.
+    aliases : sequence of str, default=()
+        Names that may stand in for it, in order of preference.
+    required : bool, default=True
+        Whether an absent column is an error. If not, None is returned.
+
+    Returns
+    -------
+    found : str or None
+        The column's name in this table.
+
+    Raises
+    ------
+    ColumnError
+        If the column is absent, or if two columns differ from the wanted name in letter case only.
+    """
+    names = column_names(table)
+    for candidate in (name, *aliases):
+        if candidate in names:
+            return candidate
+        similar = [n for n in names if isinstance(n, str) and n.lower() == candidate.lower()]
+        if len(similar) > 1:
+            raise ColumnError(f"columns {', '.join(similar)} could all be {candidate}; rename or drop all but one.")
+        if similar:
+            return similar[0]
+    if not required:
+        return None
+    wanted = " (or ".join((name, *aliases)) + ")" * len(aliases)
+    shown = ", ".join(map(str, names[:40])) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
+    raise ColumnError(f"no column {wanted}; the table has: {shown or 'no columns'}. Rename the column that holds it.")
+
+
+def convert_unit(values, own_unit, unit, name="values"):
+    """Convert numbers from a column's unit to the wanted one.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        The numbers.
+    own_unit : str, astropy unit or None
+        Their unit; without one the numbers are taken as they are.
+    unit : str or astropy unit
+        The wanted unit.
+    name : str, default="values"
+        Name used in error messages.
+
+    Returns
+    -------
+    values : ndarray of float
+
+    Raises
+    ------
+    UnitError
+        If the unit is not understood, or is of another kind. For a logarithm (a unit of dex) any unit that is not
+        understood is accepted, since files write it in many ways.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.tables import convert_unit
+    >>> convert_unit(np.array([1500.0]), "pc", "kpc")
+    array([1.5])
+    >>> convert_unit(np.array([2.5]), "log(cgs)", "dex(cm s-2)")
+    array([2.5])
+    """
+    from astropy import units as u
+
+    if own_unit is None or str(own_unit).strip() == "":
+        return values
+    wanted = u.Unit(unit)
+    own = u.Unit(str(own_unit), parse_strict="silent") if isinstance(own_unit, str) else own_unit
+    if _is_logarithm(wanted):
+        not_understood = isinstance(own, u.UnrecognizedUnit)
+        # The dex that a VOTable defines is a unit of its own to astropy, known by its name only.
+        if not_understood or _is_logarithm(own) or str(own).startswith("dex") or own == u.dimensionless_unscaled:
+            return values
+    elif isinstance(own, u.UnrecognizedUnit):
+        raise UnitError(
+            f"column {name} has the unit {str(own_unit)!r}, which is not understood; write it as astropy does, or "
+            f"leave it out if the numbers are in {unit} already."
+        )
+    try:
+        # The unit converts, not a Quantity: a Quantity of a logarithmic unit can't be made.
+        return own.to(wanted, values, equivalencies=u.temperature())
+    except (u.UnitConversionError, u.UnitTypeError) as error:
+        raise UnitError(
+            f"column {name} has the unit {own}, which can't be converted to {wanted}; "
+            "give it in a unit of that kind, or without a unit if the numbers are right as they are."
+        ) from error
+
+
+def _is_logarithm(unit):
+    from astropy import units as u
+
+    return unit == u.dex or getattr(unit, "function_unit", None) == u.dex
+
+
+def _values_and_mask(column, name):
+    """Split a column into a plain array and the mask of its missing values.
+
+    Missing are masked entries of any kind of mask, None, NaN, NaT and pandas.NA in arrays of objects.
+    """
+    mask = getattr(column, "mask", None)
+    if callable(mask):  # of a pandas Series or Index, where it is a method
+        mask = None
+    if hasattr(column, "unmasked"):
+        column = column.unmasked
+    if hasattr(column, "to_value"):  # a Quantity
+        column = column.value
+    if hasattr(column, "to_numpy"):
+        column = column.to_numpy(dtype=None)
+    try:
+        values = np.ma.getdata(column) if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
+    except ValueError as error:  # rows of unequal lengths
+        raise ColumnError(f"column {name} can't be made an array: {error}") from error
+    mask = np.zeros(values.shape, bool) if mask is None else np.array(np.broadcast_to(mask, values.shape))
+    if values.dtype.kind == "O":
+        null = np.array([is_null(value) or _is_nan(value) for value in values.ravel()], dtype=bool)
+        mask |= null.reshape(values.shape)
+    return values, mask
+
+
+def as_floats(column, unit=None, *, name="values", sentinels=True, high_sentinels=True):
+    """Turn a column into native float64, NaN where the value is missing.
+
+    Parameters
+    ----------
+    column : array-like, Column, MaskedColumn, Quantity or Series
+        Numbers of any shape; masked, big-endian and nullable ones included.
+    unit : str or astropy unit, optional
+        Unit to convert to, if the column has a unit of its own. A column without one is taken as it is.
+    name : str, default="values"
+        Name used in error messages.
+    sentinels : bool, default=True
+        Whether survey placeholders become NaN; infinite values do in any case.
+    high_sentinels : bool, default=True
+        Whether the positive placeholders are among them; see `is_sentinel`.
+
+    Returns
+    -------
+    values : ndarray of float64
+        A new array of the column's shape.
+
+    Raises
+    ------
+    ColumnError
+        If the column does not hold numbers.
+    UnitError
+        If the unit can't be converted.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from skdistmass.tables import as_floats
+    >>> as_floats([4.75, 5.1] * u.kK, "K")
+    array([4750., 5100.])
+    >>> as_floats([0.1, -9999.0])
+    array([0.1, nan])
+    """
+    own_unit = getattr(column, "unit", None)
+    raw, mask = _values_and_mask(column, name)
+    if raw.dtype.kind == "O":
+        raw = _numbers_of_objects(raw, mask, name)
+    if raw.dtype.kind not in "fiub":
+        raise ColumnError(f"column {name} holds {raw.dtype} values, not numbers.")
+    values = raw.astype(np.float64)
+    # Placeholders are numbers in the unit of the file: they are looked for before it is converted.
+    bad = mask | np.isinf(values)
+    if sentinels:
+        bad |= is_sentinel(values, high=high_sentinels)
+    values[bad] = np.nan
+    return values if own_unit is None or unit is None else convert_unit(values, own_unit, unit, name)
+
+
+def _numbers_of_objects(raw, mask, name):
+    """Turn an array of objects into numbers; decimals of a database are numbers too."""
+    if not all(isinstance(value, Real | Decimal | np.bool_) for value in raw[~mask].tolist()):
+        kinds = sorted({type(value).__name__ for value in raw[~mask].tolist() if not isinstance(value, Real | Decimal)})
+        raise ColumnError(f"column {name} holds values of type {', '.join(kinds)}, not numbers.")
+    numbers = np.full(raw.shape, np.nan)
+    numbers[~mask] = raw[~mask].astype(np.float64)
+    return numbers
+
+
+def as_integers(column, *, missing=0, name="values"):
+    """Turn a column into int64 with all digits.
+
+    Parameters
+    ----------
+    column : array-like
+        Whole numbers: flags, identifiers. Floats are accepted if they are whole and small enough to be exact.
+    missing : int, default=0
+        What stands for a missing value.
+    name : str, default="values"
+        Name used in error messages.
+
+    Returns
+    -------
+    values : ndarray of int64
+
+    Raises
+    ------
+    ColumnError
+        If the column holds something else than whole numbers, or floats whose last digits are lost.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.tables import as_integers
+    >>> as_integers(np.ma.array([4295806720, 7], mask=[False, True]), missing=-1)
+    array([4295806720,         -1])
+    """
+    raw, mask = _values_and_mask(column, name)
+    if raw.dtype.kind == "O":
+        values = np.full(raw.shape, missing, dtype=object)
+        values[~mask] = raw[~mask]
+        if not all(isinstance(value, Integral) for value in values.ravel().tolist()):
+            raise ColumnError(f"column {name} holds values that are not whole numbers.")
+        return values.astype(np.int64)
+    if raw.dtype.kind in "iub":
+        if raw.dtype.kind == "u" and raw.size and raw[~mask].max(initial=0) > np.iinfo(np.int64).max:
+            raise ColumnError(f"column {name} holds numbers too large for a signed integer of 64 bits.")
+        return np.where(mask, missing, raw.astype(np.int64))
+    if raw.dtype.kind != "f":
+        raise ColumnError(f"column {name} holds {raw.dtype} values, not whole numbers.")
+    mask = mask | ~np.isfinite(raw)
+    numbers = np.where(mask, 0.0, raw).astype(np.float64)
+    if (numbers != np.floor(numbers)).any():
+        raise ColumnError(f"column {name} holds fractions, not whole numbers.")
+    exact = 2.0 ** (np.finfo(raw.dtype).nmant + 1)
+    if (np.abs(numbers) > exact).any():
+        raise ColumnError(f"column {name} holds whole numbers as {raw.dtype}, which has lost their last digits.")
+    return np.where(mask, missing, numbers).astype(np.int64)
+
+
+def as_text(column, *, name="values"):
+    """Turn a column into str without padding, blank where the value is missing.
+
+    Parameters
+    ----------
+    column : array-like
+        Text of any kind, or whole numbers, which are written with all digits.
+    name : str, default="values"
+        Name used in error messages.
+
+    Returns
+    -------
+    values : ndarray of str
+
+    Raises
+    ------
+    ColumnError
+        If the column holds numbers with fractions.
+
+    Examples
+    --------
+    >>> from skdistmass.tables import as_text
+    >>> as_text([b"M67  ", None, "00123"]).tolist()
+    ['M67', '', '00123']
+    """
+    raw, mask = _values_and_mask(column, name)
+    if raw.dtype.kind == "f":
+        # A text column that is missing throughout becomes one of NaN in pandas.
+        if not np.isnan(raw[~mask]).all():
+            raw = as_integers(np.ma.array(raw, mask=mask | np.isnan(raw)), name=name)
+        mask = mask | np.isnan(np.asarray(raw, dtype=np.float64))
+    if raw.dtype.kind == "S":
+        raw = np.char.decode(raw, "utf-8", "replace")
+    elif raw.dtype.kind == "O":
+        texts = ["" if null else _text_of(value) for value, null in zip(raw.ravel(), mask.ravel(), strict=True)]
+        raw = np.array(texts, dtype=str).reshape(raw.shape)
+    return np.where(mask, "", np.char.strip(raw.astype(str)))
+
+
+def _text_of(value):
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def is_null(value):
+    """Tell whether an object of an object array stands for a missing value: None, pandas.NA, a masked constant."""
+    return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _is_nan(value):
+    return isinstance(value, Real | Decimal) and value != value
+
+
+def number_of_rows(table):
+    """Return the number of rows of a table; a mapping's columns must agree on it.
+
+    Raises
+    ------
+    InputError
+        If the columns differ in length.
+    """
+    lengths = {len(table[name]) for name in column_names(table)}
+    if len(lengths) > 1:
+        raise InputError("the columns of the table differ in length.")
+    return lengths.pop() if lengths else 0
+
+
+def optional_floats(table, name, unit=None, *, high=False):
+    """Return a column as floats, NaN for every row if the table does not have it."""
+    found = find_column(table, name, required=False)
+    if found is None:
+        return np.full(number_of_rows(table), np.nan)
+    return as_floats(table[found], unit, name=found, high_sentinels=high)
+
+
+def optional_text(table, name):
+    """Return a column as text, blank for every row if the table does not have it."""
+    found = find_column(table, name, required=False)
+    if found is None:
+        return np.full(number_of_rows(table), "", dtype="U1")
+    return as_text(table[found], name=found)
+
+
+def picks_by_name(X, known_names, *, named=False):
+    """Tell whether the columns of an estimator's input are to be found by name.
+
+    Those of a table are. Those of a data frame are only if it has one of the known names, or if columns are asked
+    for by name: a frame with other names is an array with feature names, as everywhere in scikit-learn.
+
+    Parameters
+    ----------
+    X : table or array-like
+        The input.
+    known_names : set of str
+        Usual names, in upper case.
+    named : bool, default=False
+        Whether columns are asked for by name.
+
+    Returns
+    -------
+    by_name : bool
+    """
+    if not is_table(X):
+        return False
+    if hasattr(X, "iloc") and not named:
+        return any(str(name).upper() in known_names for name in X.columns)
+    return True
