@@ -10,15 +10,17 @@ _PUBLIC = {
     "AbsMagRegressor": "skdistmass.estimators.abs_mag",
     "BinaryResidualFilter": "skdistmass.estimators.binaries",
     "CNMassRegressor": "skdistmass.estimators.cn_mass",
-    "DistMassModel": "skdistmass.model.distmass",
+    "DistMassModel": "skdistmass.model",
     "ExtinctionChoice": "skdistmass.extinction",
     "IsochroneAgeTransformer": "skdistmass.estimators.ages",
     "IsochroneDistanceRegressor": "skdistmass.isochrones",
+    "Stars": "skdistmass.surveys",
     "TrainingCuts": "skdistmass.surveys.training_sets",
     "TrainingSpace": "skdistmass.estimators.training_space",
     "build_catalog": "skdistmass.catalog",
-    "load_model": "skdistmass.model.files",
+    "load_model": "skdistmass.model",
     "load_pretrained": "skdistmass.deploy.pretrained",
+    "read_survey": "skdistmass.surveys",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

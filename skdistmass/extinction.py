@@ -1,16 +1,19 @@
-"""Extinction in K_s, chosen star by star: colours near the plane, a dust map away from it (section 2)."""
+"""Extinction in K_s, chosen star by star: colours near the Galactic plane, a dust map away from it (section 2)."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import IntFlag
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy import units as u
-from astropy.coordinates import SkyCoord
-from astropy.table import Column
+from numpy.typing import ArrayLike, NDArray
 
 from skdistmass.exceptions import InputError
-from skdistmass.tables import as_floats, column_names, find_column
+from skdistmass.schema.bits import ExtinctionFlag
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
 
 __all__ = [
     "RJCE_IRAC",
@@ -31,13 +34,13 @@ class ExtinctionLaw:
     Attributes
     ----------
     name : str
-        What the method is called in a catalogue.
+        Name of the method in a catalogue.
     coefficient : float
         A_K per magnitude of colour excess.
     intrinsic_colour : float
-        The colour without dust (mag); 0 where the input is an excess already, such as E(B-V).
+        Colour without dust (mag); 0 where the input is an excess already, such as E(B-V).
     reference : str
-        Where the numbers are from.
+        Source of the numbers.
 
     Examples
     --------
@@ -51,8 +54,8 @@ class ExtinctionLaw:
     intrinsic_colour: float
     reference: str
 
-    def extinction(self, colour):
-        """Extinction A_K (mag) for colours (mag), as an ndarray; negative for a star bluer than it should be."""
+    def extinction(self, colour: ArrayLike) -> NDArray[np.float64]:
+        """Return A_K (mag) for colours (mag); negative for a star bluer than the intrinsic colour."""
         return self.coefficient * (np.asarray(colour, dtype=np.float64) - self.intrinsic_colour)
 
 
@@ -63,21 +66,8 @@ RJCE_IRAC = ExtinctionLaw("RJCE_IRAC", 0.918, 0.08, _RJCE)
 RJCE_WISE = ExtinctionLaw("RJCE_WISE", 0.918, 0.05, f"{_RJCE}; zero point of Zasowski et al. (2013), AJ 146, 81")
 #: E(B-V) of the map of Schlegel et al.
 SFD = ExtinctionLaw(
-    "SFD", 0.302, 0.0, "Schlegel, Finkbeiner & Davis (1998), ApJ 500, 525; A_K/E(B-V) as APOGEE's targeting takes it"
+    "SFD", 0.302, 0.0, "Schlegel, Finkbeiner & Davis (1998), ApJ 500, 525; A_K/E(B-V) as in APOGEE's targeting"
 )
-
-
-class ExtinctionFlag(IntFlag):
-    """What to know of a star's extinction; the values add up."""
-
-    NEGATIVE = 1
-    """The value was negative; see `ExtinctionChoice`, parameter `negative`."""
-    FROM_FILE = 2
-    """Not the method of section 2, for want of photometry or a map: a value, or a reddening, of the survey file."""
-    NO_LATITUDE = 4
-    """No position is known, so that the star was taken to be near the plane."""
-    MISSING = 8
-    """There is no extinction."""
 
 
 @dataclass(frozen=True)
@@ -89,29 +79,30 @@ class Extinction:
     values : ndarray of float, shape (n_stars,)
         A_K (mag), NaN where there is none.
     method : ndarray of str, shape (n_stars,)
-        Name of the law; for a value of the file what the file calls it; blank where there is none.
+        Name of the law; for a value of the file its name there; blank where there is none.
     flag : ndarray of int16, shape (n_stars,)
         Sums of `ExtinctionFlag`.
     """
 
-    values: np.ndarray
-    method: np.ndarray
-    flag: np.ndarray
+    values: NDArray[np.float64]
+    method: NDArray[Any]
+    flag: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class ExtinctionChoice:
     """How A_K is chosen for each star (section 2 of the paper).
 
-    Nearer to the plane than `latitude_limit` it is that of the Rayleigh-Jeans colour excess (RJCE) with IRAC's
-    4.5 micron magnitude, else with WISE's; further away that of the reddening map. Where these inputs are missing, a
-    value of the survey file is used: A_K (AK_TARG and AK_WISE in allStar files), and failing that a reddening, E(B-V).
-    The method of each star is told, and a flag tells where it is not the regular one.
+    Nearer to the Galactic plane than `latitude_limit`, A_K is that of the Rayleigh-Jeans colour excess (RJCE) with
+    IRAC's 4.5 micron magnitude, or with WISE's where IRAC's is missing. Farther away it is that of the reddening map.
+    Where these inputs are missing, a value of the survey file is used: A_K (AK_TARG and AK_WISE in allStar files), and
+    where there is none, a reddening E(B-V). The method of each star is given, and a flag marks all others than the
+    regular ones.
 
     Parameters
     ----------
     latitude_limit : float, default=16.0
-        Galactic latitude (deg), without its sign, from which on the map is used.
+        Absolute Galactic latitude (deg) from which the map is used.
     irac, wise : ExtinctionLaw
         Laws for H - [4.5] of IRAC and for H - W2.
     dust : ExtinctionLaw
@@ -120,7 +111,7 @@ class ExtinctionChoice:
         ``dust_map(coordinates)`` gets an astropy SkyCoord and returns E(B-V), as queries of the package dustmaps do.
         It replaces the column SFD_EBV. A star for which it gives NaN is treated as one without a map.
     negative : {"zero", "keep", "missing"}, default="zero"
-        What becomes of a negative extinction, which comes from photometric errors or a wrong intrinsic colour. It is
+        What a negative extinction becomes. It comes from photometric errors or a wrong intrinsic colour, and is
         flagged in any case.
 
     Raises
@@ -135,10 +126,11 @@ class ExtinctionChoice:
 
     Examples
     --------
-    >>> from skdistmass.extinction import ExtinctionChoice
+    >>> from skdistmass import ExtinctionChoice
+    >>> from skdistmass.surveys import as_stars
     >>> nan = float("nan")
-    >>> stars = {"GLAT": [2.0, -2.0, 60.0, 5.0], "H": [10.0, 10.0, 10.0, 10.0], "IRAC_4_5": [9.7, nan, 9.7, nan],
-    ...          "WISE_4_5": [9.7, 9.85, 9.7, 10.1], "SFD_EBV": [2.0, 2.0, 0.1, 1.0]}
+    >>> stars = as_stars({"GLAT": [2.0, -2.0, 60.0, 5.0], "H": [10.0] * 4, "IRAC_4_5": [9.7, nan, 9.7, nan],
+    ...                   "WISE_4_5": [9.7, 9.85, 9.7, 10.1], "SFD_EBV": [2.0, 2.0, 0.1, 1.0]})
     >>> found = ExtinctionChoice().choose(stars)
     >>> found.values.round(4)
     array([0.202 , 0.0918, 0.0302, 0.    ])
@@ -150,10 +142,10 @@ class ExtinctionChoice:
     irac: ExtinctionLaw = RJCE_IRAC
     wise: ExtinctionLaw = RJCE_WISE
     dust: ExtinctionLaw = SFD
-    dust_map: Callable | None = None
+    dust_map: Callable[[SkyCoord], ArrayLike] | None = None
     negative: str = "zero"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.latitude_limit <= 90:
             raise InputError(f"latitude_limit is {self.latitude_limit!r}; give degrees from 0 to 90.")
         if self.negative not in ("zero", "keep", "missing"):
@@ -164,14 +156,14 @@ class ExtinctionChoice:
             if not isinstance(getattr(self, name), ExtinctionLaw):
                 raise InputError(f"{name} is {getattr(self, name)!r}; give an ExtinctionLaw.")
 
-    def choose(self, table):
+    def choose(self, stars: Any) -> Extinction:
         """Choose the extinction of each star.
 
         Parameters
         ----------
-        table : table
-            A survey with any of the columns H, IRAC_4_5, WISE_4_5, A_K, EXTINCTION, AK_TARG, AK_WISE, EBV, SFD_EBV
-            (mag), A_K_SRC, AK_TARG_METHOD and EBV_SRC, and GLAT or RA and DEC (deg).
+        stars : skdistmass.surveys.Stars
+            Uses the quantities H, IRAC_4_5, WISE_4_5, A_K, EXTINCTION, AK_TARG, AK_WISE, EBV, SFD_EBV, their methods,
+            and GLAT or RA and DEC; any may be absent.
 
         Returns
         -------
@@ -179,53 +171,44 @@ class ExtinctionChoice:
 
         Raises
         ------
-        ColumnError, UnitError
-            If a column does not hold numbers, or has a unit that is not one of magnitudes or angles.
         InputError
             If the dust map fails, or returns other than one number per star.
         """
-        n_stars = len(table) if hasattr(table, "colnames") else len(table[column_names(table)[0]])
-        latitude = galactic_latitude(table, n_stars)
+        latitude = galactic_latitude(stars)
         near = ~(np.abs(latitude) >= self.latitude_limit)  # stars without a position among them
-        h = _column(table, "H", n_stars)
-        by_irac = self.irac.extinction(h - _column(table, "IRAC_4_5", n_stars))
-        by_wise = self.wise.extinction(h - _column(table, "WISE_4_5", n_stars))
-        by_map = self.dust.extinction(self._map_reddening(table, n_stars))
-        chosen = _Chosen(n_stars)
+        by_irac = self.irac.extinction(stars.floats("H") - stars.floats("IRAC_4_5"))
+        by_wise = self.wise.extinction(stars.floats("H") - stars.floats("WISE_4_5"))
+        by_map = self.dust.extinction(self._map_reddening(stars))
+        chosen = _Chosen(len(stars))
         chosen.take(by_irac, near, self.irac.name)
         chosen.take(by_wise, near, self.wise.name)
         chosen.take(by_map, ~near, self.dust.name)
-        for values, method in _file_extinctions(table, n_stars):
+        for values, method in _file_extinctions(stars):
             chosen.take(values, True, method, ExtinctionFlag.FROM_FILE)
         chosen.take(by_map, near, self.dust.name, ExtinctionFlag.FROM_FILE)
         # A reddening of unknown origin, and colours far from the plane, come last.
-        by_reddening = self.dust.extinction(_column(table, "EBV", n_stars))
-        chosen.take(by_reddening, True, "EBV", ExtinctionFlag.FROM_FILE)
+        chosen.take(self.dust.extinction(stars.floats("EBV")), True, "EBV", ExtinctionFlag.FROM_FILE)
         chosen.take(by_irac, True, self.irac.name, ExtinctionFlag.FROM_FILE)
         chosen.take(by_wise, True, self.wise.name, ExtinctionFlag.FROM_FILE)
         return self._finish(chosen, latitude)
 
-    def apply(self, table):
-        """Return a copy of a survey table with A_K, A_K_SRC and A_K_FLAG as chosen.
+    def apply(self, stars: Any) -> Any:
+        """Return stars with A_K, A_K_SRC and A_K_FLAG as chosen.
 
         Parameters
         ----------
-        table : astropy.table.Table
+        stars : skdistmass.surveys.Stars
             See `choose`.
 
         Returns
         -------
-        table : astropy.table.Table
-            Shares all other columns with the one given.
+        stars : skdistmass.surveys.Stars
+            Shares all other columns with those given.
         """
-        found = self.choose(table)
-        table = table.copy(copy_data=False)
-        table["A_K"] = Column(found.values, unit="mag", description="extinction A_K, chosen as in section 2")
-        table["A_K_SRC"] = Column(found.method, description="method of A_K")
-        table["A_K_FLAG"] = Column(found.flag, description="1 negative, 2 from the file, 4 no position, 8 missing")
-        return table
+        found = self.choose(stars)
+        return stars.with_columns({"A_K": found.values, "A_K_SRC": found.method, "A_K_FLAG": found.flag})
 
-    def _finish(self, chosen, latitude):
+    def _finish(self, chosen: _Chosen, latitude: NDArray[np.float64]) -> Extinction:
         with np.errstate(invalid="ignore"):
             negative = chosen.values < 0
         if self.negative != "keep":
@@ -237,12 +220,12 @@ class ExtinctionChoice:
         chosen.method[missing] = ""
         return Extinction(chosen.values, chosen.method.astype(str), chosen.flag)
 
-    def _map_reddening(self, table, n_stars):
+    def _map_reddening(self, stars: Any) -> NDArray[np.float64]:
         """E(B-V) of the dust map, or else of the file's SFD_EBV."""
         if self.dust_map is None:
-            return _sfd_reddening(table, n_stars)
-        place = _coordinates(table, n_stars)
-        reddening = np.full(n_stars, np.nan)
+            return _sfd_reddening(stars)
+        reddening = np.full(len(stars), np.nan)
+        place = _coordinates(stars)
         if place is None:
             return reddening
         known = np.isfinite(place.spherical.lon.deg) & np.isfinite(place.spherical.lat.deg)
@@ -250,7 +233,7 @@ class ExtinctionChoice:
             return reddening
         try:
             found = np.asarray(self.dust_map(place[known]), dtype=np.float64)
-        except Exception as error:  # the map is the user's own code or a foreign package
+        except Exception as error:  # the map is code of the user or of another package
             raise InputError(f"the dust map failed ({type(error).__name__}: {error}).") from error
         n_known = np.count_nonzero(known)
         if found.shape != (n_known,):
@@ -262,70 +245,52 @@ class ExtinctionChoice:
 
 
 class _Chosen:
-    """Values of stars filled from one source after the other; what is there stays."""
+    """Values of stars, filled from one source after the other; a value that is there stays."""
 
-    def __init__(self, n_stars):
+    def __init__(self, n_stars: int) -> None:
         self.values = np.full(n_stars, np.nan)
         self.method = np.full(n_stars, "", dtype=object)
         self.flag = np.zeros(n_stars, dtype=np.int16)
 
-    def take(self, values, allowed, method, flag=0):
+    def take(self, values, allowed, method, flag=0) -> None:
         rows = np.isnan(self.values) & np.isfinite(values) & allowed
         self.values[rows] = values[rows]
         self.method[rows] = method if isinstance(method, str) else method[rows]
         self.flag[rows] |= int(flag)
 
 
-def _column(table, name, n_stars, unit="mag", *, high=True):
-    found = find_column(table, name, required=False)
-    if found is None:
-        return np.full(n_stars, np.nan)
-    return as_floats(table[found], unit, name=found, high_sentinels=high)
-
-
-def _texts(table, name, default, n_stars):
-    """Return a column of text, `default` where it is blank or the table does not have it."""
-    found = find_column(table, name, required=False)
-    if found is None:
-        return np.full(n_stars, default, dtype=object)
-    texts = np.char.strip(np.ma.filled(np.ma.asarray(table[found]), "").astype(str)).astype(object)
-    texts[texts == ""] = default
-    return texts
-
-
-def _file_extinctions(table, n_stars):
-    """Yield the extinctions a file has, in the order of preference, and what they are called."""
+def _file_extinctions(stars: Any) -> Iterator[tuple[NDArray[np.float64], Any]]:
+    """Yield the extinctions a file has, in the order of preference, and their names."""
     for name, called in (("A_K", "A_K_SRC"), ("EXTINCTION", "EXTINCTION_METHOD"), ("AK_TARG", "AK_TARG_METHOD")):
-        yield _column(table, name, n_stars), _texts(table, called, name, n_stars)
-    yield _column(table, "AK_WISE", n_stars), "AK_WISE"
+        method = stars.text(called).astype(object)
+        yield stars.floats(name), np.where(method == "", name, method)
+    yield stars.floats("AK_WISE"), "AK_WISE"
 
 
-def _sfd_reddening(table, n_stars):
-    """E(B-V) of Schlegel et al.: the column SFD_EBV, or what a reader made EBV from it."""
-    values = _column(table, "SFD_EBV", n_stars)
-    is_sfd = _texts(table, "EBV_SRC", "", n_stars) == "SFD_EBV"
-    return np.where(np.isnan(values) & is_sfd, _column(table, "EBV", n_stars), values)
+def _sfd_reddening(stars: Any) -> NDArray[np.float64]:
+    """E(B-V) of Schlegel et al.: SFD_EBV, or EBV where it was read from that column."""
+    values = stars.floats("SFD_EBV")
+    return np.where(np.isnan(values) & (stars.text("EBV_SRC") == "SFD_EBV"), stars.floats("EBV"), values)
 
 
-def _coordinates(table, n_stars):
-    """Positions on the sky from GLON and GLAT, or RA and DEC; None if the table has neither pair."""
+def _coordinates(stars: Any) -> SkyCoord | None:
+    """Positions on the sky from GLON and GLAT, or RA and DEC; None if the stars have neither pair."""
+    from astropy.coordinates import SkyCoord
+
     for pair, frame in ((("GLON", "GLAT"), "galactic"), (("RA", "DEC"), "icrs")):
-        if all(find_column(table, name, required=False) for name in pair):
-            first, second = (_column(table, name, n_stars, "deg", high=False) for name in pair)
-            second = np.where(np.abs(second) <= 90, second, np.nan)
-            return SkyCoord(first * u.deg, second * u.deg, frame=frame)
+        if all(name in stars for name in pair):
+            first, second = (stars.floats(name) for name in pair)
+            return SkyCoord(first, np.where(np.abs(second) <= 90, second, np.nan), unit="deg", frame=frame)
     return None
 
 
-def galactic_latitude(table, n_stars):
+def galactic_latitude(stars: Any) -> NDArray[np.float64]:
     """Galactic latitude of stars.
 
     Parameters
     ----------
-    table : table
-        With a column GLAT, or RA and DEC (deg).
-    n_stars : int
-        Number of rows.
+    stars : skdistmass.surveys.Stars
+        With GLAT, or RA and DEC (deg).
 
     Returns
     -------
@@ -335,16 +300,16 @@ def galactic_latitude(table, n_stars):
     Examples
     --------
     >>> from skdistmass.extinction import galactic_latitude
-    >>> galactic_latitude({"RA": [192.86], "DEC": [27.13]}, 1).round(1)
+    >>> from skdistmass.surveys import as_stars
+    >>> galactic_latitude(as_stars({"RA": [192.86], "DEC": [27.13]})).round(1)
     array([90.])
     """
-    latitude = _column(table, "GLAT", n_stars, "deg", high=False)
+    from astropy.coordinates import SkyCoord
+
+    latitude = stars.floats("GLAT").copy()
     latitude[np.abs(latitude) > 90] = np.nan
-    lost = np.isnan(latitude)
-    if lost.any() and all(find_column(table, name, required=False) for name in ("RA", "DEC")):
-        right_ascension = _column(table, "RA", n_stars, "deg", high=False)[lost]
-        declination = _column(table, "DEC", n_stars, "deg", high=False)[lost]
-        known = np.isfinite(right_ascension) & (np.abs(declination) <= 90)
-        place = SkyCoord(right_ascension[known] * u.deg, declination[known] * u.deg)
-        latitude[np.flatnonzero(lost)[known]] = place.galactic.b.deg
+    right_ascension, declination = stars.floats("RA"), stars.floats("DEC")
+    known = np.isnan(latitude) & np.isfinite(right_ascension) & (np.abs(declination) <= 90)
+    if known.any():
+        latitude[known] = SkyCoord(right_ascension[known], declination[known], unit="deg").galactic.b.deg
     return latitude

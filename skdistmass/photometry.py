@@ -1,6 +1,7 @@
 """Magnitudes and distances: the distance modulus, parallaxes and the weighting of two distances.
 
-Columns and quantities with a unit are converted to the one named in the docstring, plain numbers taken to be in it.
+Columns and quantities with a unit are converted to the unit named in the docstring. Plain numbers are taken to be in
+that unit.
 """
 
 import numpy as np
@@ -10,10 +11,9 @@ from skdistmass.tables import as_floats
 __all__ = [
     "absolute_magnitude",
     "absolute_magnitude_error",
-    "distance_error",
     "distance_from_magnitude",
     "distance_from_parallax",
-    "fractional_distance_error",
+    "distance_ratio",
     "weighted_distance",
 ]
 
@@ -23,7 +23,7 @@ _KPC_AT_ZERO_MODULUS = 0.01
 
 
 def _floats(values, unit, name):
-    """Floats in a unit; survey placeholders are for the readers of tables to find."""
+    """Return floats in a unit. Survey placeholders are found where tables are read."""
     return as_floats(values, unit, name=name, sentinels=False)
 
 
@@ -104,43 +104,37 @@ def absolute_magnitude_error(mag_err, extinction_err, fractional_distance_error)
     return np.sqrt(sum(map(np.square, parts)))
 
 
-def fractional_distance_error(magnitude_error):
-    """Fractional error of a distance, to first order, from the error of its modulus (mag).
-
-    Examples
-    --------
-    >>> from skdistmass.photometry import fractional_distance_error
-    >>> float(fractional_distance_error(0.1).round(4))
-    0.0461
-    """
-    return _LN_DISTANCE_PER_MAG * _floats(magnitude_error, "mag", "magnitude_error")
-
-
-def distance_error(distance, abs_mag_err, mag_err=0.0, extinction_err=0.0):
-    """Error of a photometric distance, to first order.
+def distance_ratio(abs_mag, reference):
+    """Ratio of two distances of a star from two values of its absolute magnitude.
 
     Parameters
     ----------
-    distance : array-like
-        Distance (kpc).
-    abs_mag_err, mag_err, extinction_err : array-like
-        Errors of the three terms of the distance modulus (mag).
+    abs_mag : array-like
+        Absolute magnitude that gives the first distance (mag).
+    reference : array-like
+        Absolute magnitude that gives the second distance (mag).
 
     Returns
     -------
-    error : ndarray
-        Standard deviation (kpc).
+    ratio : ndarray
+        First distance divided by the second, ``10^(0.2 (reference - abs_mag))``.
+
+    Examples
+    --------
+    >>> from skdistmass.photometry import distance_ratio
+    >>> distance_ratio([-1.6, -1.7], -1.6).round(3)
+    array([1.   , 1.047])
     """
-    parts = {"abs_mag_err": abs_mag_err, "mag_err": mag_err, "extinction_err": extinction_err}
-    modulus_error = np.sqrt(sum(np.square(_floats(part, "mag", name)) for name, part in parts.items()))
-    return _floats(distance, "kpc", "distance") * fractional_distance_error(modulus_error)
+    difference = _floats(reference, "mag", "reference") - _floats(abs_mag, "mag", "abs_mag")
+    with np.errstate(over="ignore"):
+        return 10.0 ** (0.2 * difference)
 
 
 def distance_from_parallax(parallax, zero_point=0.0):
     """Distance as the inverse of a parallax.
 
-    Fit for training on parallaxes better than some 15 %, as in section 4.1 of the paper; for noisier ones a prior is
-    needed (Bailer-Jones et al. 2021).
+    Good for parallaxes with errors below about 15 %, as in section 4.1 of the paper. Noisier ones need a prior
+    (Bailer-Jones et al. 2021).
 
     Parameters
     ----------

@@ -3,21 +3,29 @@
 import os
 import shutil
 from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from skdistmass._version import __version__
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
+from skdistmass.catalog.provenance import Card, catalog_cards, model_cards, settings_cards
 from skdistmass.catalog.rows import BIT_COLUMNS, catalog_columns
 from skdistmass.catalog.writers.fits import BLOCK, primary_header, record_type, table_header, to_records
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
-from skdistmass.surveys.chunks import InputFile, SurveyChunks
+from skdistmass.isochrones import IsochroneDistanceRegressor
+from skdistmass.model import Predictor, load_model
+from skdistmass.schema.columns import CatalogColumn
+from skdistmass.surveys.chunks import SurveyChunks
 from skdistmass.surveys.parallax import check_zero_point
+from skdistmass.surveys.stars import Stars
 
 __all__ = ["CatalogReport", "build_catalog"]
 
@@ -62,55 +70,58 @@ class CatalogReport:
 
 
 def build_catalog(
-    model,
-    survey_path,
-    output_path,
+    model: Predictor | str | os.PathLike[str],
+    survey_path: str | os.PathLike[str],
+    output_path: str | os.PathLike[str],
     *,
-    chunk_rows=20_000,
-    resume=False,
-    overwrite=False,
-    progress=None,
-    extinction=None,
-    parallax_zero_point="model",
-    isochrones=None,
-    hdu=None,
-    model_name=None,
-    model_file=None,
-    command="",
-    n_jobs=1,
-):
+    chunk_rows: int = 20_000,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    extinction: ExtinctionChoice | None = None,
+    parallax_zero_point: str | float = "model",
+    isochrones: IsochroneDistanceRegressor | None = None,
+    out_of_fold: bool = True,
+    hdu: int | str | None = None,
+    model_name: str | None = None,
+    model_file: str | os.PathLike[str] | None = None,
+    command: str = "",
+    n_jobs: int = 1,
+) -> CatalogReport:
     """Make the catalogue of a survey: Table 2 of the paper, and what goes beyond it.
 
-    The survey is read, and the catalogue written, `chunk_rows` rows at a time. Until it is complete it has another
-    name, ``<output>.part``, with a journal ``<output>.part.json`` beside it: whatever stops the work, the file named
-    `output_path` is the old one or the finished new one. What is unfinished can be resumed; the result has the same
-    bytes as if it had not been stopped.
+    The survey is read and the catalogue written in chunks of `chunk_rows` rows. Until the catalogue is complete it has
+    another name, ``<output>.part``, with a journal ``<output>.part.json`` beside it. Whatever stops the work, the file
+    named `output_path` is either the old one or the finished new one. An unfinished catalogue can be resumed, with the
+    same result as without the stop.
 
     Parameters
     ----------
-    model : DistMassModel, path-like or object
-        What predicts: a fitted model, a file of one (`skdistmass.load_model`), or any object with ``predict(table)``
-        that returns a table or a dictionary of columns.
+    model : Predictor or path-like
+        A fitted `skdistmass.DistMassModel`, a `skdistmass.deploy.OnnxPredictor` or another
+        `skdistmass.model.Predictor`; or the file of a `DistMassModel`.
     survey_path : path-like
-        A file that `skdistmass.surveys.read_survey` reads. Only uncompressed FITS is read in parts; of other files
-        the needed columns are kept in memory.
+        A file that `skdistmass.surveys.read_survey` reads.
     output_path : path-like
-        The catalogue, by its ending FITS (.fits, .fit), VOTable (.vot, .votable, .xml) or Parquet (.parquet).
+        The catalogue. Its ending gives the format: FITS (.fits, .fit), VOTable (.vot, .votable, .xml) or Parquet
+        (.parquet).
     chunk_rows : int, default=20_000
-        Rows worked on at a time. Predictions do not depend on it beyond rounding. A resumed catalogue keeps that it
-        was begun with.
+        Rows worked on at a time. Predictions depend on it by rounding only. A resumed catalogue keeps the value it was
+        started with.
     resume : bool, default=False
-        Go on with an unfinished catalogue, if there is one; otherwise begin.
+        Continue an unfinished catalogue, if there is one; otherwise start.
     overwrite : bool, default=False
         Replace an existing catalogue, and drop an unfinished one unless `resume` is true.
     progress : callable, optional
-        Called as ``progress(rows_done, n_rows)``, at first with the rows that were there already.
+        Called as ``progress(rows_done, n_rows)``, the first time with the rows that were there already.
     extinction : ExtinctionChoice, optional
         How A_K is chosen; by default as in section 2 of the paper.
     parallax_zero_point : {"model", "lindegren", "none"} or float, default="model"
         See `skdistmass.surveys.parallax.correct_parallaxes`.
     isochrones : IsochroneDistanceRegressor, optional
         Fitted; without it NMSU_DIST is NaN.
+    out_of_fold : bool, default=True
+        Whether stars that the model was trained on get predictions from networks that had not seen them.
     hdu : int or str, optional
         FITS extension of the survey.
     model_name : str, optional
@@ -118,7 +129,7 @@ def build_catalog(
     model_file : path-like, optional
         File that `model` was loaded from, whose checksum goes into the header.
     command : str, default=""
-        Command line, for the header. A resumed catalogue keeps that it was begun with.
+        Command line, for the header. A resumed catalogue keeps the one it was started with.
     n_jobs : int, default=1
         Number of threads that predict chunks at the same time; memory grows with it.
 
@@ -129,36 +140,38 @@ def build_catalog(
     Raises
     ------
     InputError
-        If the catalogue exists, or was begun, and neither `resume` nor `overwrite` says what to do; if a parameter is
-        out of its range, or the survey has no rows.
+        If the catalogue or an unfinished one exists, and neither `resume` nor `overwrite` says what to do; if a
+        parameter is out of its range, the survey has no rows, or the output is the survey itself.
     FileFormatError, ColumnError, UnitError
         If the survey or the model can't be read or used.
     DistMassError
-        If the folder can't be written or has too little room, if the survey changed since the catalogue was begun, or
-        the settings are not those it was begun with.
+        If the folder can't be written or has too little room, if the survey changed since the catalogue was started,
+        or the settings are others than it was started with.
 
     Examples
     --------
     >>> import tempfile, pathlib
+    >>> import numpy as np
     >>> from skdistmass.catalog import build_catalog
     >>> from skdistmass.datasets import make_survey
-    >>> class Dummy:
-    ...     def predict(self, table):
-    ...         zero = [0] * len(table)
-    ...         return {"ABS_MAG": zero, "DISTANCE": zero, "BITMASK": zero, "DISTANCE_SPACE": zero, "MASS_SPACE": zero}
+    >>> class Constant:
+    ...     card = {}
+    ...     def predict_columns(self, stars, *, out_of_fold=True):
+    ...         return {"ABS_MAG": np.full(len(stars), -1.6), "BITMASK": np.zeros(len(stars), int)}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     survey = pathlib.Path(folder) / "survey.fits"
     ...     make_survey(1000, random_state=0).write(survey)
-    ...     report = build_catalog(Dummy(), survey, survey.with_name("catalog.fits"))
+    ...     report = build_catalog(Constant(), survey, survey.with_name("catalog.fits"))
     >>> report.n_rows, report.n_repeated
     (1000, 20)
     """
     extinction = _check_parameters(chunk_rows, n_jobs, extinction, parallax_zero_point, isochrones)
     output_path = Path(output_path)
     form = _format_of(output_path)
+    _refuse_input_as_output(survey_path, output_path)
     part = PartFile(output_path)
     journal = _journal_to_resume(part, output_path, resume, overwrite)
-    model, model_cards = _load(model, model_name, model_file)
+    model, about_model = _load(model, model_name, model_file)
     survey = SurveyChunks(survey_path, hdu)
     if journal is not None:
         _require_same_input(journal, survey)
@@ -167,27 +180,30 @@ def build_catalog(
             # Killed between the two last steps: the catalogue has its name already.
             part.discard()
             return CatalogReport(output_path, **journal["report"])
-
-    def work(table):
-        return catalog_columns(table, model, extinction, zero_point=parallax_zero_point, isochrones=isochrones)
-
+    work = partial(
+        catalog_columns,
+        model=model,
+        extinction=extinction,
+        zero_point=parallax_zero_point,
+        isochrones=isochrones,
+        out_of_fold=out_of_fold,
+    )
     first = work(survey.read(0, min(chunk_rows, survey.n_rows)))
     columns = list(first)
-    settings = _settings_cards(extinction, parallax_zero_point, isochrones)
-    provenance = _provenance(survey, model_cards, settings, command, chunk_rows)
-    header = table_header(columns, survey.n_rows, provenance)
-    record = record_type(columns)
-    begun = journal is not None
-    if not begun:
+    settings = settings_cards(extinction, parallax_zero_point, isochrones, out_of_fold)
+    cards = catalog_cards(survey.file, about_model, settings, command, chunk_rows)
+    header, record = table_header(columns, survey.n_rows, cards), record_type(columns)
+    resumed = journal is not None
+    if journal is None:
         _require_room(output_path, record.itemsize * survey.n_rows, form)
         journal = {"rows_done": 0, "chunk_rows": chunk_rows, "command": command, "input": survey.file.as_dict()}
     try:
-        part.open(primary_header(provenance[:2]), header, record, journal, resume=begun)
+        part.open(primary_header(cards[:2]), header, record, journal, resume=resumed)
         _fill(part, survey, work, to_records(first), chunk_rows, n_jobs, progress)
-        report = _count(part, output_path, columns)
-        part.complete({"NSTARS": report.n_stars, "NREPEAT": report.n_repeated, "NDUPSPEC": report.n_duplicates})
+        report = _count(part, output_path)
+        part.complete(_counts(report))
         part.remember(report={k: v for k, v in vars(report).items() if k != "path"})
-        _publish(part, form, columns, provenance, report)
+        _publish(part, form, columns, cards, report)
     except BaseException:
         if part.journal is not None and part.journal["rows_done"] == 0:
             part.discard()
@@ -197,116 +213,72 @@ def build_catalog(
     return report
 
 
-def _check_parameters(chunk_rows, n_jobs, extinction, zero_point, isochrones):
+def _check_parameters(chunk_rows, n_jobs, extinction, zero_point, isochrones) -> ExtinctionChoice:
     for name, value in (("chunk_rows", chunk_rows), ("n_jobs", n_jobs)):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise InputError(f"{name} is {value!r}; give a positive whole number.")
     extinction = ExtinctionChoice() if extinction is None else extinction
-    if not hasattr(extinction, "choose"):
+    if not isinstance(extinction, ExtinctionChoice):
         raise InputError(f"extinction is {extinction!r}; give an ExtinctionChoice.")
     check_zero_point(zero_point)
-    if isochrones is not None and not hasattr(isochrones, "predict_posterior"):
+    if isochrones is not None and not isinstance(isochrones, IsochroneDistanceRegressor):
         raise InputError(f"isochrones is {type(isochrones).__name__}; give a fitted IsochroneDistanceRegressor.")
     return extinction
 
 
-def _format_of(path):
+def _refuse_input_as_output(survey_path, output_path: Path) -> None:
+    if output_path.exists() and Path(survey_path).exists() and output_path.samefile(survey_path):
+        raise InputError(f"{output_path} is the survey itself; give the catalogue another name.")
+
+
+def _format_of(path: Path) -> str:
     form = FORMATS.get(path.suffix.lower())
     if form is None:
-        raise InputError(f"{path}: the format of a catalogue is told by its ending; give one of {', '.join(FORMATS)}.")
+        raise InputError(f"{path}: the ending gives the format of a catalogue; use one of {', '.join(FORMATS)}.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file.")
     return form
 
 
-def _journal_to_resume(part, output_path, resume, overwrite):
-    """Return the journal to go on with, or None to begin."""
+def _journal_to_resume(part: PartFile, output_path: Path, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+    """Return the journal of the catalogue to continue, or None to start."""
     if resume:
         journal = read_journal(part.journal_path)
         if journal is not None and (part.path.exists() or "report" in journal):
             return journal
     elif part.exists() and not overwrite:
         raise InputError(
-            f"{part.path} is an unfinished catalogue; give resume (--resume) to go on with it, or overwrite "
-            "(--overwrite) to begin anew."
+            f"{part.path} is an unfinished catalogue; give resume (--resume) to continue it, or overwrite "
+            "(--overwrite) to start again."
         )
     if output_path.exists() and not overwrite:
         raise InputError(f"{output_path} exists; give overwrite (--overwrite) to replace it.")
     return None
 
 
-def _load(model, name, file):
-    """Return the model and the header cards that tell which it is."""
+def _load(model, name, file) -> tuple[Predictor, list[Card]]:
+    """Return the model and the header cards that say which it is."""
     if isinstance(model, str | os.PathLike):
-        from skdistmass.model.files import load_model
-
         file = Path(model)
         name, model = name or file.name, load_model(file)
-    if not hasattr(model, "predict"):
+    if not isinstance(model, Predictor):
         raise InputError(
-            f"the model is {type(model).__name__}, which has no method predict; give a fitted DistMassModel."
+            f"the model is {type(model).__name__}, which is no predictor; give a fitted DistMassModel, an "
+            "OnnxPredictor, or an object with `card` and `predict_columns` (skdistmass.model.Predictor)."
         )
-    cards = [("MODEL", name or type(model).__name__, "model that predicted")]
-    if file is not None:
-        cards.append(("MODELSHA", InputFile.of(file).sha256, "SHA-256 of the model file"))
-    version = (getattr(model, "metadata_", None) or {}).get("skdistmass_version")
-    version = version or (getattr(model, "card", None) or {}).get("versions", {}).get("trained_with")
-    if version:
-        cards.append(("MODELVER", str(version), "skdistmass that trained it"))
-    return model, cards
+    return model, model_cards(model, name, file)
 
 
-def _settings_cards(extinction, zero_point, isochrones):
-    """Header cards of what the columns depend on besides survey and model."""
-    cards = []
-    for keyword, attribute in (("AKIRAC", "irac"), ("AKWISE", "wise"), ("AKDUST", "dust")):
-        law = getattr(extinction, attribute, None)
-        if law is not None:
-            text = f"{law.name}: A_K = {law.coefficient:g} (x - {law.intrinsic_colour:g}); {law.reference}"
-            cards.append((keyword, text, ""))
-    dust_map = getattr(extinction, "dust_map", None)
-    name = "" if dust_map is None else getattr(dust_map, "__qualname__", type(dust_map).__qualname__)
-    cards += [
-        ("AKBLIM", float(getattr(extinction, "latitude_limit", 0.0)), "[deg] |b| from which AKDUST is used"),
-        ("AKMAP", name or "SFD_EBV", "source of E(B-V)"),
-        ("AKNEG", str(getattr(extinction, "negative", "")), "what becomes of a negative A_K"),
-        ("PLXZERO", str(zero_point), "zero point of the parallaxes [mas]"),
-        ("ISOCHR", isochrones is not None, "is NMSU_DIST there?"),
-    ]
-    models = getattr(isochrones, "models_", None)
-    if models is not None:
-        text = " ".join(str(models[name]) for name in ("source", "version") if models.get(name))
-        cards.append(("ISOMODEL", text, "stellar models of NMSU_DIST"))
-    return cards
-
-
-def _provenance(survey, model_cards, settings, command, chunk_rows):
-    return [
-        ("ORIGIN", "skdistmass", "software"),
-        ("SKDMVERS", __version__, "its version"),
-        *model_cards,
-        ("INFILE", survey.file.name, "survey file"),
-        ("INSIZE", survey.file.size, "[byte] its size"),
-        ("INSHA256", survey.file.sha256, "its SHA-256"),
-        ("COMMAND", command, ""),
-        ("CHUNKROW", chunk_rows, "rows predicted at a time"),
-        *settings,
-        ("NSTARS", 0, "different stars"),
-        ("NREPEAT", 0, "rows that repeat a star"),
-        ("NDUPSPEC", 0, "rows that repeat a spectrum"),
-    ]
-
-
-def _require_same_input(journal, survey):
-    begun, now = journal["input"], survey.file.as_dict()
-    if (begun["size"], begun["sha256"]) != (now["size"], now["sha256"]):
+def _require_same_input(journal: dict[str, Any], survey: SurveyChunks) -> None:
+    started, now = journal["input"], survey.file.as_dict()
+    if (started["size"], started["sha256"]) != (now["size"], now["sha256"]):
         raise DistMassError(
-            f"{survey.path} has changed: it is not the survey ({begun['name']}, {begun['size']} bytes) that the "
-            "unfinished catalogue was begun with. Give overwrite (--overwrite) to begin anew."
+            f"{survey.path} has changed: it is not the survey ({started['name']}, {started['size']} bytes) that the "
+            "unfinished catalogue was started with. Give overwrite (--overwrite) to start again."
         )
 
 
-def _require_room(output_path, n_bytes, form):
+def _require_room(output_path: Path, n_bytes: int, form: str) -> None:
     folder = output_path.parent
     with disk_errors(output_path):
         free = shutil.disk_usage(folder).free
@@ -318,15 +290,23 @@ def _require_room(output_path, n_bytes, form):
         )
 
 
-def _fill(part, survey, work, first, chunk_rows, n_jobs, progress):
+def _fill(
+    part: PartFile,
+    survey: SurveyChunks,
+    work: Callable[[Stars], dict[CatalogColumn, NDArray]],
+    first: NDArray,
+    chunk_rows: int,
+    n_jobs: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
     """Add all rows that are not there yet; `first` are those of the first chunk."""
     done = part.journal["rows_done"]
     if done:
         there = part.first_rows(len(first))
-        if there.tobytes() != first[: len(there)].tobytes():
+        if not _agree(there, first[: len(there)]):
             raise DistMassError(
                 f"{part.path} holds other predictions than this model and these settings give; repeat the command "
-                "as it was, or give overwrite (--overwrite) to begin anew."
+                "as it was, or give overwrite (--overwrite) to start again."
             )
     if progress is not None:
         progress(done, survey.n_rows)
@@ -346,7 +326,19 @@ def _fill(part, survey, work, first, chunk_rows, n_jobs, progress):
     survey.check_unchanged()
 
 
-def _add(part, records, n_rows, progress):
+def _agree(rows: NDArray, others: NDArray) -> bool:
+    """Tell whether rows agree to rounding: another number of threads adds in another order."""
+    for name in rows.dtype.names or ():
+        one, other = rows[name], others[name]
+        if one.dtype.kind == "f":
+            if not np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True):
+                return False
+        elif (one != other).any():
+            return False
+    return True
+
+
+def _add(part: PartFile, records: NDArray, n_rows: int, progress: Callable[[int, int], None] | None) -> None:
     if records.dtype != part.record:
         raise DistMassError("the model's predictions changed their columns between chunks; it can't be used.")
     part.append(records)
@@ -354,7 +346,7 @@ def _add(part, records, n_rows, progress):
         progress(part.journal["rows_done"], n_rows)
 
 
-def _count(part, output_path, columns):
+def _count(part: PartFile, output_path: Path) -> CatalogReport:
     """Count stars, repeats and bits of the rows there are."""
     n_rows = part.journal["rows_done"]
     # Eight bytes a row, of which two in a billion million are alike by chance.
@@ -376,13 +368,19 @@ def _count(part, output_path, columns):
     return CatalogReport(output_path, n_rows, n_stars, n_rows - n_stars, n_rows - n_spectra, bits)
 
 
-def _publish(part, form, columns, provenance, report):
+def _counts(report: CatalogReport) -> dict[str, int]:
+    return {"NSTARS": report.n_stars, "NREPEAT": report.n_repeated, "NDUPSPEC": report.n_duplicates}
+
+
+def _publish(
+    part: PartFile, form: str, columns: Sequence[CatalogColumn], cards: Iterable[Card], report: CatalogReport
+) -> None:
     """Give the finished catalogue its name, in its format."""
     if form == "FITS":
         part.publish()
         return
-    counts = {"NSTARS": report.n_stars, "NREPEAT": report.n_repeated, "NDUPSPEC": report.n_duplicates}
-    provenance = [(keyword, counts.get(keyword, value), comment) for keyword, value, comment in provenance]
+    counts = _counts(report)
+    cards = [(keyword, counts.get(keyword, value), comment) for keyword, value, comment in cards]
     if form == "VOTable":
         from skdistmass.catalog.writers.votable import write_votable as write
     else:
@@ -390,7 +388,7 @@ def _publish(part, form, columns, provenance, report):
     converted = part.path.with_name(part.path.name + ".converted")
     try:
         with disk_errors(part.target, " The part is kept: make room and resume (--resume)."):
-            write(converted, columns, provenance, part.pieces())
+            write(converted, columns, cards, part.pieces())
             with open(converted, "rb+") as file:
                 os.fsync(file.fileno())
         part.publish(converted)

@@ -19,6 +19,7 @@ from skdistmass.cli.support import (
     training_report,
     write_catalog,
 )
+from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
 
@@ -26,20 +27,20 @@ _TABLES = "FITS, VOTable, Parquet, CSV or ECSV"
 
 _output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
-_resume = click.option("--resume", is_flag=True, help="Go on with an unfinished catalogue, if there is one.")
+_resume = click.option("--resume", is_flag=True, help="Continue an unfinished catalogue, if there is one.")
 _latitude_limit = click.option(
     "--latitude-limit",
     type=click.FloatRange(0, 90),
     default=16.0,
     show_default=True,
-    help="Galactic |b| in degrees from which on extinctions are the dust map's, not of colours (section 2).",
+    help="Galactic |b| in degrees from which extinctions are those of the dust map, not of colours (section 2).",
 )
 _negative_extinction = click.option(
     "--negative-extinction",
     type=click.Choice(["zero", "keep", "missing"]),
     default="zero",
     show_default=True,
-    help="What becomes of an A_K below 0; a catalogue flags it in any case.",
+    help="What an A_K below 0 becomes; a catalogue flags it in any case.",
 )
 _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 
@@ -54,8 +55,8 @@ def main():
     catalogue (Stone-Martinez et al. 2024).
 
     \b
-    Try it on made-up stars:      skdistmass demo
-    Train on a table of yours:    skdistmass train STARS.fits -o my.model
+    Try it on mock stars:         skdistmass demo
+    Train on your table:          skdistmass train STARS.fits -o my.model
     Make a catalogue with it:     skdistmass predict my.model SURVEY.fits -o catalog.fits
     """
 
@@ -66,7 +67,7 @@ def main():
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another survey.")
 @_quiet
 def demo(out, n_stars, seed, quiet):
-    """Show the whole way on a mock survey with known truth.
+    """Show all steps on a mock survey with known truth.
 
     Makes a mock survey, trains on half of it, predicts the other half, and writes survey, model, catalogue, a Kiel
     diagram and predictions against truth into the folder OUT. Takes less than a minute.
@@ -104,7 +105,14 @@ def demo(out, n_stars, seed, quiet):
     "--binary-threshold",
     default="0.13",
     show_default=True,
-    help="Residual distance beyond which a star counts as a binary (section 4.1.1): a number, 'valley' or 'none'.",
+    help="Residual distance above which a star counts as a binary (section 4.1.1): a number, 'valley' or 'none'.",
+)
+@click.option(
+    "--parts",
+    type=click.Choice(["auto", "both", "distance", "mass"]),
+    default="auto",
+    show_default=True,
+    help="What to train; by default what the tables have references for.",
 )
 @click.option("--recipe", type=click.Choice(["default", "paper"]), default="default", show_default=True)
 @click.option("--networks", type=click.IntRange(1), help="Networks averaged for each quantity; 1 is quickest.")
@@ -124,6 +132,7 @@ def train(
     max_mass_error,
     mass_range,
     binary_threshold,
+    parts,
     recipe,
     networks,
     jobs,
@@ -134,21 +143,21 @@ def train(
     """Train a model on one TABLE or several.
 
     A TABLE is a file (FITS, VOTable, Parquet, CSV or ECSV) with one row per star: the labels TEFF, LOGG, M_H (or FE_H),
-    C_FE and N_FE; for the distances K, A_K and a parallax or Gaia distance; for the masses MASS and MASS_ERR, or
-    several such pairs. The column names of APOGEE's allStar files are understood.
+    C_FE and N_FE; for distances K, A_K and a parallax or Gaia distance; for masses MASS and MASS_ERR, or several such
+    pairs. The column names of APOGEE's allStar files are understood.
 
-    Says what each cut removed and what accuracy was reached out of fold: by networks that had not seen the star.
+    Prints what each cut removed, and the accuracy of networks for stars that they had not seen.
     """
     from skdistmass.estimators.abs_mag import AbsMagRegressor
     from skdistmass.estimators.binaries import BinaryResidualFilter
     from skdistmass.estimators.cn_mass import CNMassRegressor
     from skdistmass.extinction import ExtinctionChoice
-    from skdistmass.model.distmass import DistMassModel
-    from skdistmass.surveys import read_survey, stack_surveys
+    from skdistmass.model import DistMassModel
+    from skdistmass.surveys import read_survey, stack_stars
     from skdistmass.surveys.training_sets import TrainingCuts
 
-    check_output(output, overwrite)
-    stars = stack_surveys([read_survey(table) for table in tables])
+    check_output(output, overwrite, tables)
+    stars = stack_stars([read_survey(table) for table in tables])
     # Chosen as 'skdistmass catalog' chooses it: a model belongs to the extinctions it was trained with.
     stars = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction).apply(stars)
     new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
@@ -162,6 +171,7 @@ def train(
     model = DistMassModel(
         new[0](binary_filter=binary_filter, **ensemble),
         new[1](**ensemble),
+        parts=parts,
         mass_scales=parse_mass_scales(masses) if masses else "auto",
         cuts=cuts,
         n_jobs=jobs,
@@ -197,12 +207,13 @@ def predict(model, table, output, resume, refit_values, overwrite, quiet):
     """Predict distances, masses and ages of the stars in TABLE with MODEL.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
-    it. TABLE holds the labels, and for distances K and A_K. The output is a catalogue with the columns of Table 2 of
-    the paper; its kind (.fits, .vot, .parquet) goes by its name. 'skdistmass catalog' does the same with more choices.
+    the package. TABLE holds the labels, and for distances K and A_K. The output is a catalogue with the columns of
+    Table 2 of the paper, in the format of its ending (.fits, .vot, .parquet). 'skdistmass catalog' does the same with
+    more options.
     """
-    check_output(output, overwrite or resume)
-    options = {"resume": resume, "overwrite": overwrite}
-    write_catalog(model, table, output, refit_values=refit_values, quiet=quiet, **options)
+    check_output(output, overwrite or resume, [table, model])
+    options = {"resume": resume, "overwrite": overwrite, "out_of_fold": not refit_values}
+    write_catalog(model, table, output, quiet=quiet, **options)
 
 
 @main.command()
@@ -249,27 +260,26 @@ def catalog(
 ):
     """Make the catalogue of a SURVEY of any size.
 
-    Reads and writes in chunks, chooses the extinction of each star as in section 2 of the paper, and can go on where it
-    was stopped (--resume), with the same result. The file has its final name only when it is complete.
+    Reads and writes in chunks, chooses the extinction of each star as in section 2 of the paper, and can continue after
+    a stop (--resume), with the same result. The file has its final name only when it is complete.
     """
     from skdistmass.extinction import ExtinctionChoice
 
-    check_output(output, overwrite or resume)
+    check_output(output, overwrite or resume, [survey, model])
     options = {"resume": resume, "overwrite": overwrite, "chunk_rows": chunk_rows, "n_jobs": jobs}
+    options["out_of_fold"] = not refit_values
     options["parallax_zero_point"] = number_or_text(parallax_zero_point)
     options["hdu"] = int(hdu) if hdu is not None and hdu.isdigit() else hdu
     options["extinction"] = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction)
     options["isochrones"] = None if isochrones is None else load_isochrones(isochrones)
-    write_catalog(model, survey, output, refit_values=refit_values, quiet=quiet, **options)
+    write_catalog(model, survey, output, quiet=quiet, **options)
 
 
 @main.command()
 @click.argument("catalog", type=click.Path(path_type=Path))
 @_output
-@click.option(
-    "--reference", type=click.Path(path_type=Path), help="What is known of the stars: distances, masses, ages."
-)
-@click.option("--model", help="The model that made the catalogue; what it was trained on is listed.")
+@click.option("--reference", type=click.Path(path_type=Path), help="Table with known distances, masses or ages.")
+@click.option("--model", help="The model that made the catalogue, for the report.")
 @click.option(
     "--distance", "distances", multiple=True, metavar="COLUMN", help="Further distances to compare with (kpc)."
 )
@@ -284,7 +294,7 @@ def validate(catalog, output, reference, model, distances, ages, overwrite, quie
     from skdistmass.surveys import read_survey
     from skdistmass.validation import write_report
 
-    check_output(output, overwrite)
+    check_output(output, overwrite, filter(None, [catalog, reference]))
     validation = write_report(
         catalog,
         None if reference is None else read_survey(reference),
@@ -301,12 +311,33 @@ def validate(catalog, output, reference, model, distances, ages, overwrite, quie
 
 
 @main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_output
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
+@click.option("--input-errors", is_flag=True, help="Give the graph inputs for the errors of labels and magnitude.")
+@_overwrite
+def export(model, output, dtype, input_errors, overwrite):
+    """Write MODEL, a file of 'skdistmass train', as one ONNX file for other tools.
+
+    Needs the extra "onnx": pip install 'skdistmass[onnx]'.
+    """
+    from skdistmass.model import load_model
+
+    check_output(output, overwrite, [model])
+    try:
+        load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors)
+    except ModuleNotFoundError as error:
+        raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
+    click.echo(f"wrote {output}")
+
+
+@main.command()
 @click.argument("model")
 def info(model):
     """Print what MODEL was trained on and how accurate it is.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
-    it.
+    the package.
     """
     trained = load_any_model(model)
     if hasattr(trained, "describe"):

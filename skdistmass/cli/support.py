@@ -1,14 +1,23 @@
 """What the commands share: loading models, writing catalogues, progress bars, and errors in one line."""
 
+from __future__ import annotations
+
+import os
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from skdistmass.exceptions import DistMassError
+
+if TYPE_CHECKING:
+    from skdistmass.isochrones import IsochroneDistanceRegressor
+    from skdistmass.model import DistMassModel, Predictor
 
 __all__ = [
     "OneLineErrors",
@@ -29,7 +38,7 @@ __all__ = [
 class OneLineErrors(click.Group):
     """A group whose commands end in one line, not in a traceback, when something expected goes wrong."""
 
-    def invoke(self, context):
+    def invoke(self, context: click.Context) -> Any:
         try:
             with _warnings_in_one_line():
                 return super().invoke(context)
@@ -43,7 +52,7 @@ class OneLineErrors(click.Group):
 
 
 @contextmanager
-def _warnings_in_one_line():
+def _warnings_in_one_line() -> Iterator[None]:
     def show(message, category, filename, lineno, file=None, line=None):
         click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
 
@@ -55,7 +64,7 @@ def _warnings_in_one_line():
 
 
 @contextmanager
-def training_progress(quiet):
+def training_progress(quiet: bool) -> Iterator[Callable[[str | None, int], None]]:
     """Give a callback for `DistMassModel.fit` that moves a progress bar."""
     from tqdm import tqdm
 
@@ -73,15 +82,40 @@ def training_progress(quiet):
         yield report
 
 
-def check_output(path, overwrite):
-    """Refuse an output that can't be written before the long work starts."""
+def check_output(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse an output that can't be written, before the long work starts.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    inputs : sequence of path-like
+        Files that the command reads; none of them may be the output.
+
+    Raises
+    ------
+    DistMassError
+        If the output exists, is no file, is an input, or its folder can't be written.
+    """
+    folder = path.resolve().parent
+    if path.is_dir():
+        raise DistMassError(f"{path} can't be written: it is a folder.")
+    if not folder.is_dir():
+        raise DistMassError(f"{path} can't be written: there is no folder {folder}.")
+    if path.exists() and not path.is_file():
+        raise DistMassError(f"{path} can't be written: it is no ordinary file.")
+    for name in inputs:
+        if path.exists() and Path(name).exists() and path.samefile(name):
+            raise DistMassError(f"{path} is an input of this command; give the output another name.")
     if path.exists() and not overwrite:
         raise DistMassError(f"{path} exists; give another name, or --overwrite to replace it.")
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise DistMassError(f"{path} can't be written: {'it is a folder' if path.is_dir() else 'no such folder'}.")
+    if not os.access(folder, os.W_OK):
+        raise DistMassError(f"{path} can't be written: no permission to write in {folder}.")
 
 
-def _model_path(model):
+def _model_path(model: str) -> Path:
     """Path of a trained model: a file, or one that comes with the package, by name."""
     if Path(model).exists():
         return Path(model)
@@ -93,25 +127,26 @@ def _model_path(model):
     raise DistMassError(f"{model} is neither a file nor a model that comes with skdistmass ({known}).")
 
 
-def load_any_model(model):
-    """Load a trained model."""
+def load_any_model(model: str) -> Predictor:
+    """Load a trained model: a file, or one that comes with the package, by name."""
     path = _model_path(model)
     if path.suffix == ".onnx":
         from skdistmass.deploy import load
 
         return load(path)
-    from skdistmass.model.files import load_model
+    from skdistmass.model import load_model
 
     return load_model(path)
 
 
-def count_methods(column):
+def count_methods(column: Iterable[str]) -> str:
     """Count the methods of extinction, most frequent first."""
     counts = Counter(str(method) or "nothing" for method in column)
     return ", ".join(f"{method} {count}" for method, count in counts.most_common())
 
 
-def parse_threshold(text):
+def parse_threshold(text: str) -> str | float:
+    """Return the threshold of the binary filter: a number, or 'valley'."""
     if text == "valley":
         return text
     try:
@@ -125,7 +160,7 @@ def parse_threshold(text):
     return number
 
 
-def parse_mass_scales(masses):
+def parse_mass_scales(masses: Iterable[str]) -> dict[str, str]:
     """Turn [NAME=]COLUMN into the names and columns of scales."""
     scales = {}
     for text in masses:
@@ -133,12 +168,12 @@ def parse_mass_scales(masses):
         column = column if equals else text
         name = name if equals else column.upper().removeprefix("MASS").removeprefix("_")
         if name in scales or not column:
-            raise click.BadParameter(f"--mass {text}: give each scale a name of its own and a column.")
+            raise click.BadParameter(f"--mass {text}: give each scale a different name, and a column.")
         scales[name] = column
     return scales
 
 
-def training_report(model):
+def training_report(model: DistMassModel) -> str:
     """Say what the cuts removed and what accuracy was reached, as lines of text.
 
     Parameters
@@ -150,7 +185,7 @@ def training_report(model):
     -------
     text : str
     """
-    lines = []
+    lines = [f"no {part}: {reason}" for part, reason in model.absent_.items()]
     for name, removed in model.removed_.items():
         gone = ", ".join(f"{cut} {count}" for cut, count in removed.items() if count) or "none"
         lines.append(f"{name}: removed by cuts: {gone}")
@@ -165,28 +200,23 @@ def training_report(model):
     return "\n".join(lines)
 
 
-class _Refitted:
-    """A model that gives the stars it was trained on the values of the final networks."""
+def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, **options: Any) -> None:
+    """Make a catalogue with the model of that name, and print what is in it.
 
-    def __init__(self, model):
-        self.metadata_ = model.metadata_
-        self._model = model
-
-    def predict(self, table):
-        return self._model.predict(table, out_of_fold=False)
-
-
-def write_catalog(name, table, output, *, refit_values=False, quiet=False, **options):
+    Parameters
+    ----------
+    name : str
+        File or name of the model.
+    table, output : Path
+        Survey and catalogue.
+    quiet : bool, default=False
+        Whether to print nothing.
+    **options
+        As for `skdistmass.catalog.build_catalog`.
+    """
     from skdistmass.catalog import build_catalog
 
     model = load_any_model(name)
-
-    if refit_values:
-        if not hasattr(model, "metadata_"):
-            raise DistMassError(
-                f"{name} holds the final networks only; --refit-values is for files of 'skdistmass train'."
-            )
-        model = _Refitted(model)
     try:
         with _rows_progress(quiet) as progress:
             report = build_catalog(
@@ -203,7 +233,7 @@ def write_catalog(name, table, output, *, refit_values=False, quiet=False, **opt
         part = output.with_name(output.name + ".part")
         if not part.exists():
             raise
-        click.echo(f"\nInterrupted. {part} is kept; the same command with --resume goes on with it.", err=True)
+        click.echo(f"\nInterrupted. {part} is kept; the same command with --resume continues it.", err=True)
         sys.exit(130)
     if not quiet:
         repeated = f", {report.n_repeated} of them further spectra of a star" if report.n_repeated else ""
@@ -216,14 +246,15 @@ def write_catalog(name, table, output, *, refit_values=False, quiet=False, **opt
         click.echo(f"wrote {output}")
 
 
-def command_line():
+def command_line() -> str:
+    """Return the command that runs, as it would be typed."""
     import shlex
 
     return " ".join(["skdistmass", *map(shlex.quote, sys.argv[1:])])
 
 
 @contextmanager
-def _rows_progress(quiet):
+def _rows_progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Give a callback for `build_catalog` that moves a progress bar."""
     from tqdm import tqdm
 
@@ -236,7 +267,7 @@ def _rows_progress(quiet):
         yield report
 
 
-def load_isochrones(path):
+def load_isochrones(path: Path) -> IsochroneDistanceRegressor:
     """Prepare the models of a file for distances."""
     from skdistmass.isochrones import IsochroneDistanceRegressor, read_isochrone_table
 
@@ -247,7 +278,8 @@ def load_isochrones(path):
     return IsochroneDistanceRegressor().fit(read_isochrone_table(path))
 
 
-def number_or_text(text):
+def number_or_text(text: str) -> float | str:
+    """Return a number if the text is one."""
     try:
         return float(text)
     except ValueError:

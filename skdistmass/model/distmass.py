@@ -1,7 +1,15 @@
-"""The whole set: one network for the distance, any number for the mass, the age relation, errors and flags."""
+"""The whole model: networks for the distance and the masses, the age relation, errors and flags."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from astropy.table import Column, Table
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -12,48 +20,38 @@ from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.estimators.cn_mass import CNMassRegressor
 from skdistmass.estimators.seeds import seeded
-from skdistmass.estimators.training_space import EDGE, OUTSIDE, TrainingSpace
+from skdistmass.estimators.star_keys import star_groups
+from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABEL_NAMES, out_of_range, read_labels
-from skdistmass.model.parts import (
-    accuracy,
-    as_catalog,
-    find_sorted,
-    fit_part,
-    label_keys,
-    mass_source_bits,
-    predict_part,
-    read_label_errors,
-    require_stars,
-    star_groups,
+from skdistmass.labels import LABEL_NAMES, out_of_range
+from skdistmass.model import prediction
+from skdistmass.model.files import write_model
+from skdistmass.model.training import (
+    FALLBACK_LABELS,
+    accuracy_of,
+    find_parts,
+    fit_spaces,
+    plan_jobs,
+    remember,
+    train,
 )
-from skdistmass.photometry import weighted_distance
-from skdistmass.schema.columns import Bit, mass_columns
-from skdistmass.surveys import canonical_survey
-from skdistmass.surveys.training_sets import (
-    TrainingCuts,
-    distance_training_set,
-    mass_scales_of,
-    mass_training_set,
-    optional_floats,
-    optional_text,
-    reference_distances,
-)
-from skdistmass.tables import column_names, find_column
+from skdistmass.schema.bits import Space
+from skdistmass.schema.columns import layout, mass_columns
+from skdistmass.surveys.reader import as_stars
+from skdistmass.surveys.stars import Stars
+from skdistmass.surveys.training_sets import TrainingCuts
+from skdistmass.uncertainty import normal_coverage
 
 __all__ = ["DistMassModel"]
 
-#: Labels that the absolute magnitude can be had from without carbon and nitrogen.
-FALLBACK_LABELS = ("TEFF", "LOGG", "M_H")
-GIANT_LOGG = 3.5  # ages are given below it (section 6.1)
-NOT_A_GIANT = 32  # bit of AGE_FLAG, after those of `skdistmass.estimators.ages.AgeFlag`
+_ONE_SIGMA = normal_coverage(1.0)
 
 
 class DistMassModel(BaseEstimator):
     """Distances, masses and ages of a survey's stars.
 
-    Trains one `AbsMagRegressor`, one `CNMassRegressor` for each mass scale in the table and a `TrainingSpace` for both,
-    and predicts the columns of Table 2 of the paper.
+    Trains one `AbsMagRegressor`, one `CNMassRegressor` for each mass scale of the survey and a `TrainingSpace` for
+    both, and predicts the columns of Table 2 of the paper.
 
     Parameters
     ----------
@@ -61,6 +59,10 @@ class DistMassModel(BaseEstimator):
         The distance network before training; by default one with a `BinaryResidualFilter`.
     mass : CNMassRegressor or None, default=None
         The mass network before training; each scale trains a copy.
+    parts : {"auto", "both", "distance", "mass"}, default="auto"
+        What to train: distances, masses or both. By default what the survey has references for: a magnitude with
+        distances, parallaxes or clusters for the distances, masses with errors for the masses. `absent_` says what
+        was left out, and why.
     mass_scales : "auto" or dict, default="auto"
         Name of each scale to the column its masses are in. The six of Table 2 would be ``{"UNCOR_SS":
         "MASS_UNCOR_SS", ...}``. By default every column MASS or MASS_* that has an error. The first gives
@@ -70,30 +72,37 @@ class DistMassModel(BaseEstimator):
     cuts : TrainingCuts or None, default=None
         Limits on the stars trained on.
     space : TrainingSpace or None, default=None
-        Tells where the models may be believed.
+        Tells where the models can be trusted.
     fallback : bool, default=True
         Whether to train a second distance network on Teff, log g and [M/H], for stars without C or N.
     n_jobs : int or None, default=None
-        Number of networks trained at the same time, as in joblib.
+        Number of networks trained at the same time, as in joblib; they are trained in threads.
     random_state : int, RandomState or None, default=None
         Seed for all parts whose own ``random_state`` is None.
 
     Attributes
     ----------
-    abs_mag_ : AbsMagRegressor
+    abs_mag_ : AbsMagRegressor or None
+        None if no distances were trained.
     masses_ : dict of CNMassRegressor
         By name of the scale.
     abs_mag_fallback_ : AbsMagRegressor or None
-    distance_space_, mass_space_, fallback_space_ : TrainingSpace
+    distance_space_, mass_space_, fallback_space_ : TrainingSpace or None
         The mass space is that of the first scale.
     age_ : IsochroneAgeTransformer
+    training_ : TrainingRecord
+        The stars trained on, by which they are known again.
+    metallicity_ : str
+        ``"M_H"`` or ``"FE_H"``: the metallicity trained on.
+    absent_ : dict of str
+        Parts that were not trained, and why.
     removed_ : dict of dict
         For ``"ABS_MAG"`` and each ``"MASS_*"``: name of each cut to the number of stars it removed.
     accuracy_ : dict of dict
         For each of them: ``n_stars`` trained on, and ``scatter`` (robust) and ``bias`` (median) of the out-of-fold
         fractional error of distance or mass.
     metadata_ : dict
-        What the model was trained on and with.
+        What the model was trained on, and with what.
 
     See Also
     --------
@@ -104,9 +113,9 @@ class DistMassModel(BaseEstimator):
     >>> from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
     >>> from skdistmass.datasets import make_survey
     >>> stars = make_survey(3000, random_state=0)
-    >>> small = {"hidden_layer_sizes": 4, "n_networks": 1}
-    >>> model = DistMassModel(AbsMagRegressor(**small), CNMassRegressor(**small), mass_scales={"CAL": "MASS_CAL"},
-    ...                       fallback=False, random_state=0)
+    >>> one = {"n_networks": 1, "network__hidden_layer_sizes": 4}
+    >>> model = DistMassModel(AbsMagRegressor().set_params(**one), CNMassRegressor().set_params(**one),
+    ...                       mass_scales={"CAL": "MASS_CAL"}, fallback=False, random_state=0)
     >>> catalog = model.fit(stars).predict(stars)
     >>> catalog["DISTANCE"].unit, catalog["AGE_CAL"].unit
     (Unit("kpc"), Unit("dex(yr)"))
@@ -114,19 +123,21 @@ class DistMassModel(BaseEstimator):
 
     def __init__(
         self,
-        abs_mag=None,
-        mass=None,
+        abs_mag: AbsMagRegressor | None = None,
+        mass: CNMassRegressor | None = None,
         *,
-        mass_scales="auto",
-        age=None,
-        cuts=None,
-        space=None,
-        fallback=True,
-        n_jobs=None,
-        random_state=None,
-    ):
+        parts: str = "auto",
+        mass_scales: str | Mapping[str, str] = "auto",
+        age: IsochroneAgeTransformer | None = None,
+        cuts: TrainingCuts | None = None,
+        space: TrainingSpace | None = None,
+        fallback: bool = True,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
         self.abs_mag = abs_mag
         self.mass = mass
+        self.parts = parts
         self.mass_scales = mass_scales
         self.age = age
         self.cuts = cuts
@@ -135,15 +146,17 @@ class DistMassModel(BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, table, progress=None):
+    def fit(self, table: Any, y: Any = None, *, progress: Callable[[str | None, int], None] | None = None):
         """Train all networks.
 
         Parameters
         ----------
-        table : Table
-            A survey, from `skdistmass.surveys.read_survey` or with the column names of any survey it knows.
+        table : Stars, table or path-like
+            A survey with the column names of any known layout.
+        y : None
+            Ignored; present by convention of scikit-learn. The references are columns of the survey.
         progress : callable, optional
-            Called with the name of each part when it is trained, and ``None`` and the number of parts at the start.
+            Called as ``progress(name, n_parts)`` when a part is trained, and with ``None`` at the start.
 
         Returns
         -------
@@ -152,150 +165,70 @@ class DistMassModel(BaseEstimator):
         Raises
         ------
         ColumnError
-            If a label, the magnitude, or every mass is absent.
+            If a label is absent, or the references of every part that is wanted.
         InputError
             If the cuts leave no star to train on; the message says what each removed.
         """
-        table = canonical_survey(table)
-        cuts = self.cuts or TrainingCuts()
-        scales = mass_scales_of(table) if self.mass_scales == "auto" else dict(self.mass_scales)
-        if not scales:
-            raise ColumnError("no masses to train on: add a column MASS (or MASS_<scale>) with its error MASS_ERR.")
-        if len(table) == 0:
+        stars = as_stars(table)
+        if len(stars) == 0:
             raise InputError("the training table is empty: it has 0 rows.")
-        labels = self._read_labels(table, reset=True)
-        label_errors = read_label_errors(table, self.label_columns_)
-        groups = star_groups(table)
+        self.metallicity_ = stars.metallicity
+        labels, label_errors = _labels_of(stars)
+        groups = star_groups(stars)
         rng = check_random_state(self.random_state)
-        jobs = self._plan(table, cuts, scales)
-        selected = {name: chosen for name, (_, _, chosen) in jobs.items()}
-        self.removed_ = {name: chosen.removed for name, chosen in selected.items()}
-        for name, chosen in selected.items():
-            require_stars(name, chosen)
-        tasks = [
-            delayed(fit_part)(seeded(part, rng), labels, label_errors, names, chosen, groups)
-            for part, names, chosen in jobs.values()
-        ]
-        parts = self._train_all(tasks, list(jobs), progress)
-        self.abs_mag_ = parts.pop("ABS_MAG")
-        self.abs_mag_fallback_ = parts.pop("ABS_MAG_FALLBACK", None)
-        self.masses_ = dict(zip(scales, parts.values(), strict=True))
+        self.absent_, scales = find_parts(stars, self.parts, self.mass_scales)
+        distance = self.abs_mag if self.abs_mag is not None else AbsMagRegressor(binary_filter=BinaryResidualFilter())
+        mass = self.mass if self.mass is not None else CNMassRegressor()
+        jobs = plan_jobs(stars, self._cuts(), None if "distance" in self.absent_ else distance, mass, scales)
+        if not self.fallback:
+            jobs = [job for job in jobs if job.name != "ABS_MAG_FALLBACK"]
+        self.removed_ = {job.name: job.chosen.removed for job in jobs}
+        for job in jobs:
+            job.require_stars()
+            seeded(job.network, rng)
+        trained = self._train_all(jobs, labels, label_errors, groups, progress)
+        self.abs_mag_ = trained.get("ABS_MAG")
+        self.abs_mag_fallback_ = trained.get("ABS_MAG_FALLBACK")
+        self.masses_ = {scale: trained[mass_columns(scale)[0]] for scale in scales}
         self.age_ = clone(self.age) if self.age is not None else IsochroneAgeTransformer()
-        self._fit_spaces(labels, groups, selected, rng)
-        self._remember_training(table, labels, selected)
+        spaces = fit_spaces(jobs, self.space if self.space is not None else TrainingSpace(), labels, groups, rng)
+        self.distance_space_, self.mass_space_, self.fallback_space_ = spaces
+        self.accuracy_ = {job.name: accuracy_of(job, trained[job.name]) for job in jobs}
+        self.training_ = remember(stars, labels, jobs, trained)
+        self.label_columns_ = {name: stars.origin.get(name, (name,))[0] for name in LABEL_NAMES}
         self.metadata_ = {
             "skdistmass_version": __version__,
-            "input": str(table.meta["SKDM_FILE"]),
-            "n_rows": len(table),
+            "input": stars.source,
+            "n_rows": len(stars),
             "metallicity": self.metallicity_,
-            "scales": {mass_columns(scale)[0]: str(column) for scale, column in scales.items()},
+            "scales": {mass_columns(scale)[0]: column for scale, column in scales.items()},
         }
         return self
 
-    def _plan(self, table, cuts, scales):
-        """Return {name: (network, its labels, its training set)} for all networks."""
-        plan = {"ABS_MAG": (self._new_abs_mag(), LABEL_NAMES, distance_training_set(table, cuts))}
-        for scale, column in scales.items():
-            network = clone(self.mass) if self.mass is not None else CNMassRegressor()
-            plan[mass_columns(scale)[0]] = (network, LABEL_NAMES, mass_training_set(table, column, cuts))
-        if self.fallback:
-            without_cn = self._new_abs_mag().set_params(labels=FALLBACK_LABELS)
-            chosen = distance_training_set(table, cuts, names=FALLBACK_LABELS)
-            plan["ABS_MAG_FALLBACK"] = (without_cn, FALLBACK_LABELS, chosen)
-        return plan
+    def _cuts(self) -> TrainingCuts:
+        return self.cuts if self.cuts is not None else TrainingCuts()
 
-    def _train_all(self, tasks, names, progress):
+    def _train_all(self, jobs, labels, label_errors, groups, progress) -> dict[str, Any]:
         if progress is not None:
-            progress(None, len(tasks))
-        parts = {}
-        for name, part in zip(names, Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks), strict=True):
-            parts[name] = part
+            progress(None, len(jobs))
+        tasks = (delayed(train)(job, labels, label_errors, groups) for job in jobs)
+        trained = {}
+        # Threads: the trainer releases the interpreter's lock, and processes would each copy the table.
+        parallel = Parallel(n_jobs=self.n_jobs, backend="threading", return_as="generator")
+        for job, network in zip(jobs, parallel(tasks), strict=True):
+            trained[job.name] = network
             if progress is not None:
-                progress(name, len(tasks))
-        return parts
+                progress(job.name, len(jobs))
+        return trained
 
-    def _new_abs_mag(self):
-        if self.abs_mag is not None:
-            return clone(self.abs_mag)
-        return AbsMagRegressor(binary_filter=BinaryResidualFilter())
-
-    def _read_labels(self, table, *, reset, optional=()):
-        """Read the five labels; a column of `optional` that is absent is missing for every star."""
-        names = [n for n in LABEL_NAMES if n not in optional or find_column(table, n, required=False)]
-        prefer = None if reset else self._preferred_columns(table)
-        read = read_labels(table, names, prefer=prefer)
-        if reset:
-            self.label_columns_ = dict(read.columns)
-            # A reader may have put [Fe/H] in the place of [M/H]: what was trained on is what counts.
-            self.metallicity_ = str(table.meta["SKDM_COLUMNS"]["M_H"][0]).upper()
-        values = np.full((len(table), len(LABEL_NAMES)), np.nan)
-        for name, column in zip(names, read.values.T, strict=True):
-            values[:, LABEL_NAMES.index(name)] = column
-        values[out_of_range(values)] = np.nan
-        return values
-
-    def _preferred_columns(self, table):
-        """Prefer the metallicity that was trained on, if the table has it."""
-        found = find_column(table, self.metallicity_, required=False)
-        return {"M_H": found} if found is not None else None
-
-    def _fit_spaces(self, labels, groups, selected, rng):
-        space = self.space if self.space is not None else TrainingSpace()
-
-        def learn(rows, columns):
-            return seeded(clone(space), rng).fit(labels[np.ix_(rows, columns)], groups=groups[rows])
-
-        five = np.arange(len(LABEL_NAMES))
-        first_mass = next(name for name in selected if name.startswith("MASS"))
-        self.distance_space_ = learn(selected["ABS_MAG"].rows, five)
-        self.mass_space_ = learn(selected[first_mass].rows, five)
-        self.fallback_space_ = None
-        if "ABS_MAG_FALLBACK" in selected:
-            columns = [LABEL_NAMES.index(name) for name in FALLBACK_LABELS]
-            self.fallback_space_ = learn(selected["ABS_MAG_FALLBACK"].rows, columns)
-
-    def _remember_training(self, table, labels, selected):
-        """Keep what the catalogue of a training star needs, and what the reader of the model wants to know."""
-        self.accuracy_ = {}
-        networks = {"ABS_MAG": self.abs_mag_, "ABS_MAG_FALLBACK": self.abs_mag_fallback_}
-        networks |= {mass_columns(scale)[0]: net for scale, net in self.masses_.items()}
-        oof = {}
-        for name, chosen in selected.items():
-            network = networks[name]
-            values = network.oof_prediction_
-            self.accuracy_[name] = accuracy(name, chosen.target, values, network.n_rows_)
-            if values is not None:
-                oof[name] = np.full(len(table), np.nan)
-                oof[name][chosen.rows] = values
-                network.oof_prediction_ = None  # kept once, here
-        # A spectrum is known again by its labels.
-        keys = label_keys(labels)
-        known = np.isin(np.arange(len(table)), np.concatenate([chosen.rows for chosen in selected.values()]))
-        order = np.flatnonzero(known)[np.argsort(keys[known], kind="stable")]
-        self.training_keys_ = keys[order]
-        # The fallback network knows spectra by the labels it uses, whether C and N were measured or not.
-        short = label_keys(labels[order, :3])
-        self.fallback_order_ = np.argsort(short, kind="stable")
-        self.fallback_keys_ = short[self.fallback_order_]
-        self.training_oof_ = {name: values[order] for name, values in oof.items()}
-        first_mass = next(name for name in selected if name.startswith("MASS"))
-        bits = np.zeros(len(table), dtype=np.int32)
-        trained = selected["ABS_MAG"].rows
-        if self.abs_mag_.binary_filter_ is not None:
-            trained = trained[self.abs_mag_.binary_filter_.support_]
-        bits[trained] |= Bit.DISTANCE_TRAINING
-        rows = selected[first_mass].rows
-        bits[rows] |= mass_source_bits(optional_text(table, "MASS_SRC"))[rows]
-        self.training_bits_ = bits[order]
-
-    def predict(self, table, *, out_of_fold=True):
+    def predict(self, table: Any, *, out_of_fold: bool = True) -> Table:
         """Predict distances, masses and ages.
 
         Parameters
         ----------
-        table : Table
-            A survey, from `skdistmass.surveys.read_survey` or with the column names of any survey it knows.
-            C_FE and N_FE, magnitudes and extinctions may be absent or missing: what needs them is NaN.
+        table : Stars, table or path-like
+            A survey with the column names of any known layout. C_FE and N_FE, magnitudes and extinctions may be
+            absent or missing: what needs them is NaN.
         out_of_fold : bool, default=True
             Whether stars that were trained on get predictions from networks that had not seen them, so that a
             catalogue does not flatter its own training set. The column OUT_OF_FOLD says which did.
@@ -303,124 +236,144 @@ class DistMassModel(BaseEstimator):
         Returns
         -------
         catalog : Table
-            One row per row of `table`: Table 2 of the paper, then columns beyond it, with units, descriptions and
+            One row per row of `table`: Table 2 of the paper, then the columns beyond it, with units, descriptions and
             UCDs (`skdistmass.schema.columns`).
+
+        Raises
+        ------
+        ColumnError, UnitError
+            If the table lacks Teff, log g or the metallicity, or has a column in another kind of unit.
         """
         check_is_fitted(self, "abs_mag_")
-        table = canonical_survey(table)
-        labels = self._read_labels(table, reset=False, optional=("C_FE", "N_FE"))
-        label_errors = read_label_errors(table, self._error_columns(table))
-        known = self._find_training(labels) if out_of_fold else None
-        members = known if known is not None else self._find_training(labels)
-        columns = {
-            name: optional_text(table, name) for name in ("APOGEE_ID", "APSTAR_ID") if name in column_names(table)
+        stars = as_stars(table).with_metallicity(self.metallicity_)
+        predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
+        columns = prediction.complete(stars, predicted, self._cuts())
+        catalog = Table()
+        for schema in layout(self.masses_):
+            if schema.name in columns:
+                values = columns[schema.name]
+                values = values if schema.dtype.startswith("U") else values.astype(schema.dtype)
+                catalog[schema.name] = Column(
+                    values, unit=schema.unit, description=schema.description, meta={"ucd": schema.ucd}
+                )
+        catalog.meta = {"MODEL": "DistMass", "VERSION": self.metadata_["skdistmass_version"]}
+        return catalog
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What a catalogue needs to know of the model, as an ONNX file's model card has it."""
+        check_is_fitted(self, "abs_mag_")
+        return {
+            "metallicity": self.metallicity_,
+            "training_cuts": dict(vars(self._cuts())),
+            "versions": {"trained_with": self.metadata_["skdistmass_version"]},
         }
-        columns |= dict(zip(LABEL_NAMES, labels.T, strict=True))
-        self._predict_distance(columns, table, labels, label_errors, known)
-        self._predict_masses(columns, labels, label_errors, known)
-        bits = np.where(members >= 0, self.training_bits_[members], 0)
-        columns["MASS_SPACE"] = self.mass_space_.classify(labels)
-        columns["BITMASK"] = bits | np.where(columns["MASS_SPACE"] >= OUTSIDE, int(Bit.OUTSIDE_MASS_SPACE), 0)
-        return as_catalog(columns, list(self.masses_), self.metadata_)
 
-    def _error_columns(self, table):
-        preferred = self._preferred_columns(table) or {}
-        return {name: preferred.get(name, name) for name in LABEL_NAMES}
+    def predict_columns(self, stars: Stars, *, out_of_fold: bool = True) -> dict[str, NDArray]:
+        """Predict the columns that come from the networks; see `skdistmass.model.Predictor`.
 
-    def _find_training(self, labels):
-        """Return where each star is among the training stars, or -1."""
-        return find_sorted(self.training_keys_, label_keys(labels))
+        Parameters
+        ----------
+        stars : Stars
+            A survey.
+        out_of_fold : bool, default=True
+            As for `predict`.
 
-    def _oof(self, name, known):
-        """Out-of-fold values of one network for the stars that have one, NaN for others."""
-        if known is None or name not in self.training_oof_:
-            return None
-        return np.where(known >= 0, self.training_oof_[name][known], np.nan)
+        Returns
+        -------
+        columns : dict of ndarray
+        """
+        check_is_fitted(self, "abs_mag_")
+        stars = stars.with_metallicity(self.metallicity_)
+        absent = [name for name in FALLBACK_LABELS if name not in stars]
+        if absent:
+            raise ColumnError(f"no column {', '.join(absent)}; the stars have {', '.join(stars) or 'no columns'}.")
+        labels, label_errors = _labels_of(stars)
+        entries = self.training_.find(stars, labels)
+        columns: dict[str, NDArray] = {"OUT_OF_FOLD": np.zeros(len(stars), dtype=np.int32)}
+        if self.abs_mag_ is not None:
+            self._predict_distance(columns, stars, labels, label_errors, entries if out_of_fold else None)
+        if self.masses_:
+            columns["MASS_SPACE"] = self.mass_space_.classify(labels)
+            self._predict_masses(columns, labels, label_errors, entries if out_of_fold else None)
+        bits = np.where(entries >= 0, self.training_.bits[entries], 0) if len(self.training_.bits) else 0
+        space = columns.get("MASS_SPACE", np.full(len(stars), Space.MISSING))
+        columns["BITMASK"] = prediction.bitmask(bits, space)
+        return columns
 
-    def _predict_distance(self, columns, table, labels, label_errors, known):
+    def _predict_network(self, name, network, labels, label_errors, entries):
+        """Return value, 68.27 % interval, label part of the error, and whether the value is out of fold."""
+        folds = np.full(len(labels), -1, dtype=np.int16) if entries is None else self.training_.fold(name, entries)
+        value = network.predict_out_of_fold(labels, folds)
+        if network.errors_ is None:
+            return value, np.full((len(labels), 2), np.nan), np.full(len(labels), np.nan), folds >= 0
+        _, interval, noise = network.predict_with_interval(labels, _ONE_SIGMA, label_errors, value=value)
+        return value, interval, noise, (folds >= 0) & np.isfinite(value)
+
+    def _predict_distance(self, columns, stars: Stars, labels, label_errors, entries) -> None:
         n_stars = len(labels)
-        mag = optional_floats(table, "K", "mag", high=True)
-        mag_err = optional_floats(table, "K_ERR", "mag", high=True)
-        extinction = optional_floats(table, "A_K", "mag", high=True)
-        cuts = self.cuts or TrainingCuts()
-        reference, reference_error, source = reference_distances(table, cuts)
-        columns["GAIAEDR3_DIST"] = np.where(source == "cluster", np.nan, reference)
-        columns["EXTINCTION"], columns["MAG"] = extinction, mag
-        names = np.full(n_stars, "ABS_MAG", dtype=object)
-        without_cn = ~np.isfinite(labels[:, 3:]).all(axis=1) & np.isfinite(labels[:, :3]).all(axis=1)
-        fallback = without_cn if self.abs_mag_fallback_ is not None else np.zeros(n_stars, dtype=bool)
-        names[fallback] = "ABS_MAG_FALLBACK"
-        abs_mag, interval = np.full(n_stars, np.nan), np.full((n_stars, 2), np.nan)
-        label_part, replaced = np.full(n_stars, np.nan), np.zeros(n_stars, dtype=bool)
         space = self.distance_space_.classify(labels)
+        fallback = np.zeros(n_stars, dtype=bool)
         parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
+        if self.abs_mag_fallback_ is not None:
+            fallback = np.isnan(labels[:, 3:]).any(axis=1) & np.isfinite(labels[:, :3]).all(axis=1)
+            parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
         if fallback.any():
             parts.append(("ABS_MAG_FALLBACK", self.abs_mag_fallback_, slice(0, 3), fallback))
-            answers = self.fallback_space_.classify(labels[fallback][:, :3])
             # Without two labels nothing better than "edge" can be said.
-            space[fallback] = np.maximum(answers, EDGE)
+            space[fallback] = np.maximum(self.fallback_space_.classify(labels[fallback][:, :3]), Space.EDGE)
+        abs_mag, interval = np.full(n_stars, np.nan), np.full((n_stars, 2), np.nan)
+        noise, replaced = np.full(n_stars, np.nan), np.zeros(n_stars, dtype=bool)
         for name, network, used, rows in parts:
-            values, errors = labels[rows][:, used], label_errors[rows][:, used]
-            oof = None
-            if known is not None:
-                seen = known[rows]
-                if name == "ABS_MAG_FALLBACK":
-                    at = find_sorted(self.fallback_keys_, label_keys(values))
-                    seen = np.where(at >= 0, self.fallback_order_[at], -1)
-                oof = self._oof(name, seen)
-            found = predict_part(network, values, errors, oof)
-            abs_mag[rows], interval[rows], label_part[rows], replaced[rows] = found
-        columns["ABS_MAG"], columns["ABS_MAG_LABEL_ERR"] = abs_mag, label_part
-        columns["ABS_MAG_ERR"] = 0.5 * (interval[:, 1] - interval[:, 0])
-        # Photometric errors widen both sides in quadrature.
-        photometric = np.hypot(np.where(mag_err > 0, mag_err, cuts.mag_error), cuts.extinction_error)
-        widened = np.hypot(interval - abs_mag[:, None], photometric[:, None])
-        distance = 0.01 * 10.0 ** (0.2 * (mag - extinction - abs_mag))
-        columns["DISTANCE"] = distance
-        columns["DISTANCE_LO"] = distance * 10.0 ** (-0.2 * widened[:, 1])
-        columns["DISTANCE_HI"] = distance * 10.0 ** (0.2 * widened[:, 0])
-        columns["DISTANCE_ERR"] = distance * np.log(10.0) / 5.0 * 0.5 * widened.sum(axis=1)
-        gaia = columns["GAIAEDR3_DIST"]
-        weighted = weighted_distance(distance, columns["DISTANCE_ERR"], gaia, gaia * reference_error)
-        columns["DISTANCE_WEIGHTED"], columns["DISTANCE_WEIGHTED_ERR"] = weighted
-        columns["DISTANCE_SPACE"], columns["LABEL_FALLBACK"] = space, fallback
-        columns["OUT_OF_FOLD"] = replaced.astype(np.int32)
+            seen = None if entries is None else entries[rows]
+            if seen is not None and name == "ABS_MAG_FALLBACK":
+                seen = np.where(seen >= 0, seen, self.training_.find_by_three(labels[rows]))
+            found = self._predict_network(name, network, labels[rows][:, used], label_errors[rows][:, used], seen)
+            abs_mag[rows], interval[rows], noise[rows], replaced[rows] = found
+        cuts = self._cuts()
+        mag_err = stars.floats("K_ERR")
+        mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
+        mag, extinction = stars.floats("K"), stars.floats("A_K")
+        columns |= prediction.distance_columns(abs_mag, interval, mag, extinction, mag_err, cuts.extinction_error)
+        columns |= {"ABS_MAG_LABEL_ERR": noise, "DISTANCE_SPACE": space, "LABEL_FALLBACK": fallback}
+        columns["OUT_OF_FOLD"] |= replaced.astype(np.int32)
 
-    def _predict_masses(self, columns, labels, label_errors, known):
-        giant = labels[:, 1] < GIANT_LOGG
+    def _predict_masses(self, columns, labels, label_errors, entries) -> None:
         for number, (scale, network) in enumerate(self.masses_.items()):
-            mass_name, age_name = mass_columns(scale)
-            oof = None if known is None else self._oof(mass_name, known)
-            mass, interval, _, replaced = predict_part(network, labels, label_errors, oof)
-            columns[mass_name] = mass
-            columns[f"{mass_name}_LO"], columns[f"{mass_name}_HI"] = interval.T
+            name = mass_columns(scale)[0]
+            mass, interval, _, replaced = self._predict_network(name, network, labels, label_errors, entries)
+            columns |= {name: mass, f"{name}_LO": interval[:, 0], f"{name}_HI": interval[:, 1]}
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
-            mass_err = 0.5 * (interval[:, 1] - interval[:, 0])
-            age, ages, error, flag = self.age_.ages_of_predicted(mass, labels[:, 2], interval, mass_err)
-            columns[age_name] = np.where(giant, age, np.nan)
-            columns[f"{age_name}_LO"], columns[f"{age_name}_HI"] = np.where(giant, ages.T, np.nan)
-            if number == 0:
-                columns["MASS_ERR"] = mass_err
-                columns["AGE_ERR"] = np.where(giant, error, np.nan)
-                columns["AGE_FLAG"] = flag.astype(np.int16) | np.where(giant, 0, NOT_A_GIANT).astype(np.int16)
+            found = prediction.age_columns(self.age_, scale, mass, interval, labels[:, 2], labels[:, 1])
+            found["MASS_ERR"] = prediction.half_width(interval)
+            # Table 2 has one error of mass and age: that of the first scale.
+            columns |= {key: values for key, values in found.items() if key not in columns}
 
-    def save(self, path):
-        """Write the model to a file that can be read without executing code from it.
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file that can be read without running code from it.
 
         Parameters
         ----------
         path : path-like
             The file is replaced as a whole, or not at all.
 
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        InputError
+            If a part of the model is of a type that a model file can't hold.
+        DistMassError
+            If the file can't be written.
+
         See Also
         --------
         skdistmass.load_model : Read it again.
         """
-        from skdistmass.model.files import save_model
+        check_is_fitted(self, "abs_mag_")
+        write_model(self, path)
 
-        save_model(self, path)
-
-    def to_onnx(self, path, **options):
+    def to_onnx(self, path: str | os.PathLike[str], **options: Any) -> None:
         """Write the model as one ONNX graph of standard operators, for use without this package.
 
         Parameters
@@ -433,3 +386,11 @@ class DistMassModel(BaseEstimator):
         from skdistmass.deploy import export_model
 
         export_model(self, path, **options)
+
+
+def _labels_of(stars: Stars) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return labels and their errors, NaN where a value is not possible."""
+    labels, errors = stars.labels, stars.label_errors
+    labels[out_of_range(labels)] = np.nan
+    errors[~(errors >= 0)] = np.nan
+    return labels, errors

@@ -1,59 +1,293 @@
-"""Models on disk, without pickle: skops stores the estimators as data and loads only types named here."""
+"""Models on disk: arrays and parameters by role, in one file that any reader of NumPy's ``.npz`` can open.
 
+The entry ``model`` is a text in JSON that names the format, its version, and the parts of the model by their role. A
+part has a kind (a word of `_KINDS`, never the path of a class), its parameters and its fitted state. Arrays are entries
+of their own, named by their role, such as ``abs_mag_/pipeline_/network/coefs_/0``. Nothing of a file is executed:
+kinds, parameters and the names of fitted attributes must be known, all others are refused.
+"""
+
+from __future__ import annotations
+
+import io
+import json
 import os
 import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
+from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.estimators.ages import IsochroneAgeTransformer
-from skdistmass.exceptions import DistMassError, FileFormatError
+from skdistmass.estimators.binaries import BinaryResidualFilter
+from skdistmass.estimators.cn_mass import CNMassRegressor
+from skdistmass.estimators.label_density import LabelDensity
+from skdistmass.estimators.label_regressor import LabelRegressor
+from skdistmass.estimators.training_space import TrainingSpace
+from skdistmass.exceptions import DistMassError, FileFormatError, InputError
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
-from skdistmass.model.distmass import DistMassModel
+from skdistmass.model.record import TrainingRecord
+from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
+from skdistmass.surveys.training_sets import TrainingCuts
+from skdistmass.uncertainty import ConformalErrors, PaperErrors
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["FORMAT", "FORMAT_VERSION", "read_model", "write_model"]
 
 FORMAT = "skdistmass model"
-FORMAT_VERSION = 1
-# Types that a model file may hold, besides those of numpy and scikit-learn that skops itself trusts.
-TRUSTED = [
-    "skdistmass.estimators.label_density.LabelDensity",
-    "skdistmass.estimators.abs_mag.AbsMagRegressor",
-    "skdistmass.estimators.binaries.BinaryResidualFilter",
-    "skdistmass.estimators.cn_mass.CNMassRegressor",
-    "skdistmass.estimators.label_regressor.LabelRegressor",
-    "skdistmass.surveys.training_sets.TrainingCuts",
-    "skdistmass.estimators.training_space.TrainingSpace",
-    "skdistmass.uncertainty.conformal.ConformalErrors",
-    "skdistmass.uncertainty.conformal.PaperErrors",
-]
+FORMAT_VERSION = 2
+#: Bytes that a model may take in memory: room for the training stars of a survey of ten million.
+MOST_BYTES = 2_000_000_000
+_TIME = (1980, 1, 1, 0, 0, 0)  # of every entry, so that one model always gives the same bytes
 
 
-def save_model(model, path):
+@dataclass(frozen=True)
+class _Kind:
+    """How a part of a model is stored.
+
+    Attributes
+    ----------
+    type : type
+        Its class.
+    fitted : tuple of str
+        Names of the attributes that `fit` may set.
+    build : callable
+        Makes the part from its parameters and fitted attributes.
+    """
+
+    type: type
+    fitted: tuple[str, ...]
+    build: Callable[[type, dict, dict], Any]
+
+
+def _build_estimator(kind: type, parameters: dict, fitted: dict) -> Any:
+    part = kind(**parameters)
+    vars(part).update(fitted)
+    return part
+
+
+def _build_scaler(kind: type, parameters: dict, fitted: dict) -> Any:
+    # Arrays whatever the global configuration is: the network was not trained on names.
+    return _build_estimator(kind, parameters, fitted).set_output(transform="default")
+
+
+def _build_record(kind: type, parameters: dict, fitted: dict) -> Any:
+    return kind(**parameters)
+
+
+_REGRESSOR = (
+    "pipeline_",
+    "n_features_in_",
+    "feature_names_in_",
+    "label_columns_",
+    "n_rows_",
+    "n_rows_left_out_",
+    "n_iter_",
+    "oof_prediction_",
+    "fold_",
+    "fold_pipelines_",
+    "errors_",
+    "network_",
+)
+_NETWORK = (
+    "coefs_",
+    "intercepts_",
+    "n_features_in_",
+    "feature_names_in_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "n_iter_",
+    "t_",
+    "loss_",
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "_no_improvement_count",
+)
+_SCALER = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_", "feature_names_in_")
+_CONFORMAL = (
+    *("center_", "scale_", "lower_", "upper_", "coef_", "log_range_", "levels_", "quantiles_", "n_rows_", "spread_"),
+    *("noise_coef_", "noise_log_range_", "degree_"),
+)
+_KINDS = {
+    "regressor": _Kind(LabelRegressor, _REGRESSOR, _build_estimator),
+    "absolute magnitude": _Kind(AbsMagRegressor, (*_REGRESSOR, "binary_filter_", "n_binaries_"), _build_estimator),
+    "mass": _Kind(CNMassRegressor, _REGRESSOR, _build_estimator),
+    "binary filter": _Kind(
+        BinaryResidualFilter,
+        (
+            *("residual_", "support_", "threshold_", "sample_indices_"),
+            *("n_features_in_", "feature_names_in_", "label_columns_"),
+        ),
+        _build_estimator,
+    ),
+    "training space": _Kind(
+        TrainingSpace,
+        (
+            *("density_", "thresholds_", "offset_", "oof_scores_"),
+            *("n_features_in_", "feature_names_in_", "label_columns_"),
+        ),
+        _build_estimator,
+    ),
+    "density": _Kind(LabelDensity, (), _build_record),
+    "calibrated errors": _Kind(ConformalErrors, _CONFORMAL, _build_estimator),
+    "paper's errors": _Kind(PaperErrors, ("coef_", "logg_range_", "n_rows_"), _build_estimator),
+    "pipeline": _Kind(Pipeline, (), _build_record),
+    "scaler": _Kind(StandardScaler, _SCALER, _build_scaler),
+    "network": _Kind(MLPRegressor, _NETWORK, _build_estimator),
+    "Levenberg-Marquardt network": _Kind(LevenbergMarquardtMLPRegressor, (*_NETWORK, "mlp_"), _build_estimator),
+    "ages": _Kind(
+        IsochroneAgeTransformer,
+        ("relation_", "columns_", "n_features_in_", "feature_names_in_"),
+        _build_estimator,
+    ),
+    "age relation": _Kind(GiantAgeRelation, (), _build_record),
+    "cuts": _Kind(TrainingCuts, (), _build_record),
+    "training stars": _Kind(TrainingRecord, (), _build_record),
+}
+_KIND_OF = {kind.type: name for name, kind in _KINDS.items()}
+#: What `DistMassModel` holds besides its parameters.
+_MODEL_STATE = (
+    *("abs_mag_", "masses_", "abs_mag_fallback_", "distance_space_", "mass_space_", "fallback_space_", "age_"),
+    *("training_", "metallicity_", "label_columns_", "absent_", "removed_", "accuracy_", "metadata_"),
+)
+
+
+class _Writer:
+    """Turns the parts of a model into JSON and named arrays."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+
+    def encode(self, value: Any, role: str) -> Any:
+        """Return a value as JSON has it; arrays are put aside under the name of their role."""
+        if value is None or isinstance(value, bool | int | str):
+            return value
+        if isinstance(value, float):
+            return value if np.isfinite(value) else {"float": repr(value)}
+        if isinstance(value, np.generic):
+            return self.encode(value.item(), role)
+        if isinstance(value, np.ndarray):
+            return self._encode_array(value, role)
+        if isinstance(value, list | tuple):
+            items = [self.encode(item, f"{role}/{number}") for number, item in enumerate(value)]
+            return {"tuple": items} if isinstance(value, tuple) else items
+        if isinstance(value, Mapping):
+            return {"map": [[key, self.encode(item, f"{role}/{key}")] for key, item in value.items()]}
+        return self._encode_part(value, role)
+
+    def _encode_array(self, value: np.ndarray, role: str) -> dict[str, Any]:
+        if value.dtype.kind == "O":
+            return {"texts": [str(item) for item in value.tolist()]}
+        self.arrays[role] = value
+        return {"array": role}
+
+    def _encode_part(self, part: Any, role: str) -> dict[str, Any]:
+        name = _KIND_OF.get(type(part))
+        if name is None:
+            raise InputError(
+                f"{role} is {type(part).__name__}, which a model file can't hold; use the estimators of skdistmass and "
+                "scikit-learn's MLPRegressor, or keep such a model in memory."
+            )
+        parameters = _parameters_of(part)
+        known = _KINDS[name].fitted
+        state = {key: value for key, value in vars(part).items() if key in known}
+        lost = [key for key in vars(part) if key not in known and key not in parameters and key.endswith("_")]
+        if lost and known:
+            raise InputError(f"{role} has the attributes {', '.join(lost)}, which a model file does not know.")
+        return {
+            "kind": name,
+            "parameters": {key: self.encode(value, f"{role}/{key}") for key, value in parameters.items()},
+            "fitted": {key: self.encode(value, f"{role}/{key}") for key, value in state.items()},
+        }
+
+
+def _parameters_of(part: Any) -> dict[str, Any]:
+    """Return what the constructor of a part takes."""
+    if isinstance(part, Pipeline):
+        return {"steps": [[name, step] for name, step in part.steps]}
+    if isinstance(part, IsochroneAgeTransformer):
+        # The relation itself: a later release may come with another default.
+        return {**part.get_params(deep=False), "relation": part.used_relation()}
+    if isinstance(part, PaperErrors):
+        return {"logg_column": part.logg_column}
+    if is_dataclass(part):
+        return {field.name: getattr(part, field.name) for field in fields(part) if field.init}
+    if isinstance(part, BaseEstimator):
+        parameters = part.get_params(deep=False)
+        # A generator of random numbers is no value; what it gave is in the fitted state.
+        return {name: None if name == "random_state" and not _is_seed(v) else v for name, v in parameters.items()}
+    return {}
+
+
+def _is_seed(value: Any) -> bool:
+    return value is None or isinstance(value, int | np.integer)
+
+
+class _Reader:
+    """Rebuilds the parts of a model from JSON and arrays."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.arrays = arrays
+
+    def decode(self, value: Any) -> Any:
+        """Return a value of `_Writer.encode`."""
+        if not isinstance(value, dict):
+            return [self.decode(item) for item in value] if isinstance(value, list) else value
+        if set(value) == {"kind", "parameters", "fitted"}:
+            return self._build(value)
+        if len(value) != 1:
+            raise ValueError(f"an entry with the keys {sorted(value)[:5]}")
+        ((key, content),) = value.items()
+        if key == "array":
+            return self.arrays[content]
+        if key == "texts":
+            return np.array([str(text) for text in content], dtype=object)
+        if key == "float":
+            return float(content)
+        if key == "tuple":
+            return tuple(self.decode(item) for item in content)
+        if key == "map":
+            return {name: self.decode(item) for name, item in content}
+        raise ValueError(f"an entry named {key!r}")
+
+    def _build(self, value: dict[str, Any]) -> Any:
+        kind = _KINDS.get(value["kind"])
+        if kind is None:
+            raise ValueError(f"a part of the kind {value['kind']!r}")
+        unknown = sorted(set(value["fitted"]) - set(kind.fitted))
+        if unknown:
+            raise ValueError(f"a {value['kind']} with the attributes {', '.join(unknown)}")
+        parameters = {key: self.decode(item) for key, item in value["parameters"].items()}
+        fitted = {key: self.decode(item) for key, item in value["fitted"].items()}
+        if kind.type is Pipeline:
+            parameters["steps"] = [tuple(step) for step in parameters["steps"]]
+        return kind.build(kind.type, parameters, fitted)
+
+
+def write_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """Write a fitted model to a file; see `skdistmass.DistMassModel.save`."""
-    import skops.io
-
-    check_is_fitted(model, "abs_mag_")
-    state = {name: value for name, value in vars(model).items() if name not in ("age", "age_")}
-    relation = model.age_.relation or GiantAgeRelation.default()
+    writer = _Writer()
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "age_parameters": {k: v for k, v in model.age_.get_params(deep=False).items() if k != "relation"},
-        "age_relation": [
-            np.array(relation.mass_knots),
-            np.array(relation.feh_knots),
-            np.array(relation.log_age_knots),
-            relation.name,
-            dict(relation.meta),
-        ],
-        "state": state,
+        "parameters": {name: writer.encode(v, name) for name, v in _parameters_of(model).items()},
+        "state": {name: writer.encode(getattr(model, name), name) for name in _MODEL_STATE},
     }
     path = Path(path)
     partial = path.with_name(path.name + ".part")
     try:
-        skops.io.dump(content, partial, compression=zipfile.ZIP_DEFLATED)
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+            _write_array(archive, "model", np.array(json.dumps(content, ensure_ascii=False)))
+            for role, array in writer.arrays.items():
+                _write_array(archive, role, array)
         os.replace(partial, path)
     except OSError as error:
         raise DistMassError(f"the model can't be written to {path}: {error.strerror or error}.") from error
@@ -61,69 +295,72 @@ def save_model(model, path):
         partial.unlink(missing_ok=True)
 
 
-def load_model(path):
-    """Read a model written by `DistMassModel.save`.
+def _write_array(archive: zipfile.ZipFile, role: str, array: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, allow_pickle=False)
+    entry = zipfile.ZipInfo(f"{role}.npy", _TIME)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, buffer.getvalue())
 
-    Nothing of the file is executed: it holds arrays and parameters, and only the types of this package, scikit-learn
-    and numpy are rebuilt from them. A file that names any other type is refused.
 
-    Parameters
-    ----------
-    path : path-like
-        The file.
+def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read parameters and state of a model; see `skdistmass.load_model`.
 
     Returns
     -------
-    model : DistMassModel
-        Fitted.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no such file, or it is not a model, damaged, or of a format version this package doesn't know.
-
-    Examples
-    --------
-    >>> from skdistmass import load_model
-    >>> load_model("no-such-file")
-    Traceback (most recent call last):
-      ...
-    skdistmass.exceptions.FileFormatError: no-such-file can't be read: No such file or directory.
+    parameters, state : dict
+        By name.
     """
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
     path = Path(path)
     try:
-        content = skops.io.load(path, trusted=TRUSTED)
+        content, arrays = _read_entries(path)
     except OSError as error:
         raise FileFormatError(f"{path} can't be read: {error.strerror or error}.") from error
-    except UntrustedTypesFoundException as error:
+    except FileFormatError:
+        raise
+    except Exception as error:  # the readers of ZIP, JSON and arrays raise many types for damaged files
         raise FileFormatError(
-            f"{path} names types that no model of skdistmass holds, and is refused: {error}"
-        ) from error
-    except Exception as error:  # skops meets damage with whatever its readers of zip, JSON and arrays raise
-        raise FileFormatError(
-            f"{path} is not a model of skdistmass, or is damaged ({type(error).__name__}: {error}); train it again or "
-            "fetch a fresh copy."
+            f"{path} is not a model of skdistmass, or is damaged ({_short(error)}); train it again or get a fresh copy."
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FileFormatError(f"{path} is not a model of skdistmass.")
     if content.get("format_version") != FORMAT_VERSION:
         raise FileFormatError(
-            f"{path} has the format version {content.get('format_version')!r}; this release reads version "
+            f"{path} has the format version {str(content.get('format_version'))[:20]}; this release reads version "
             f"{FORMAT_VERSION}. Use the release of skdistmass that wrote it, or train the model again."
         )
     try:
-        return _rebuild(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(f"{path} is a model of skdistmass with a part missing or damaged: {error!r}.") from error
+        reader = _Reader(arrays)
+        parameters = {name: reader.decode(value) for name, value in content["parameters"].items()}
+        state = {name: reader.decode(content["state"][name]) for name in _MODEL_STATE}
+    except Exception as error:  # constructors raise their own types for parameters of the wrong kind
+        raise FileFormatError(
+            f"{path} is a model of skdistmass with a part missing or damaged ({_short(error)}); train it again or get a "
+            "fresh copy."
+        ) from error
+    return parameters, state
 
 
-def _rebuild(content):
-    model = DistMassModel()
-    vars(model).update(content["state"])
-    mass, feh, log_age, name, meta = content["age_relation"]
-    relation = GiantAgeRelation(mass, feh, log_age, name, meta)
-    model.age = model.age_ = IsochroneAgeTransformer(relation, **content["age_parameters"])
-    return model
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+
+
+def _read_entries(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if "model.npy" not in names:
+            raise FileFormatError(
+                f"{path} is not a model of skdistmass, or one of an older release; train the model again."
+            )
+        total = sum(entry.file_size for entry in archive.infolist())
+        if total > MOST_BYTES:
+            raise FileFormatError(
+                f"{path} would take {total / 1e9:.1f} GB in memory; a model takes {MOST_BYTES / 1e9:.0f} GB at most."
+            )
+        arrays = {}
+        for name in names:
+            with archive.open(name) as file:
+                # Bounded by the size stated in the archive, which Python checks as it reads.
+                array = np.lib.format.read_array(io.BytesIO(file.read()), allow_pickle=False)
+            arrays[name.removesuffix(".npy")] = array
+    return json.loads(str(arrays.pop("model"))), arrays

@@ -6,29 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from skdistmass.exceptions import DistMassError, FileFormatError, InputError
-from skdistmass.surveys import read_survey
 from skdistmass.surveys.files import open_table
-from skdistmass.tables import find_column
+from skdistmass.surveys.reader import read_survey
 
 __all__ = ["InputFile", "SurveyChunks"]
-
-# What is read of the survey besides the canonical columns of `read_survey`, where it is there.
-_WANTED = (
-    *(
-        "APSTAR_ID",
-        "M_H",
-        "M_H_ERR",
-        "FE_H",
-        "FE_H_ERR",
-        "IRAC_4_5",
-        "WISE_4_5",
-        "AK_TARG",
-        "AK_TARG_METHOD",
-        "AK_WISE",
-    ),
-    *("SFD_EBV", "MAG", "EXTINCTION", "EXTINCTION_METHOD"),
-    *("GAIAEDR3_PHOT_G_MEAN_MAG", "GAIAEDR3_PHOT_BP_MEAN_MAG", "GAIAEDR3_PHOT_RP_MEAN_MAG"),
-)
 
 
 @dataclass(frozen=True)
@@ -98,16 +79,14 @@ class SurveyChunks:
     def __init__(self, path, hdu=None):
         self.path, self.hdu = Path(path), hdu
         start = read_survey(path, columns=(), rows=slice(0, 0), hdu=hdu)
-        where = start.meta["SKDM_TABLE"]
+        where = start.table
         self.hdu = int(where.removeprefix("HDU ")) if where.startswith("HDU ") else None
         with open_table(path, hdu=self.hdu) as table:
-            names, self.n_rows = dict.fromkeys(table.names), table.n_rows
+            self.n_rows = table.n_rows
             in_parts = getattr(table, "_file", None) is not None
-        found = [find_column(names, wanted, required=False) for wanted in _WANTED]
-        self._columns = [name for name in found if name is not None]
         if self.n_rows == 0:
             raise InputError(f"{path} has no rows; there is nothing to make a catalogue of.")
-        self._whole = None if in_parts else read_survey(path, columns=self._columns, hdu=self.hdu)
+        self._whole = None if in_parts else read_survey(path, hdu=self.hdu)
         self.file = InputFile.of(path)
 
     def read(self, start, stop):
@@ -115,7 +94,7 @@ class SurveyChunks:
         if self._whole is not None:
             return self._whole[start:stop]
         self.check_unchanged()
-        return read_survey(self.path, columns=self._columns, rows=slice(start, stop), hdu=self.hdu)
+        return read_survey(self.path, rows=slice(start, stop), hdu=self.hdu)
 
     def check_unchanged(self):
         """Raise DistMassError if the file was changed since it was opened."""

@@ -1,21 +1,31 @@
 """Zero points of Gaia's parallaxes, by choice."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from skdistmass.exceptions import DistMassError, InputError
-from skdistmass.tables import as_floats, find_column
+from skdistmass.exceptions import ColumnError, DistMassError, InputError
+from skdistmass.surveys.stars import Stars
 
-__all__ = ["ZERO_POINTS", "correct_parallaxes", "effective_wavenumber"]
+__all__ = ["ZERO_POINTS", "check_zero_point", "correct_parallaxes", "effective_wavenumber"]
 
 #: Choices by name; a number (mas) is one as well.
 ZERO_POINTS = ("model", "lindegren", "none")
 _FIVE_PARAMETERS = 31  # ASTROMETRIC_PARAMS_SOLVED of a source whose colour was known
-_INPUTS = "GAIAEDR3_PHOT_G_MEAN_MAG, GAIAEDR3_PHOT_BP_MEAN_MAG and GAIAEDR3_PHOT_RP_MEAN_MAG, RA and DEC"
+_INPUTS = (
+    "GAIAEDR3_PHOT_G_MEAN_MAG",
+    "GAIAEDR3_PHOT_BP_MEAN_MAG",
+    "GAIAEDR3_PHOT_RP_MEAN_MAG",
+    "RA",
+    "DEC",
+)
 
 
-def effective_wavenumber(colour):
+def effective_wavenumber(colour: ArrayLike) -> NDArray[np.float64]:
     """Effective wavenumber of a Gaia source from its colour.
 
     Parameters
@@ -26,7 +36,7 @@ def effective_wavenumber(colour):
     Returns
     -------
     nu_eff : ndarray
-        In 1/micron; NaN beyond -0.5 to 7 mag, where the relation does not hold.
+        In 1/micron; NaN outside -0.5 to 7 mag, where the relation does not hold.
 
     References
     ----------
@@ -43,27 +53,27 @@ def effective_wavenumber(colour):
     return 2.0 - 1.8 / np.pi * np.arctan(0.331 + 0.572 * c - 0.014 * c**2 + 0.045 * c**3)
 
 
-def correct_parallaxes(table, choice):
+def correct_parallaxes(stars: Stars, choice: str | float) -> Stars:
     """Subtract the zero point of Gaia EDR3 from a survey's parallaxes.
 
-    Only distances that are the inverse of a parallax change; those of Bailer-Jones et al. have a zero point of their
-    own taken off.
+    Only distances that are the inverse of a parallax change. Those of Bailer-Jones et al. have their zero point
+    subtracted already.
 
     Parameters
     ----------
-    table : astropy.table.Table
-        As `skdistmass.surveys.read_survey` gives it, with PARALLAX (mas) and PARALLAX_SRC; else nothing is done.
+    stars : Stars
+        With PARALLAX (mas) and PARALLAX_SRC; else nothing is done.
     choice : {"model", "lindegren", "none"} or float
         "model" leaves it to the model (constants, see `skdistmass.TrainingCuts`). "lindegren" is the function of
         magnitude, colour and position of Lindegren et al. (2021), by the package gaiadr3-zeropoint (the extra "gaia");
-        stars beyond its range, or without a colour, keep the model's constant. "none" takes the parallaxes as they
-        are. A number is subtracted as it is (mas).
+        stars outside its range, or without a colour, keep the model's constant. "none" takes the parallaxes as they
+        are. A number (mas) is subtracted as it is.
 
     Returns
     -------
-    table : astropy.table.Table
-        A copy that shares the other columns. PARALLAX_SRC of corrected stars is "Gaia EDR3 corrected", by which the
-        model leaves them alone.
+    stars : Stars
+        Shares the other columns. PARALLAX_SRC of corrected stars is "Gaia EDR3 corrected", so that the model does not
+        correct them again.
 
     Raises
     ------
@@ -80,40 +90,41 @@ def correct_parallaxes(table, choice):
 
     Examples
     --------
-    >>> from astropy.table import Table
+    >>> from skdistmass.surveys import as_stars
     >>> from skdistmass.surveys.parallax import correct_parallaxes
-    >>> stars = Table({"PARALLAX": [0.5], "PARALLAX_SRC": ["Gaia EDR3"]})
+    >>> stars = as_stars({"PARALLAX": [0.5], "PARALLAX_SRC": ["Gaia EDR3"]})
     >>> float(correct_parallaxes(stars, -0.04)["PARALLAX"][0])
     0.54
     """
     check_zero_point(choice)
-    if choice == "model" or not {"PARALLAX", "PARALLAX_SRC"} <= set(table.colnames):
-        return table
-    from_gaia = np.asarray(table["PARALLAX_SRC"]).astype(str) == "Gaia EDR3"
+    if choice == "model" or "PARALLAX" not in stars or "PARALLAX_SRC" not in stars:
+        return stars
+    from_gaia = stars["PARALLAX_SRC"] == "Gaia EDR3"
     if choice == "lindegren":
-        zero_point = np.full(len(table), np.nan)
-        zero_point[from_gaia] = _lindegren(table[from_gaia])
+        zero_point = np.full(len(stars), np.nan)
+        zero_point[from_gaia] = _lindegren(stars[from_gaia])
     else:
-        zero_point = np.full(len(table), 0.0 if choice == "none" else float(choice))
+        zero_point = np.full(len(stars), 0.0 if choice == "none" else float(choice))
     corrected = from_gaia & np.isfinite(zero_point)
-    result = table.copy(copy_data=False)
-    result["PARALLAX"] = table["PARALLAX"].copy()
-    result["PARALLAX"][corrected] -= zero_point[corrected]
-    result["PARALLAX_SRC"] = np.where(corrected, "Gaia EDR3 corrected", np.asarray(table["PARALLAX_SRC"]).astype(str))
-    return result
+    return stars.with_columns(
+        {
+            "PARALLAX": stars["PARALLAX"] - np.where(corrected, zero_point, 0.0),
+            "PARALLAX_SRC": np.where(corrected, "Gaia EDR3 corrected", stars["PARALLAX_SRC"]),
+        }
+    )
 
 
-def check_zero_point(choice):
+def check_zero_point(choice: object) -> None:
     """Refuse what is not a choice, before any work is done."""
     if isinstance(choice, str) and choice in ZERO_POINTS:
         if choice == "lindegren":
             _package()
         return
-    if not isinstance(choice, Real) or isinstance(choice, bool) or not abs(choice) < 1:
+    if not isinstance(choice, Real) or isinstance(choice, bool) or not abs(float(choice)) < 1:
         raise InputError(f"the parallax zero point is {choice!r}; give {', '.join(ZERO_POINTS)}, or a number in mas.")
 
 
-def _package():
+def _package() -> Any:
     try:
         from zero_point import zpt
     except ImportError as error:
@@ -124,29 +135,23 @@ def _package():
     return zpt
 
 
-def _lindegren(table):
+def _lindegren(stars: Stars) -> NDArray[np.float64]:
     """Zero points (mas) of Gaia EDR3 sources, NaN where the function does not hold."""
-    from astropy import units as u
     from astropy.coordinates import BarycentricTrueEcliptic, SkyCoord
 
     zpt = _package()
     zpt.load_tables()
-
-    def column(name, high=True):
-        found = find_column(table, name)
-        return as_floats(table[found], name=found, high_sentinels=high)
-
-    try:
-        g_mag = column("GAIAEDR3_PHOT_G_MEAN_MAG")
-        colour = column("GAIAEDR3_PHOT_BP_MEAN_MAG") - column("GAIAEDR3_PHOT_RP_MEAN_MAG")
-        ra, dec = column("RA", high=False), column("DEC", high=False)
-    except InputError as error:
-        raise type(error)(f"the zero point of Lindegren et al. needs {_INPUTS}: {error}") from error
-    nu_eff = effective_wavenumber(colour)
+    absent = [name for name in _INPUTS if name not in stars]
+    if absent:
+        raise ColumnError(
+            f"the zero point of Lindegren et al. needs {', '.join(_INPUTS)}; the survey has no {', '.join(absent)}."
+        )
+    g_mag, bp_mag, rp_mag, ra, dec = (stars[name] for name in _INPUTS)
+    nu_eff = effective_wavenumber(bp_mag - rp_mag)
     known = np.isfinite(g_mag) & np.isfinite(nu_eff) & np.isfinite(ra) & (np.abs(dec) <= 90)
-    zero_point = np.full(len(table), np.nan)
+    zero_point = np.full(len(stars), np.nan)
     if known.any():
-        place = SkyCoord(ra[known] * u.deg, dec[known] * u.deg).transform_to(BarycentricTrueEcliptic())
+        place = SkyCoord(ra[known], dec[known], unit="deg").transform_to(BarycentricTrueEcliptic())
         # Stars of a spectroscopic survey are bright and have a colour: Gaia solved for five parameters.
         solved = np.full(np.count_nonzero(known), _FIVE_PARAMETERS)
         values = zpt.get_zpt(g_mag[known], nu_eff[known], nu_eff[known], place.lat.deg, solved, _warnings=False)

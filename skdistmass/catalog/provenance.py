@@ -1,0 +1,86 @@
+"""Header cards of a catalogue: the software, the model, the survey and the settings it was made with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from skdistmass._version import __version__
+from skdistmass.extinction import ExtinctionChoice
+from skdistmass.isochrones import IsochroneDistanceRegressor
+from skdistmass.model import Predictor
+from skdistmass.surveys.chunks import InputFile
+
+__all__ = ["Card", "catalog_cards", "model_cards", "settings_cards"]
+
+#: Keyword, value and comment of a header card.
+Card = tuple[str, str | int | float | bool, str]
+
+
+def model_cards(model: Predictor, name: str | None, file: str | os.PathLike[str] | None) -> list[Card]:
+    """Return the cards that say which model predicted.
+
+    Parameters
+    ----------
+    model : Predictor
+        The model.
+    name : str or None
+        Its name; by default that of its class.
+    file : path-like or None
+        The file that it was loaded from.
+    """
+    cards: list[Card] = [("MODEL", name or type(model).__name__, "model that predicted")]
+    if file is not None:
+        cards.append(("MODELSHA", InputFile.of(Path(file)).sha256, "SHA-256 of the model file"))
+    version = model.card.get("versions", {}).get("trained_with")
+    if version:
+        cards.append(("MODELVER", str(version), "skdistmass that trained it"))
+    return cards
+
+
+def settings_cards(
+    extinction: ExtinctionChoice,
+    zero_point: str | float,
+    isochrones: IsochroneDistanceRegressor | None,
+    out_of_fold: bool,
+) -> list[Card]:
+    """Return the cards of what the columns depend on besides survey and model."""
+    cards: list[Card] = []
+    for keyword, law in (("AKIRAC", extinction.irac), ("AKWISE", extinction.wise), ("AKDUST", extinction.dust)):
+        text = f"{law.name}: A_K = {law.coefficient:g} (x - {law.intrinsic_colour:g}); {law.reference}"
+        cards.append((keyword, text, ""))
+    dust_map = extinction.dust_map
+    name = "SFD_EBV" if dust_map is None else getattr(dust_map, "__qualname__", type(dust_map).__qualname__)
+    cards += [
+        ("AKBLIM", float(extinction.latitude_limit), "[deg] |b| from which AKDUST is used"),
+        ("AKMAP", name, "source of E(B-V)"),
+        ("AKNEG", extinction.negative, "what a negative A_K becomes"),
+        ("PLXZERO", str(zero_point), "zero point of the parallaxes [mas]"),
+        ("OUTFOLD", out_of_fold, "training stars predicted out of fold?"),
+        ("ISOCHR", isochrones is not None, "is NMSU_DIST there?"),
+    ]
+    if isochrones is not None:
+        models = isochrones.models_
+        text = " ".join(str(models[key]) for key in ("source", "version") if models.get(key))
+        cards.append(("ISOMODEL", text, "stellar models of NMSU_DIST"))
+    return cards
+
+
+def catalog_cards(
+    survey: InputFile, about_model: list[Card], settings: list[Card], command: str, chunk_rows: int
+) -> list[Card]:
+    """Return all cards of a catalogue; the counts of stars are filled in when it is complete."""
+    return [
+        ("ORIGIN", "skdistmass", "software"),
+        ("SKDMVERS", __version__, "its version"),
+        *about_model,
+        ("INFILE", survey.name, "survey file"),
+        ("INSIZE", survey.size, "[byte] its size"),
+        ("INSHA256", survey.sha256, "its SHA-256"),
+        ("COMMAND", command, ""),
+        ("CHUNKROW", chunk_rows, "rows predicted at a time"),
+        *settings,
+        ("NSTARS", 0, "different stars"),
+        ("NREPEAT", 0, "rows that repeat a star"),
+        ("NDUPSPEC", 0, "rows that repeat a spectrum"),
+    ]

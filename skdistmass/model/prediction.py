@@ -1,0 +1,225 @@
+"""The formulas of a catalogue: each column of Table 2, and beyond it, once, as a function of arrays.
+
+`skdistmass.DistMassModel.predict` and the catalogue are built on these functions, and the tests compare the ONNX graph
+with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdistmass.estimators.ages import IsochroneAgeTransformer
+from skdistmass.model.quality import quality_flags
+from skdistmass.photometry import distance_from_magnitude, weighted_distance
+from skdistmass.schema.bits import AgeFlag, Bit, ExtinctionFlag, Space
+from skdistmass.schema.columns import mass_columns
+from skdistmass.schema.limits import GIANT_LOGG
+from skdistmass.surveys.stars import Stars
+from skdistmass.surveys.training_sets import TrainingCuts, fractional_parallax_error, reference_distances
+
+__all__ = [
+    "age_columns",
+    "bitmask",
+    "complete",
+    "distance_columns",
+    "half_width",
+    "mass_source_bits",
+    "survey_columns",
+    "weighted_columns",
+]
+
+Floats = NDArray[np.float64]
+Columns = dict[str, NDArray]
+
+
+def half_width(interval: Floats) -> Floats:
+    """Return the error that an interval of 68.27 % stands for: half its width.
+
+    Parameters
+    ----------
+    interval : ndarray of shape (n_stars, 2)
+        Lower and upper end.
+
+    Returns
+    -------
+    error : ndarray of shape (n_stars,)
+    """
+    return 0.5 * (interval[:, 1] - interval[:, 0])
+
+
+def distance_columns(
+    abs_mag: Floats, interval: Floats, mag: Floats, extinction: Floats, mag_err: Floats, extinction_err: float
+) -> Columns:
+    """Distances from absolute magnitudes, with their intervals (sections 4 and 4.3 of the paper).
+
+    Parameters
+    ----------
+    abs_mag : ndarray of shape (n_stars,)
+        Absolute magnitude (mag).
+    interval : ndarray of shape (n_stars, 2)
+        Its 68.27 % interval (mag).
+    mag, extinction : ndarray of shape (n_stars,)
+        Apparent magnitude and extinction of the same band (mag).
+    mag_err : ndarray of shape (n_stars,)
+        Error of the magnitude (mag).
+    extinction_err : float
+        Error of the extinction (mag).
+
+    Returns
+    -------
+    columns : dict of ndarray
+        ABS_MAG and ABS_MAG_ERR (mag); DISTANCE, DISTANCE_LO, DISTANCE_HI and DISTANCE_ERR (kpc). The errors of
+        magnitude and extinction widen each side of the interval of the absolute magnitude in quadrature.
+    """
+    photometric = np.hypot(mag_err, extinction_err)
+    below, above = np.hypot(interval - abs_mag[:, None], photometric[:, None]).T
+    distance = distance_from_magnitude(abs_mag, mag, extinction)
+    # The fainter end of the absolute magnitude belongs to the nearer distance.
+    ends = np.column_stack([distance * 10.0 ** (-0.2 * above), distance * 10.0 ** (0.2 * below)])
+    return {
+        "ABS_MAG": abs_mag,
+        "ABS_MAG_ERR": half_width(interval),
+        "DISTANCE": distance,
+        "DISTANCE_LO": ends[:, 0],
+        "DISTANCE_HI": ends[:, 1],
+        "DISTANCE_ERR": half_width(ends),
+    }
+
+
+def weighted_columns(distance: Floats, distance_err: Floats, gaia: Floats, gaia_err: Floats) -> Columns:
+    """Mean of the spectroscopic distance and Gaia's (section 4.3).
+
+    Parameters
+    ----------
+    distance, distance_err : ndarray of shape (n_stars,)
+        Spectroscopic distance and its error (kpc).
+    gaia, gaia_err : ndarray of shape (n_stars,)
+        Distance from Gaia and its error (kpc).
+
+    Returns
+    -------
+    columns : dict of ndarray
+        DISTANCE_WEIGHTED and DISTANCE_WEIGHTED_ERR (kpc); see `skdistmass.photometry.weighted_distance`.
+    """
+    mean, error = weighted_distance(distance, distance_err, gaia, gaia_err)
+    return {"DISTANCE_WEIGHTED": mean, "DISTANCE_WEIGHTED_ERR": error}
+
+
+def age_columns(
+    relation: IsochroneAgeTransformer, scale: str, mass: Floats, interval: Floats, m_h: Floats, logg: Floats
+) -> Columns:
+    """Ages of giants from their masses (section 6 of the paper).
+
+    Parameters
+    ----------
+    relation : IsochroneAgeTransformer
+        Turns mass and metallicity into log age.
+    scale : str
+        Name of the mass scale.
+    mass : ndarray of shape (n_stars,)
+        Masses (Msun).
+    interval : ndarray of shape (n_stars, 2)
+        Their 68.27 % intervals (Msun).
+    m_h, logg : ndarray of shape (n_stars,)
+        Metallicity and surface gravity (dex).
+
+    Returns
+    -------
+    columns : dict of ndarray
+        AGE_*, AGE_*_LO and AGE_*_HI (log10 yr) of this scale, NaN for stars that are not giants; AGE_ERR (dex) and
+        AGE_FLAG. AGE_ERR is half the width of the interval. Where one end of the interval is outside the relation of
+        mass and age, it is the error of the mass times the slope of the relation (`IsochroneAgeTransformer.log_age_err`).
+    """
+    giant = logg < GIANT_LOGG
+    name = mass_columns(scale)[1]
+    age, ends, slope_error, flag = relation.ages_of_predicted(mass, m_h, interval, half_width(interval))
+    error = half_width(ends)
+    return {
+        name: np.where(giant, age, np.nan),
+        f"{name}_LO": np.where(giant, ends[:, 0], np.nan),
+        f"{name}_HI": np.where(giant, ends[:, 1], np.nan),
+        "AGE_ERR": np.where(giant, np.where(np.isfinite(error), error, slope_error), np.nan),
+        "AGE_FLAG": flag.astype(np.int16) | np.where(giant, 0, AgeFlag.NOT_GIANT).astype(np.int16),
+    }
+
+
+def bitmask(training_bits: NDArray, mass_space: NDArray) -> NDArray:
+    """Return BITMASK (Table 3): bits of the training sets, and whether a star is outside the mass model's labels."""
+    return training_bits | np.where(mass_space >= Space.OUTSIDE, int(Bit.OUTSIDE_MASS_SPACE), 0)
+
+
+def mass_source_bits(sources: NDArray[np.str_]) -> NDArray[np.int32]:
+    """Return the bits of Table 3 for the sources of training masses, such as "APOKASC" or "Berger 2020"."""
+    names = {"APOKASC": Bit.MASS_APOKASC, "BERGER": Bit.MASS_BERGER, "SERENELLI": Bit.MASS_SERENELLI}
+    bits = np.zeros(len(sources), dtype=np.int32)
+    upper = np.char.upper(sources)
+    for name, bit in names.items():
+        bits[np.char.find(upper, name) >= 0] |= int(bit)
+    return bits
+
+
+def survey_columns(stars: Stars, cuts: TrainingCuts) -> Columns:
+    """Columns of a catalogue that come from the survey.
+
+    Parameters
+    ----------
+    stars : Stars
+        The survey, with the metallicity of the model.
+    cuts : TrainingCuts
+        Gives the zero points of parallaxes.
+
+    Returns
+    -------
+    columns : dict of ndarray
+        Identifiers, the five labels, MAG, EXTINCTION with its method and flag, GAIAEDR3_DIST with its source, and
+        ``gaia_err``, its error (kpc), which is no column of the catalogue.
+    """
+    columns = {name: stars[name] for name in ("APOGEE_ID", "APSTAR_ID") if name in stars}
+    columns |= {name: stars.floats(name) for name in ("TEFF", "LOGG", "M_H", "C_FE", "N_FE")}
+    columns["MAG"], columns["EXTINCTION"] = stars.floats("K"), stars.floats("A_K")
+    columns["EXTINCTION_METHOD"] = stars.text("A_K_SRC")
+    missing = np.where(np.isnan(columns["EXTINCTION"]), int(ExtinctionFlag.MISSING), 0)
+    columns["EXTINCTION_FLAG"] = stars["A_K_FLAG"] if "A_K_FLAG" in stars else missing.astype(np.int16)
+    distance, _, source = reference_distances(stars, cuts)
+    distance = np.where(source == "cluster", np.nan, distance)
+    columns["GAIAEDR3_DIST"] = distance
+    columns["GAIAEDR3_DIST_SRC"] = _gaia_source(stars, distance)
+    columns["gaia_err"] = distance * fractional_parallax_error(stars)
+    return columns
+
+
+def _gaia_source(stars: Stars, distance: Floats) -> NDArray[np.str_]:
+    """Name the origin of each Gaia distance: a column of the survey, or the parallax of a release."""
+    source = np.char.strip(np.char.add("1/parallax ", stars.text("PARALLAX_SRC")))
+    listed = np.isfinite(stars.floats("GAIAEDR3_DIST"))
+    source = np.where(listed, stars.text("GAIAEDR3_DIST_SRC"), source)
+    return np.where(np.isnan(distance), "", source)
+
+
+def complete(stars: Stars, predicted: Mapping[str, NDArray], cuts: TrainingCuts) -> Columns:
+    """Put the columns of the survey, and what follows from both, beside a model's predictions.
+
+    Parameters
+    ----------
+    stars : Stars
+        The survey, with the metallicity of the model.
+    predicted : dict of ndarray
+        What a `skdistmass.model.Predictor` gives.
+    cuts : TrainingCuts
+        Gives the zero points of parallaxes.
+
+    Returns
+    -------
+    columns : dict of ndarray
+        All columns of a catalogue that these two can give, FLAGS included.
+    """
+    columns = survey_columns(stars, cuts) | dict(predicted)
+    gaia_err = columns.pop("gaia_err")
+    nothing = np.full(len(stars), np.nan)
+    distance, distance_err = (columns.get(name, nothing) for name in ("DISTANCE", "DISTANCE_ERR"))
+    columns |= weighted_columns(distance, distance_err, columns["GAIAEDR3_DIST"], gaia_err)
+    columns["FLAGS"] = quality_flags(columns, stars, gaia_err)
+    return columns

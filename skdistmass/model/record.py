@@ -1,0 +1,120 @@
+"""What a model remembers of the stars it was trained on, so that it knows them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdistmass.estimators.star_keys import find_sorted, identifier_keys, label_keys
+from skdistmass.surveys.stars import Stars
+
+__all__ = ["TrainingRecord"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRecord:
+    """The training stars of a model, one entry for each spectrum.
+
+    A star is found by its identifiers, whatever its labels are. A row that shares no identifier with the training
+    stars is found by its labels, if all of them are equal.
+
+    Attributes
+    ----------
+    identifiers : dict of ndarray of int64
+        Keys of the identifiers, by name; 0 where one is missing.
+    keys : ndarray of float
+        Keys of the five labels, in rising order.
+    short_keys : ndarray of float
+        Keys of Teff, log g and [M/H].
+    bits : ndarray of int32
+        Bits of BITMASK.
+    folds : dict of ndarray of int
+        By name of a network: the fold in which the star was kept back from its training, -1 if there was none.
+    """
+
+    identifiers: Mapping[str, NDArray[np.int64]]
+    keys: NDArray[np.float64]
+    short_keys: NDArray[np.float64]
+    bits: NDArray[np.int32]
+    folds: Mapping[str, NDArray[np.int16]]
+    _order: dict[str, NDArray[np.intp]] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        stars: Stars,
+        labels: NDArray[np.float64],
+        trained: NDArray[np.bool_],
+        bits: NDArray[np.int32],
+        folds: Mapping[str, NDArray[np.int16]],
+    ) -> TrainingRecord:
+        """Make the record of the rows that were trained on.
+
+        Parameters
+        ----------
+        stars : Stars
+            All rows given to the training.
+        labels : ndarray of shape (n_rows, 5)
+            Their labels.
+        trained : ndarray of bool, shape (n_rows,)
+            The rows to remember.
+        bits, folds
+            See the attributes; of all rows.
+
+        Returns
+        -------
+        record : TrainingRecord
+        """
+        rows = np.flatnonzero(trained)
+        keys = label_keys(labels[rows])
+        order = np.argsort(keys, kind="stable")
+        rows = rows[order]
+        return cls(
+            {name: values[rows] for name, values in identifier_keys(stars).items()},
+            keys[order],
+            label_keys(labels[rows, :3]),
+            bits[rows],
+            {name: values[rows] for name, values in folds.items()},
+        )
+
+    def find(self, stars: Stars, labels: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the entry of each star, or -1.
+
+        Parameters
+        ----------
+        stars : Stars
+            Any stars.
+        labels : ndarray of shape (n_stars, 5)
+            Their labels, NaN where missing.
+
+        Returns
+        -------
+        entries : ndarray of int, shape (n_stars,)
+        """
+        found = np.full(len(stars), -1)
+        keys = identifier_keys(stars)
+        for name, known in self.identifiers.items():
+            if name in keys:
+                at = self._look_up(name, known, keys[name])
+                found = np.where((found < 0) & (keys[name] != 0), at, found)
+        return np.where(found < 0, self._look_up("keys", self.keys, label_keys(labels)), found)
+
+    def find_by_three(self, labels: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the entry of each star by Teff, log g and [M/H] alone, or -1."""
+        return self._look_up("short_keys", self.short_keys, label_keys(labels[:, :3]))
+
+    def _look_up(self, name: str, known: NDArray, wanted: NDArray) -> NDArray[np.intp]:
+        if name not in self._order:
+            self._order[name] = np.argsort(known, kind="stable")
+        order = self._order[name]
+        at = find_sorted(known[order], wanted)
+        return np.where(at >= 0, order[at] if len(order) else -1, -1)
+
+    def fold(self, name: str, entries: NDArray[np.intp]) -> NDArray[np.int16]:
+        """Return the fold of a network for entries of `find`; -1 for stars it was not trained on."""
+        if name not in self.folds or len(self.keys) == 0:
+            return np.full(len(entries), -1, dtype=np.int16)
+        return np.where(entries >= 0, self.folds[name][entries], -1)
