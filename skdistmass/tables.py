@@ -185,9 +185,9 @@ def convert_unit(values, own_unit, unit, name="values"):
     wanted = u.Unit(unit)
     own = u.Unit(str(own_unit), parse_strict="silent") if isinstance(own_unit, str) else own_unit
     if _is_logarithm(wanted):
-        not_understood = isinstance(own, u.UnrecognizedUnit)
         # The dex that a VOTable defines is a unit of its own to astropy, known by its name only.
-        if not_understood or _is_logarithm(own) or str(own).startswith("dex") or own == u.dimensionless_unscaled:
+        plain = str(own) == "dex" or own == u.dimensionless_unscaled
+        if plain or own == wanted or isinstance(own, u.UnrecognizedUnit):
             return values
     elif isinstance(own, u.UnrecognizedUnit):
         raise UnitError(

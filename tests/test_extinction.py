@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import Column
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,13 +19,16 @@ from skdistmass.extinction import (
     ExtinctionLaw,
     galactic_latitude,
 )
-from skdistmass.surveys import read_survey
+from skdistmass.surveys import as_stars, read_survey
 
 NAN = np.nan
 
 
 def choose(choice=None, **columns):
-    return (choice or ExtinctionChoice()).choose({name: np.atleast_1d(values) for name, values in columns.items()})
+    stars = as_stars(
+        {name: values if hasattr(values, "unit") else np.atleast_1d(values) for name, values in columns.items()}
+    )
+    return (choice or ExtinctionChoice()).choose(stars)
 
 
 def test_laws_have_the_published_numbers():
@@ -102,8 +105,8 @@ def test_star_without_a_position_is_told():
 
 def test_latitude_from_equatorial_positions():
     survey = make_survey(1000, sentinel_fraction=0.0, random_state=0)
-    equatorial = survey["RA", "DEC"]
-    np.testing.assert_allclose(galactic_latitude(equatorial, len(survey)), survey["GLAT"], atol=1e-8)
+    equatorial = as_stars(survey["RA", "DEC"])
+    np.testing.assert_allclose(galactic_latitude(equatorial), survey["GLAT"], atol=1e-8)
 
 
 def test_dust_map_replaces_the_column():
@@ -115,7 +118,9 @@ def test_dust_map_replaces_the_column():
 
     choice = ExtinctionChoice(dust_map=dust_map)
     found = choose(choice, GLON=[0.0, 1.0, NAN], GLAT=[60.0, 40.0, 70.0], SFD_EBV=[0.1, 0.1, 0.1])
-    np.testing.assert_allclose(found.values, [0.151, NAN, NAN])
+    # Where the map says nothing, the reddening of the file stands in, and is flagged.
+    np.testing.assert_allclose(found.values, [0.151, 0.0302, 0.0302])
+    assert ((found.flag & ExtinctionFlag.FROM_FILE) > 0).tolist() == [False, True, True]
     assert asked == [2]
 
 
@@ -146,10 +151,8 @@ def test_parameters_are_checked(parameters):
 def test_columns_of_a_wrong_kind_are_named():
     with pytest.raises(ColumnError, match="WISE_4_5"):
         choose(GLAT=[3.0], H=[10.0], WISE_4_5=["bright"])
-    table = Table({"GLAT": [3.0], "H": [10.0]})
-    table["H"].unit = "K"
     with pytest.raises(UnitError, match="H"):
-        ExtinctionChoice().choose(table)
+        choose(GLAT=[3.0], H=Column([10.0], unit="K"))
 
 
 def test_laws_can_be_replaced():
@@ -181,7 +184,7 @@ def test_never_negative_never_infinite(rows):
     table = dict(zip(names, np.array(rows, dtype=float).T, strict=True))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = ExtinctionChoice().choose(table)
+        found = ExtinctionChoice().choose(as_stars(table))
     assert not (found.values < 0).any()
     assert not np.isinf(found.values).any()
     assert ((found.method == "") == np.isnan(found.values)).all()

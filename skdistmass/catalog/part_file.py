@@ -1,12 +1,16 @@
-"""An unfinished catalogue on disk, which survives a kill: rows are added, a journal beside them tells how far it is."""
+"""An unfinished catalogue on disk, which survives a kill: rows are added, and a journal counts them."""
 
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from astropy.io.fits import Header
+from numpy.typing import NDArray
 
 from skdistmass.catalog.writers.fits import BLOCK, checksum_cards, datasum
 from skdistmass.exceptions import DistMassError, FileFormatError
@@ -18,7 +22,7 @@ _PIECE = BLOCK * 5000  # bytes looked at together; a multiple of 4, as checksums
 
 
 @contextmanager
-def disk_errors(path, hint=""):
+def disk_errors(path: Path, hint: str = "") -> Iterator[None]:
     """Turn errors of the operating system into one line that says what to do."""
     try:
         yield
@@ -26,7 +30,7 @@ def disk_errors(path, hint=""):
         raise DistMassError(f"{path} can't be written: {error.strerror or error}.{hint}") from error
 
 
-def read_journal(path):
+def read_journal(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Read the journal of an unfinished catalogue.
 
     Parameters
@@ -49,41 +53,40 @@ def read_journal(path):
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path} can't be read ({error}); remove it and make the catalogue anew.") from error
+        raise FileFormatError(f"{path} can't be read ({error}); remove it and start the catalogue again.") from error
     try:
         journal = json.loads(text)
         known = journal["format"] == JOURNAL_FORMAT
     except (ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path} is damaged; remove it and make the catalogue anew.") from error
+        raise FileFormatError(f"{path} is damaged; remove it and start the catalogue again.") from error
     if not known:
-        raise FileFormatError(f"{path} is of another release of skdistmass; remove it and make the catalogue anew.")
+        raise FileFormatError(f"{path} is of another release of skdistmass; remove it and start the catalogue again.")
     return journal
 
 
 class PartFile:
-    """A catalogue in FITS under a name of its own, that becomes the catalogue when it is complete.
+    """A catalogue in FITS under a temporary name, which gets its final name when it is complete.
 
-    The rows on disk that the journal does not yet count are what was being written at the time of a kill; they are
-    written again.
+    Rows on disk that the journal does not count were being written at the time of a kill; they are written again.
 
     Parameters
     ----------
     target : path-like
-        The file that shall come to be. The part is named after it, with ``.part`` and ``.part.json`` at the end.
+        The final file. The part has its name with ``.part`` and ``.part.json`` at the end.
     """
 
-    def __init__(self, target):
+    def __init__(self, target: str | os.PathLike[str]) -> None:
         self.target = Path(target)
         self.path = self.target.with_name(self.target.name + ".part")
         self.journal_path = self.target.with_name(self.target.name + ".part.json")
         self._file = self._primary = self._header = None
         self.journal = self.record = None
 
-    def exists(self):
+    def exists(self) -> bool:
         """Tell whether there is an unfinished catalogue."""
         return self.path.exists() or self.journal_path.exists()
 
-    def open(self, primary, header, record, journal, *, resume):
+    def open(self, primary: Header, header: Header, record: np.dtype, journal: dict[str, Any], *, resume: bool) -> None:
         """Open the part to add rows.
 
         Parameters
@@ -95,7 +98,7 @@ class PartFile:
         journal : dict
             What to remember; its ``rows_done`` counts.
         resume : bool
-            Whether to go on with the rows that are there.
+            Whether to keep the rows that are there.
 
         Raises
         ------
@@ -107,7 +110,7 @@ class PartFile:
         heads = checksum_cards(primary, 0) + checksum_cards(header, 0)
         self._data_start = len(heads)
         with disk_errors(self.path):
-            # Not truncated by opening: it may be another process's.
+            # Not truncated by opening: another process may be writing it.
             self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
             self._lock()
             if resume:
@@ -123,7 +126,7 @@ class PartFile:
             self._file.seek(end)
             self._write_journal()
 
-    def _lock(self):
+    def _lock(self) -> None:
         """Keep two processes from writing the same part."""
         try:
             import fcntl
@@ -135,23 +138,23 @@ class PartFile:
             raise DistMassError(f"{self.path} is being written by another process; wait for it to end.") from error
 
     def _check_heads(self, heads, journal):
-        """Refuse to go on with a part whose headers were to be others, or whose rows are not all there."""
+        """Refuse to continue a part that has other headers, or of which rows are lost."""
         size = os.fstat(self._file.fileno()).st_size
         same = journal.get("heads_sha256") == hashlib.sha256(heads).hexdigest()
         if not same or size < len(heads) + journal["rows_done"] * self.record.itemsize:
             raise DistMassError(
-                f"{self.path} was begun with other settings, or is damaged; repeat the command as it was, or give "
-                "overwrite (--overwrite) to begin anew."
+                f"{self.path} was started with other settings, or is damaged; repeat the command as it was, or give "
+                "overwrite (--overwrite) to start again."
             )
 
-    def first_rows(self, count):
-        """Return the first rows that are there."""
+    def first_rows(self, count: int) -> NDArray:
+        """Return the first rows on disk."""
         self._file.seek(self._data_start)
         rows = np.frombuffer(self._file.read(count * self.record.itemsize), dtype=self.record)
         self._file.seek(0, os.SEEK_END)
         return rows
 
-    def append(self, records):
+    def append(self, records: NDArray) -> None:
         """Add rows; they count when they are on disk."""
         with disk_errors(self.path, " The part is kept: make room and resume (--resume)."):
             self._file.write(records.tobytes())
@@ -160,7 +163,7 @@ class PartFile:
             self.journal["rows_done"] += len(records)
             self._write_journal()
 
-    def remember(self, **facts):
+    def remember(self, **facts: Any) -> None:
         """Add to the journal."""
         self.journal |= facts
         with disk_errors(self.journal_path):
@@ -174,8 +177,8 @@ class PartFile:
             os.fsync(file.fileno())
         os.replace(draft, self.journal_path)
 
-    def pieces(self, rows=50_000):
-        """Yield the rows there are, some at a time."""
+    def pieces(self, rows: int = 50_000) -> Iterator[NDArray]:
+        """Yield the rows on disk, some at a time."""
         with open(self.path, "rb") as file:
             file.seek(self._data_start)
             left = self.journal["rows_done"]
@@ -184,7 +187,7 @@ class PartFile:
                 yield np.frombuffer(file.read(count * self.record.itemsize), dtype=self.record)
                 left -= count
 
-    def complete(self, counts):
+    def complete(self, counts: Mapping[str, int]) -> None:
         """Write the end of the file, counts and checksums.
 
         Parameters
@@ -207,8 +210,8 @@ class PartFile:
             self._file.flush()
             os.fsync(self._file.fileno())
 
-    def publish(self, converted=None):
-        """Give the finished file its name, in one step; the unfinished ones go.
+    def publish(self, converted: Path | None = None) -> None:
+        """Give the finished file its name, in one step, and remove the unfinished ones.
 
         Parameters
         ----------
@@ -220,20 +223,20 @@ class PartFile:
             _sync_folder(self.target.parent)
             self.discard()
 
-    def discard(self):
-        """Remove what is unfinished."""
+    def discard(self) -> None:
+        """Remove the part and its journal."""
         self.close()
         self.path.unlink(missing_ok=True)
         self.journal_path.unlink(missing_ok=True)
 
-    def close(self):
-        """Close the file and leave what is there for a later time."""
+    def close(self) -> None:
+        """Close the file and keep what is there."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
-def _sync_folder(folder):
+def _sync_folder(folder: Path) -> None:
     """Put a rename on disk; not all systems let a folder be opened for it."""
     try:
         handle = os.open(folder, os.O_RDONLY)

@@ -12,6 +12,7 @@ from skdistmass.catalog import build_catalog
 from skdistmass.cli.commands import main
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, DistMassError, InputError
+from skdistmass.surveys import as_stars
 from skdistmass.surveys.parallax import correct_parallaxes, effective_wavenumber
 
 NAN = np.nan
@@ -52,7 +53,7 @@ def stand_in_package(monkeypatch):
 
 
 def test_only_stars_of_gaia_edr3_with_a_colour_are_corrected(stars, stand_in_package):
-    corrected = correct_parallaxes(stars, "lindegren")
+    corrected = correct_parallaxes(as_stars(stars), "lindegren")
     expected = -0.001 * np.array([14.0, 11.0]) - 0.01 * effective_wavenumber([1.3, 1.5])
     np.testing.assert_allclose(corrected["PARALLAX"][:2], 0.5 - expected, rtol=1e-12)
     np.testing.assert_array_equal(corrected["PARALLAX"][2:4], [0.5, 0.5])
@@ -66,12 +67,12 @@ def test_only_stars_of_gaia_edr3_with_a_colour_are_corrected(stars, stand_in_pac
 
 def test_stars_beyond_the_range_keep_theirs(stars, stand_in_package):
     stars["GAIAEDR3_PHOT_G_MEAN_MAG"][0] = 21.5
-    assert correct_parallaxes(stars, "lindegren")["PARALLAX_SRC"][0] == "Gaia EDR3"
+    assert correct_parallaxes(as_stars(stars), "lindegren")["PARALLAX_SRC"][0] == "Gaia EDR3"
 
 
 def test_the_package_itself(stars):
     pytest.importorskip("zero_point", reason="gaiadr3-zeropoint is not installed (the extra gaia)")
-    zero_point = stars["PARALLAX"] - correct_parallaxes(stars, "lindegren")["PARALLAX"]
+    zero_point = stars["PARALLAX"] - correct_parallaxes(as_stars(stars), "lindegren")["PARALLAX"]
     # Lindegren et al. (2021), table 9: the terms q_jk between G = 13.1 and 15.9, and between 10.8 and 11.2.
     assert zero_point[0] == pytest.approx(-0.030, abs=0.010)
     assert zero_point[1] == pytest.approx(-0.030, abs=0.015)
@@ -99,13 +100,13 @@ def test_a_catalogue_says_which_zero_point_it_has(model, stand_in_package, tmp_p
 def test_absent_columns_are_named(stars, stand_in_package):
     stars.remove_column("GAIAEDR3_PHOT_BP_MEAN_MAG")
     with pytest.raises(ColumnError, match="GAIAEDR3_PHOT_BP_MEAN_MAG"):
-        correct_parallaxes(stars, "lindegren")
+        correct_parallaxes(as_stars(stars), "lindegren")
 
 
 def test_absent_package_is_one_line_that_says_what_to_install(stars, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "zero_point", None)
     with pytest.raises(DistMassError, match=r"skdistmass\[gaia\]"):
-        correct_parallaxes(stars, "lindegren")
+        correct_parallaxes(as_stars(stars), "lindegren")
     make_survey(50, random_state=0).write(tmp_path / "s.fits")
     arguments = ["catalog", str(tmp_path / "s.fits"), "-o", str(tmp_path / "c.fits")]
     result = CliRunner().invoke(main, [*arguments, "--parallax-zero-point", "lindegren"])
@@ -117,4 +118,4 @@ def test_absent_package_is_one_line_that_says_what_to_install(stars, monkeypatch
 @pytest.mark.parametrize("choice", ["gaia", 2.0, True, None, NAN])
 def test_senseless_choices_are_refused(stars, choice):
     with pytest.raises(InputError, match="zero point"):
-        correct_parallaxes(stars, choice)
+        correct_parallaxes(as_stars(stars), choice)

@@ -1,5 +1,7 @@
 """The data-model page of the documentation, made from the schema."""
 
+from pathlib import Path
+
 from skdistmass.extinction import RJCE_IRAC, RJCE_WISE, SFD
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import EXTRA_COLUMNS, TABLE_2
@@ -9,8 +11,8 @@ __all__ = ["data_model_page"]
 _INTRODUCTION = """\
 # The catalogue: data model
 
-This page is made from the schema, `skdistmass.schema.columns` and `skdistmass.schema.bits` (`python -m
-skdistmass.catalog.data_model`), which the writers use as well.
+This page is made from the schema, `skdistmass.schema.columns` and `skdistmass.schema.bits` (`python docs/make_data_model.py`),
+which the writers use as well.
 
 `skdistmass catalog SURVEY -o CATALOG`, or `skdistmass.catalog.build_catalog`, writes one row for each spectrum of the
 survey, in its order. A star with several spectra has several rows with the same `APOGEE_ID`; the header counts them
@@ -26,8 +28,8 @@ survey, in its order. A star with several spectra has several rows with the same
   survey file), `COMMAND`, `CHUNKROW`, the laws of extinction (`AKIRAC`, `AKWISE`, `AKDUST`, `AKBLIM`, `AKMAP`,
   `AKNEG`), `PLXZERO`, `ISOCHR`, `ISOMODEL`; the names of all bits (`BITMnn`, `FLAGnn`). There is no date: the same
   input gives the same bytes.
-- **Interrupted** work is kept as `CATALOG.part` with a journal `CATALOG.part.json`; `--resume` goes on with it, and the
-  result has the same bytes. It refuses if the survey, the model or the settings are not those it was begun with.
+- **Interrupted** work is kept as `CATALOG.part` with a journal `CATALOG.part.json`; `--resume` continues it, with the
+  same result. It refuses if the survey, the model or the settings are others than at the start.
 - Predictions for a row don't depend on the others; between different numbers of rows at a time (`CHUNKROW`) they agree
   to rounding (about 1e-15).
 
@@ -73,12 +75,6 @@ def data_model_page():
     Returns
     -------
     page : str
-
-    Examples
-    --------
-    >>> from skdistmass.catalog.data_model import data_model_page
-    >>> "`DISTANCE_WEIGHTED`" in data_model_page()
-    True
     """
     laws = "\n".join(
         f"- `{law.name}`: A_K = {law.coefficient:g} (x - {law.intrinsic_colour:g}), x = {x}. {law.reference}."
@@ -103,4 +99,4 @@ def data_model_page():
 
 
 if __name__ == "__main__":
-    print(data_model_page(), end="")
+    Path(__file__).with_name("catalog.md").write_text(data_model_page(), encoding="utf-8")
