@@ -10,7 +10,7 @@ from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.estimators.cn_mass import CNMassRegressor
 from skdistmass.exceptions import DistMassError
 from skdistmass.model.distmass import DistMassModel
-from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.uncertainty import robust_scatter
 
 __all__ = ["demo_figures", "run_demo", "summarize"]
 

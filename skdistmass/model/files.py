@@ -26,7 +26,7 @@ TRUSTED = [
     "skdistmass.surveys.training_sets.TrainingCuts",
     "skdistmass.estimators.training_space.TrainingSpace",
     "skdistmass.uncertainty.conformal.ConformalErrors",
-    "skdistmass.uncertainty.conformal.PaperErrors",
+    "skdistmass.uncertainty.paper.PaperErrors",
 ]
 
 

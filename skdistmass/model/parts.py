@@ -7,7 +7,7 @@ from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES, LABELS
 from skdistmass.schema.columns import EXTRA_COLUMNS, TABLE_2, Bit, describe
 from skdistmass.surveys.training_sets import optional_floats, optional_text
-from skdistmass.uncertainty.conformal import normal_coverage, robust_scatter
+from skdistmass.uncertainty import normal_coverage, robust_scatter
 
 _ONE_SIGMA = normal_coverage(1.0)
 #: What stands for a missing label in the keys of training stars, and what each label counts by.
@@ -17,15 +17,13 @@ KEY_FACTORS = np.random.RandomState(0).standard_normal(len(LABEL_NAMES))
 
 def predict_part(network, labels, label_errors, oof):
     """Predict value, 68.27 % interval and label part of the error; put out-of-fold values where there are any."""
-    value = network._predict_values(labels)
-    replaced = np.zeros(len(labels), dtype=bool)
-    if oof is not None:
-        replaced = np.isfinite(oof)
-        value = np.where(replaced, oof, value)
+    replaced = np.isfinite(oof) if oof is not None else np.zeros(len(labels), dtype=bool)
     if network.errors_ is None:
+        value = network.predict(labels)
+        value = np.where(replaced, oof, value) if oof is not None else value
         return value, np.full((len(labels), 2), np.nan), np.full(len(labels), np.nan), replaced
-    found = network._interval_and_noise(labels, value, _ONE_SIGMA, label_errors)
-    return value, found[:, :2], found[:, 2], replaced
+    value, interval, noise = network.predict_with_interval(labels, _ONE_SIGMA, label_errors, value=oof)
+    return value, interval, noise, replaced
 
 
 def fit_part(network, labels, label_errors, names, selected, groups):
