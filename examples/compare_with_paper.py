@@ -17,7 +17,7 @@ from skdistmass import AbsMagRegressor, CNMassRegressor, TrainingCuts
 from skdistmass.labels import read_labels
 from skdistmass.surveys import data_dir, read_survey
 from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
-from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.uncertainty import robust_scatter
 
 
 def fractional_error(name, target, predicted):

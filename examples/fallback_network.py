@@ -15,7 +15,7 @@ from skdistmass import AbsMagRegressor, TrainingCuts
 from skdistmass.labels import LABEL_NAMES, read_labels
 from skdistmass.surveys import data_dir, read_survey, stack_surveys
 from skdistmass.surveys.training_sets import distance_training_set
-from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.uncertainty import robust_scatter
 
 
 def main():

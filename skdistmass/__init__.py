@@ -14,6 +14,7 @@ _PUBLIC = {
     "ExtinctionChoice": "skdistmass.extinction",
     "IsochroneAgeTransformer": "skdistmass.estimators.ages",
     "IsochroneDistanceRegressor": "skdistmass.isochrones",
+    "LevenbergMarquardtMLPRegressor": "skdistmass.networks.levenberg_marquardt",
     "Stars": "skdistmass.surveys",
     "TrainingCuts": "skdistmass.surveys.training_sets",
     "TrainingSpace": "skdistmass.estimators.training_space",

@@ -21,7 +21,7 @@ from skdistmass.deploy.networks import FusedNetworks, Network
 from skdistmass.deploy.space import pair_products, space_answers, space_scores
 from skdistmass.estimators.training_space import OUTSIDE
 from skdistmass.exceptions import InputError
-from skdistmass.uncertainty.conformal import normal_coverage
+from skdistmass.uncertainty import normal_coverage
 
 __all__ = ["register_converters"]
 

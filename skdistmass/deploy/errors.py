@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from skdistmass.uncertainty.conformal import DEGREE, MOST_NOISE, NORMAL_TO_MAD, ConformalErrors, PaperErrors
+from skdistmass.uncertainty import ConformalErrors, PaperErrors
+from skdistmass.uncertainty.conformal import DEGREE, MOST_NOISE
+from skdistmass.uncertainty.statistics import NORMAL_TO_MAD
 
 __all__ = ["scatter_rows"]
 

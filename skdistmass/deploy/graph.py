@@ -20,7 +20,7 @@ from skdistmass.model.distmass import GIANT_LOGG, NOT_A_GIANT
 from skdistmass.model.parts import KEY_FACTORS, MISSING_IN_KEY
 from skdistmass.schema.columns import EXTRA_COLUMNS, TABLE_2, Bit, mass_columns
 from skdistmass.surveys.training_sets import TrainingCuts
-from skdistmass.uncertainty.conformal import normal_coverage
+from skdistmass.uncertainty import normal_coverage
 
 __all__ = ["IR_VERSION", "OPSET", "export_model", "graph_inputs", "model_graph"]
 

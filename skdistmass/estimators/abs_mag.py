@@ -1,18 +1,24 @@
 """Absolute K magnitude, and so the distance, from the five labels (section 4 of the paper)."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from skdistmass.estimators.binaries import BinaryResidualFilter
+from skdistmass.estimators.intervals import ONE_SIGMA
 from skdistmass.estimators.label_regressor import LabelRegressor
+from skdistmass.estimators.network_parameter import Network
 from skdistmass.estimators.seeds import seeded
 from skdistmass.exceptions import InputError
 from skdistmass.photometry import distance_from_magnitude
 from skdistmass.tables import as_floats
-from skdistmass.uncertainty.conformal import PaperErrors, normal_coverage
+from skdistmass.uncertainty import PaperErrors
 
-__all__ = ["AbsMagRegressor"]
+__all__ = ["AbsMagRegressor", "distance_interval"]
 
 
 class AbsMagRegressor(LabelRegressor):
@@ -24,22 +30,21 @@ class AbsMagRegressor(LabelRegressor):
     Parameters
     ----------
     binary_filter : BinaryResidualFilter or None, default=None
-        Finds unresolved binaries among the training stars, which are then left out (section 4.1.1). It never drops a
-        star at prediction, and the errors are learned from all training stars, since a new star may be a binary just
-        as well. Its own parameters are reached as ``binary_filter__threshold`` and so on.
-    hidden_layer_sizes, activation, solver, alpha, n_networks, batch_size, learning_rate_init, max_iter, tol, \
-early_stopping, validation_fraction, n_iter_no_change, error_model, n_folds, labels, random_state
-        As in `skdistmass.estimators.label_regressor.LabelRegressor`. The defaults were chosen by cross-validation on real stars
-        (``examples/choose_defaults.py``).
+        Finds unresolved binaries among the training stars, which are then left out (section 4.1.1). It drops no star
+        at prediction. The errors are learned from all training stars, because a new star may be a binary too. Its
+        parameters are reached as ``binary_filter__threshold`` and so on.
+    network, n_networks, error_model, n_folds, labels, random_state
+        As in `skdistmass.estimators.label_regressor.LabelRegressor`. The defaults were chosen by cross-validation on
+        real stars (``examples/choose_defaults.py``).
 
     Attributes
     ----------
     binary_filter_ : BinaryResidualFilter or None
-        The fitted filter. Its ``support_`` refers to the rows that are complete and have a weight.
+        The fitted filter. Its ``support_`` has one value for each row that is complete and has a weight.
     n_binaries_ : int
         Number of training stars it left out.
     pipeline_, n_features_in_, feature_names_in_, label_columns_, n_rows_, n_rows_left_out_, n_iter_, \
-oof_prediction_, errors_
+oof_prediction_, fold_, fold_pipelines_, errors_
         As in `skdistmass.estimators.label_regressor.LabelRegressor`.
 
     See Also
@@ -56,7 +61,7 @@ oof_prediction_, errors_
     >>> from skdistmass import AbsMagRegressor
     >>> from skdistmass.datasets import make_survey
     >>> stars = make_survey(2000, random_state=0, sentinel_fraction=0)
-    >>> model = AbsMagRegressor(hidden_layer_sizes=8, n_networks=1, error_model=None, random_state=0)
+    >>> model = AbsMagRegressor(n_networks=1, error_model=None, random_state=0)
     >>> model = model.fit(stars, stars["TRUE_ABS_MAG"])
     >>> distance = model.predict_distance(stars[:3], stars["K"][:3], stars["AK_TARG"][:3])
     """
@@ -68,37 +73,17 @@ oof_prediction_, errors_
     def __init__(
         self,
         *,
-        binary_filter=None,
-        hidden_layer_sizes=(8, 8),
-        activation="tanh",
-        solver="lm",
-        alpha=0.1,
-        n_networks=4,
-        batch_size="auto",
-        learning_rate_init=0.001,
-        max_iter=500,
-        tol=5e-4,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        error_model="conformal",
-        n_folds=5,
-        labels=None,
-        random_state=None,
-    ):
+        binary_filter: BinaryResidualFilter | None = None,
+        network: Network | None = None,
+        n_networks: int = 4,
+        error_model: str | None = "conformal",
+        n_folds: int = 5,
+        labels: tuple[str, ...] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
+            network=network,
             n_networks=n_networks,
-            batch_size=batch_size,
-            learning_rate_init=learning_rate_init,
-            max_iter=max_iter,
-            tol=tol,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
             error_model=error_model,
             n_folds=n_folds,
             labels=labels,
@@ -107,12 +92,12 @@ oof_prediction_, errors_
         self.binary_filter = binary_filter
 
     def _choose_rows(self, X, y, weights, groups):
-        """Leave out what the filter takes for binaries."""
+        """Leave out the stars that the filter takes for binaries."""
         self.binary_filter_ = None
         self.n_binaries_ = 0
         if self.binary_filter is None:
             return super()._choose_rows(X, y, weights, groups)
-        # Seeds come from the regressor's, so that its random_state decides everything.
+        # Its seeds are drawn from the regressor's random_state, which decides everything.
         self.binary_filter_ = seeded(clone(self.binary_filter), check_random_state(self.random_state))
         self.binary_filter_.fit(X, y, sample_weight=weights, groups=groups)
         single = self.binary_filter_.support_
@@ -131,8 +116,16 @@ oof_prediction_, errors_
         return PaperErrors(names.index("LOGG") if known else None)
 
     def predict_distance(
-        self, X, mag, extinction=0.0, *, mag_err=None, extinction_err=None, X_err=None, return_std=False
-    ):
+        self,
+        X: Any,
+        mag: ArrayLike,
+        extinction: ArrayLike = 0.0,
+        *,
+        mag_err: ArrayLike | None = None,
+        extinction_err: ArrayLike | None = None,
+        X_err: Any = None,
+        return_std: bool = False,
+    ) -> Any:
         """Predict the distance.
 
         Parameters
@@ -145,7 +138,7 @@ oof_prediction_, errors_
             Extinction in that band (mag).
         mag_err, extinction_err : array-like of shape (n_stars,) or float, optional
             Their errors (mag), 0 by default.
-        X_err : array-like, optional
+        X_err : table or array-like, optional
             Errors of the labels, as for `predict`.
         return_std : bool, default=False
             Whether to return the errors as well.
@@ -160,23 +153,24 @@ oof_prediction_, errors_
         """
         mag = as_floats(mag, "mag", name="mag")
         extinction = as_floats(extinction, "mag", name="extinction")
-        distance = distance_from_magnitude(self.predict(X), mag, extinction)
         if not return_std:
-            return distance
-        interval = self.predict_distance_interval(
-            X,
-            mag,
-            extinction,
-            mag_err=mag_err,
-            extinction_err=extinction_err,
-            X_err=X_err,
-            coverage=normal_coverage(1.0),
-        )
-        return distance, 0.5 * (interval[:, 1] - interval[:, 0])
+            return distance_from_magnitude(self.predict(X), mag, extinction)
+        found = self.predict_with_interval(X, ONE_SIGMA, X_err)
+        error = _photometric_error(mag_err, extinction_err)
+        interval = distance_interval(found.value, found.interval, mag, extinction, error, ONE_SIGMA)
+        return distance_from_magnitude(found.value, mag, extinction), 0.5 * (interval[:, 1] - interval[:, 0])
 
     def predict_distance_interval(
-        self, X, mag, extinction=0.0, *, mag_err=None, extinction_err=None, X_err=None, coverage=0.6827
-    ):
+        self,
+        X: Any,
+        mag: ArrayLike,
+        extinction: ArrayLike = 0.0,
+        *,
+        mag_err: ArrayLike | None = None,
+        extinction_err: ArrayLike | None = None,
+        X_err: Any = None,
+        coverage: float = ONE_SIGMA,
+    ) -> NDArray[np.float64]:
         """Interval that holds the true distance with a given probability.
 
         Parameters
@@ -193,14 +187,58 @@ oof_prediction_, errors_
         """
         mag = as_floats(mag, "mag", name="mag")
         extinction = as_floats(extinction, "mag", name="extinction")
-        # On each side the photometric error adds in quadrature, stretched to the same coverage by its normal law.
-        photometric = np.hypot(
-            0.0 if mag_err is None else as_floats(mag_err, "mag", name="mag_err"),
-            0.0 if extinction_err is None else as_floats(extinction_err, "mag", name="extinction_err"),
-        )
-        abs_mag = self.predict(X)
-        bounds = self.predict_interval(X, coverage, X_err)
-        stretch = -ndtri(0.5 - 0.5 * coverage)
-        offset = np.hypot(bounds[:, ::-1] - abs_mag[:, None], np.reshape(photometric * stretch, (-1, 1)))
-        far, near = abs_mag - offset[:, 1], abs_mag + offset[:, 0]
-        return np.column_stack([distance_from_magnitude(side, mag, extinction) for side in (near, far)])
+        found = self.predict_with_interval(X, coverage, X_err)
+        error = _photometric_error(mag_err, extinction_err)
+        return distance_interval(found.value, found.interval, mag, extinction, error, coverage)
+
+
+def distance_interval(
+    abs_mag: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    mag: NDArray[np.float64],
+    extinction: ArrayLike,
+    photometric_error: ArrayLike,
+    coverage: float,
+) -> NDArray[np.float64]:
+    """Interval of the distance from that of the absolute magnitude.
+
+    Parameters
+    ----------
+    abs_mag : ndarray of shape (n_stars,)
+        Absolute magnitude.
+    bounds : ndarray of shape (n_stars, 2)
+        Its interval.
+    mag : ndarray of shape (n_stars,)
+        Apparent magnitude.
+    extinction : array-like of shape (n_stars,) or float
+        Extinction (mag).
+    photometric_error : array-like of shape (n_stars,) or float
+        Standard deviation of magnitude minus extinction (mag). On each side it is added in quadrature, multiplied by
+        the normal law's quantile for `coverage`.
+    coverage : float
+        Probability that `bounds` holds the true value.
+
+    Returns
+    -------
+    interval : ndarray of shape (n_stars, 2)
+        Lower and upper bound (kpc).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.estimators.abs_mag import distance_interval
+    >>> distance_interval(np.zeros(1), np.array([[-0.1, 0.1]]), np.array([10.0]), 0.0, 0.0, 0.6827).round(3)
+    array([[0.955, 1.047]])
+    """
+    stretch = -ndtri(0.5 - 0.5 * coverage)
+    offset = np.hypot(bounds[:, ::-1] - abs_mag[:, None], np.reshape(np.multiply(photometric_error, stretch), (-1, 1)))
+    far, near = abs_mag - offset[:, 1], abs_mag + offset[:, 0]
+    return np.column_stack([distance_from_magnitude(side, mag, extinction) for side in (near, far)])
+
+
+def _photometric_error(mag_err, extinction_err):
+    """Standard deviation of magnitude minus extinction; an error that is not given counts as 0."""
+    return np.hypot(
+        0.0 if mag_err is None else as_floats(mag_err, "mag", name="mag_err"),
+        0.0 if extinction_err is None else as_floats(extinction_err, "mag", name="extinction_err"),
+    )

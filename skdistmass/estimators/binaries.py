@@ -3,8 +3,10 @@
 import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 from sklearn.base import BaseEstimator, _fit_context, clone
@@ -16,12 +18,14 @@ from skdistmass.estimators.inputs import (
     check_groups,
     check_target,
     check_weights,
-    distinct_rows,
+    gather_rows,
+    left_out_reason,
     validate_labels,
     warn_left_out,
 )
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError, NoValleyWarning
+from skdistmass.networks.rows import distinct_rows
 
 __all__ = ["BinaryResidualFilter"]
 
@@ -33,22 +37,21 @@ _EQUAL_BINARY_RESIDUAL = 1.0 - 0.5**0.5
 class BinaryResidualFilter(BaseEstimator):
     """Leave unresolved binaries out of a training set.
 
-    An unresolved binary is brighter than its labels suggest. A first model of the absolute magnitude takes it for a
-    single star, nearer than its parallax says. Its residual fractional distance, ``1 - d_model / d_parallax``, is
-    positive: up to 0.29 for two equal stars. Stars beyond a threshold are left out (section 4.1.1).
+    An unresolved binary is brighter than its labels suggest. A first model of the absolute magnitude places it nearer
+    than its parallax does, as if it were one star. Its residual fractional distance, ``1 - d_model / d_parallax``, is
+    positive: up to 0.29 for two equal stars. Stars above a threshold are left out (section 4.1.1).
 
     Parameters
     ----------
     threshold : float or "valley", default=0.13
-        Residual fractional distance beyond which a star is left out. 0.13 is the paper's. With ``"valley"`` it is
+        Residual fractional distance above which a star is left out. The paper uses 0.13. With ``"valley"`` it is
         the least populated residual between the peak of the single stars and that of the binaries; if there is no
-        such valley, 0.13 is used and a `NoValleyWarning` issued.
+        such valley, 0.13 is used with a `NoValleyWarning`.
     estimator : regressor or None, default=None
         The first model; by default a `LabelRegressor` of one network.
     n_rounds : int, default=2
-        How often the first model is trained. After each round but the last the stars beyond the threshold are taken
-        out of its training, so that it is less drawn to the binaries; all stars are judged again. The paper does
-        one round.
+        Number of times the first model is trained. In each round after the first, stars above the threshold are left
+        out of its training, so that binaries bias it less; all stars are judged again. The paper does one round.
     n_folds : int, default=5
         Number of folds. A star is always judged by a model that has not seen it.
     random_state : int, RandomState or None, default=None
@@ -59,17 +62,17 @@ class BinaryResidualFilter(BaseEstimator):
     support_ : ndarray of bool, shape (n_rows,)
         True for the rows that are kept. Rows in which a label or the target is missing are not.
     residual_ : ndarray of shape (n_rows,)
-        Out-of-fold residual fractional distance; positive on the side of the binaries, NaN where it can't be had.
+        Out-of-fold residual fractional distance; positive for binaries, NaN for rows that are left out.
     threshold_ : float
         The threshold used.
     sample_indices_ : ndarray of int
         Numbers of the rows kept, after `fit_resample`.
-    n_features_in_, feature_names_in_, label_columns_
+    n_features_in_, feature_names_in_, label_columns_, n_out_of_range_, scaled_labels_
         As in `skdistmass.estimators.label_regressor.LabelRegressor`.
 
     Notes
     -----
-    It also removes single stars that the model gets wrong by as much, as the paper says of its own. The filter has
+    It also removes single stars for which the model is wrong by as much, as the paper's filter does. It has
     the sampler interface (`fit_resample`) of imbalanced-learn, so it works inside its Pipeline; it has neither
     ``transform`` nor ``predict``, so that no row can be lost when predicting.
 
@@ -97,7 +100,15 @@ class BinaryResidualFilter(BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, threshold=PAPER_THRESHOLD, estimator=None, n_rounds=2, n_folds=5, random_state=None):
+    def __init__(
+        self,
+        *,
+        threshold: float | str = PAPER_THRESHOLD,
+        estimator: Any = None,
+        n_rounds: int = 2,
+        n_folds: int = 5,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.threshold = threshold
         self.estimator = estimator
         self.n_rounds = n_rounds
@@ -105,7 +116,9 @@ class BinaryResidualFilter(BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Find the stars to leave out.
 
         Parameters
@@ -133,11 +146,11 @@ class BinaryResidualFilter(BaseEstimator):
         weights = check_weights(sample_weight, len(X))
         groups = check_groups(groups, len(X))
         rows = np.isfinite(X).all(axis=1) & np.isfinite(y) & (weights > 0)
-        warn_left_out(np.count_nonzero(~rows), len(X), "a label or the target is missing, or the weight is 0")
+        warn_left_out(np.count_nonzero(~rows), len(X), f"{left_out_reason(self)}, or the weight is 0")
         folds = distinct_rows(X[rows], y[rows]) if groups is None else groups[rows]
         n_folds = min(self.n_folds, len(np.unique(folds)))
         if n_folds < 2:
-            raise InputError(f"{len(np.unique(folds))} star (1 sample) can't be judged; two complete ones are needed.")
+            raise InputError(f"{len(np.unique(folds))} complete star (1 sample) is too few; at least 2 are needed.")
         rng = check_random_state(self.random_state)
         self.residual_ = np.full(len(X), np.nan)
         kept = np.ones(np.count_nonzero(rows), dtype=bool)
@@ -181,7 +194,9 @@ class BinaryResidualFilter(BaseEstimator):
             return PAPER_THRESHOLD
         return valley
 
-    def fit_resample(self, X, y, sample_weight=None, groups=None):
+    def fit_resample(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> tuple[Any, Any]:
         """Find the binaries and return the training set without them.
 
         Parameters
@@ -206,7 +221,8 @@ class BinaryResidualFilter(BaseEstimator):
 
 
 def _take_rows(values, indices):
-    """Pick rows of an array, a data frame, an astropy table or column, or a dictionary of columns."""
+    """Pick rows of an array, a data frame, stars, an astropy table or column, or a dictionary of columns."""
+    values = gather_rows(values)
     if isinstance(values, Mapping):
         return {name: _take_rows(column, indices) for name, column in values.items()}
     if hasattr(values, "colnames") or hasattr(values, "unit"):
@@ -214,7 +230,7 @@ def _take_rows(values, indices):
     return _safe_indexing(values, indices)
 
 
-def find_valley(residual, *, n_bins=200, significance=3.0):
+def find_valley(residual: ArrayLike, *, n_bins: int = 200, significance: float = 3.0) -> float | None:
     """Find the least populated residual between the single stars and the binaries.
 
     Parameters
@@ -224,7 +240,7 @@ def find_valley(residual, *, n_bins=200, significance=3.0):
     n_bins : int, default=200
         Bins of the histogram between -0.5 and 0.6.
     significance : float, default=3.0
-        By how many standard deviations of the counts the peak of the binaries must stand above the valley.
+        Least height of the binaries' peak above the valley, in standard deviations of the counts.
 
     Returns
     -------

@@ -15,15 +15,14 @@ class CNMassRegressor(LabelRegressor):
 
     Parameters
     ----------
-    hidden_layer_sizes, activation, solver, alpha, n_networks, batch_size, learning_rate_init, max_iter, tol, \
-early_stopping, validation_fraction, n_iter_no_change, error_model, n_folds, labels, random_state
-        As in `skdistmass.estimators.label_regressor.LabelRegressor`. The defaults were chosen by cross-validation on real stars
-        (``examples/choose_defaults.py``).
+    network, n_networks, error_model, n_folds, labels, random_state
+        As in `skdistmass.estimators.label_regressor.LabelRegressor`. The defaults were chosen by cross-validation on
+        real stars (``examples/choose_defaults.py``).
 
     Attributes
     ----------
     pipeline_, n_features_in_, feature_names_in_, label_columns_, n_rows_, n_rows_left_out_, n_iter_, \
-oof_prediction_, errors_
+oof_prediction_, fold_, fold_pipelines_, errors_
         As in `skdistmass.estimators.label_regressor.LabelRegressor`.
 
     See Also
@@ -46,7 +45,7 @@ oof_prediction_, errors_
     >>> from skdistmass.datasets import make_survey
     >>> stars = make_survey(3000, random_state=0, sentinel_fraction=0)
     >>> giants = stars[(stars["TRUE_LOGG"] < 3.3) & (stars["MASS_ERR"] < 0.1 * stars["MASS"])]
-    >>> model = CNMassRegressor(hidden_layer_sizes=4, n_networks=1, random_state=0)
+    >>> model = CNMassRegressor(n_networks=1, random_state=0)
     >>> model = model.fit(giants, giants["MASS"], y_err=giants["MASS_ERR"])
     >>> mass, error = model.predict(giants[:3], return_std=True)
     """

@@ -1,19 +1,24 @@
-"""What the estimators accept: tables or arrays, targets, weights and groups, checked once and turned into floats."""
+"""What the estimators accept: tables or arrays, targets, weights and groups, checked and turned into arrays."""
 
 import warnings
+from collections.abc import Sequence, Sized
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
 from skdistmass.exceptions import InputError, RowsLeftOutWarning
 from skdistmass.labels import LABEL_NAMES, LABELS, out_of_range, read_labels
-from skdistmass.tables import as_floats, find_column, is_null, is_sentinel, is_table
+from skdistmass.tables import as_floats, as_integers, as_text, find_column, is_sentinel, is_table, picks_by_name
 
 __all__ = [
+    "check_fold",
     "check_groups",
     "check_target",
     "check_weights",
-    "distinct_rows",
+    "gather_rows",
+    "left_out_reason",
     "validate_label_errors",
     "validate_labels",
     "warn_left_out",
@@ -22,79 +27,131 @@ __all__ = [
 _KNOWN_NAMES = {name for label in LABELS for name in (label.name, *label.aliases)}
 
 
-def _read_by_name(X, names=None):
-    """Tell whether the columns of `X` are to be picked by name.
+def gather_rows(X: Any) -> Any:
+    """Return a table made of a list of its rows, which is how scikit-learn's splitters take rows of an astropy table.
 
-    Those of a data frame are only if it holds a label, or if names are asked for: a frame with other names is an array
-    with feature names, as everywhere in scikit-learn.
+    Anything else is returned as it is.
     """
-    if not is_table(X):
-        return False
-    if hasattr(X, "iloc") and names is None:
-        return any(str(name).upper() in _KNOWN_NAMES for name in X.columns)
-    return True
+    if isinstance(X, list) and X and hasattr(X[0], "table") and hasattr(X[0], "index"):
+        return X[0].table[[row.index for row in X]]
+    return X
 
 
-def validate_labels(estimator, X, *, reset, names=None):
-    """Check the input of an estimator and turn it into floats.
+def validate_labels(
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    names: Sequence[str] | None = None,
+    known: set[str] | None = None,
+    ranges: bool = True,
+    min_samples: int = 1,
+) -> NDArray[np.float64]:
+    """Check labels and return them as floats, and set the estimator's attributes about its input.
 
     Parameters
     ----------
     estimator : estimator
-        Gets ``n_features_in_``, ``feature_names_in_`` and ``label_columns_`` if `reset` is true.
+        Gets ``n_features_in_``, ``feature_names_in_``, ``label_columns_`` and, with `ranges`, ``scaled_labels_`` and
+        ``n_out_of_range_`` if `reset` is true.
     X : table or array-like of shape (n_rows, n_features)
         Columns of a table are picked by name and converted to the labels' units.
     reset : bool
         Whether this is the training input.
     names : sequence of str, optional
         Labels to read from a training table; the five labels by default.
+    known : set of str, optional
+        A data frame is read by name only if it has one of these names (in upper case). By default every frame is if
+        `names` is given, and those with the name of a label otherwise.
+    ranges : bool, default=True
+        Whether a value of a table that no star can have is missing.
+    min_samples : int, default=1
+        Smallest number of training rows of an array.
 
     Returns
     -------
     values : ndarray of float64, shape (n_rows, n_features)
-        NaN where a value is missing, infinite, a survey placeholder or, in a table, out of the label's range.
+        NaN where a value is missing, infinite, a survey placeholder or, in a table, outside the label's range.
+
+    Raises
+    ------
+    InputError
+        If the training table is empty, or a table does not suit what the model was trained on.
+    ColumnError, UnitError
+        If a table lacks a label or has it in another kind of unit.
     """
-    if _read_by_name(X, names):
-        if reset:
-            names = tuple(names or LABEL_NAMES)
-        elif hasattr(estimator, "feature_names_in_"):
-            names = tuple(estimator.feature_names_in_)
-        else:
-            names = tuple(names or LABEL_NAMES)
-            if len(names) != estimator.n_features_in_:
-                raise InputError(
-                    f"the model was trained on an array of {estimator.n_features_in_} columns without names; "
-                    f"pick the same {estimator.n_features_in_} columns from the table, or train on a table."
-                )
-        read = read_labels(X, names, prefer=None if reset else getattr(estimator, "label_columns_", None))
-        if reset:
-            estimator.n_features_in_ = len(names)
-            estimator.feature_names_in_ = np.array(names, dtype=object)
-            estimator.label_columns_ = read.columns
-        values = read.values
-        values[out_of_range(values, names)] = np.nan
-        if reset and not len(values):
-            raise InputError("the training table is empty: it has 0 rows.")
-        return values
-    if isinstance(X, np.ma.MaskedArray):
-        X = X.astype(np.float64).filled(np.nan)
+    X = gather_rows(X)
+    if picks_by_name(X, known or _KNOWN_NAMES, named=known is None and names is not None):
+        return _read_by_name(estimator, X, reset, tuple(names or LABEL_NAMES), ranges)
+    mask = getattr(X, "mask", None)
+    if mask is not None and not callable(mask):  # a masked array; in a data frame it is a method
+        X = as_floats(X, name="X")
     values = validate_data(
         estimator,
         X,
         reset=reset,
         dtype=np.float64,
         ensure_all_finite=False,
-        ensure_min_samples=1 if reset else 0,
+        ensure_min_samples=min_samples if reset else 0,
     )
     if reset:
         estimator.label_columns_ = {}
+        if ranges:
+            estimator.scaled_labels_, estimator.n_out_of_range_ = False, {}
     bad = np.isinf(values) | is_sentinel(values)
-    if bad.any():
-        values = np.where(bad, np.nan, values)
+    return np.where(bad, np.nan, values) if bad.any() else values
+
+
+def _read_by_name(estimator, X, reset, names, ranges):
+    """Read labels from a table; with `reset`, remember the columns."""
+    if not reset:
+        names = tuple(getattr(estimator, "feature_names_in_", names))
+        if len(names) != estimator.n_features_in_:
+            raise InputError(
+                f"the model was trained on an array of {estimator.n_features_in_} columns without names; "
+                f"pick the same {estimator.n_features_in_} columns from the table, or train on a table."
+            )
+    read = read_labels(X, names, prefer=None if reset else getattr(estimator, "label_columns_", None))
+    values = read.values
+    if reset:
+        if not len(values):
+            raise InputError("the training table is empty: it has 0 rows.")
+        estimator.n_features_in_ = len(names)
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+        estimator.label_columns_ = read.columns
+    if not ranges:
+        return values
+    beyond = out_of_range(values, names)
+    if reset:
+        estimator.scaled_labels_ = hasattr(X, "dtypes") and _is_standardised(values)
+        counts = {} if estimator.scaled_labels_ else dict(zip(names, beyond.sum(axis=0).tolist(), strict=True))
+        estimator.n_out_of_range_ = {name: count for name, count in counts.items() if count}
+    if not getattr(estimator, "scaled_labels_", False):
+        values[beyond] = np.nan
+    elif not hasattr(X, "dtypes"):
+        raise InputError("the model was trained on standardised labels; scale this table by the same transformer.")
     return values
 
 
-def validate_label_errors(estimator, X_err, n_rows):
+def _is_standardised(values):
+    """Tell whether all columns have been scaled by a StandardScaler or a RobustScaler.
+
+    Of a data frame that a scaler returned, a value is not that of a star, and says nothing about being possible. No
+    column of a survey has a mean of 0 and a standard deviation of 1, or a median and a range between quartiles like
+    these, to a thousandth.
+    """
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column without any value
+        low, median, high = np.nanpercentile(values, [25, 50, 75], axis=0)
+        found = [(np.nanmean(values, axis=0), np.nanstd(values, axis=0)), (median, high - low)]
+    # A scaler leaves a constant column at 0.
+    return any(
+        np.all(np.abs(center) < 1e-3) and np.all((np.abs(width - 1) < 1e-3) | (width == 0)) and width.max() > 0
+        for center, width in found
+    )
+
+
+def validate_label_errors(estimator: Any, X_err: Any, n_rows: int) -> NDArray[np.float64]:
     """Check errors or covariances of the labels.
 
     Parameters
@@ -120,6 +177,7 @@ def validate_label_errors(estimator, X_err, n_rows):
         If a table lacks a column.
     """
     n_labels = estimator.n_features_in_
+    X_err = gather_rows(X_err)
     if is_table(X_err):
         names = [str(name) for name in getattr(estimator, "feature_names_in_", LABEL_NAMES[:n_labels])]
         columns = {name: estimator.label_columns_.get(name, name) for name in names}
@@ -152,7 +210,7 @@ def validate_label_errors(estimator, X_err, n_rows):
     return errors
 
 
-def check_target(y, X, *, unit, name):
+def check_target(y: ArrayLike | None, X: Sized, *, unit: str | None, name: str) -> NDArray[np.float64]:
     """Turn a target into floats, NaN where it is missing.
 
     Raises
@@ -169,7 +227,7 @@ def check_target(y, X, *, unit, name):
     return column
 
 
-def check_weights(sample_weight, n_rows):
+def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64]:
     """Turn sample weights into floats of one row each.
 
     Raises
@@ -197,59 +255,65 @@ def check_weights(sample_weight, n_rows):
     return weights
 
 
-def check_groups(groups, n_rows):
+def check_groups(groups: ArrayLike | None, n_rows: int) -> NDArray[np.int64] | None:
     """Turn group labels into integers; rows without one (blank, masked or NaN) are groups of their own.
 
     Returns
     -------
     groups : ndarray of int or None
         None if no groups were given.
+
+    Raises
+    ------
+    InputError
+        If there is not one group for each row, or groups are numbers with fractions.
     """
     if groups is None:
         return None
-    missing = np.array(np.ma.getmaskarray(np.ma.asarray(groups))) if hasattr(groups, "mask") else None
-    plain = np.asarray(np.ma.getdata(groups) if missing is not None else groups)
+    if not hasattr(groups, "dtype"):
+        groups = np.asarray(groups)
+    if groups.dtype.kind in "iu":
+        blank_value = np.iinfo(np.int64).min
+        plain = as_integers(groups, missing=blank_value, name="groups")
+    else:
+        blank_value = ""
+        plain = as_text(groups, name="groups")
     if plain.shape != (n_rows,):
         raise InputError(f"groups has shape {plain.shape}; one group for each of the {n_rows} rows is needed.")
-    if plain.dtype.kind == "O":
-        # Blank for None, NaN and pandas' NA, which are the values that do not equal themselves or are not values.
-        plain = np.array(["" if is_null(value) or value != value else str(value) for value in plain], dtype=str)
-    blank = (
-        np.isnan(plain)
-        if plain.dtype.kind == "f"
-        else np.char.strip(plain) == plain.dtype.type()
-        if plain.dtype.kind in "US"
-        else np.zeros(n_rows, bool)
-    )
-    if missing is not None:
-        blank = blank | missing
+    blank = plain == blank_value
     codes = np.unique(plain, return_inverse=True)[1].astype(np.int64)
     codes[blank] = len(plain) + np.arange(np.count_nonzero(blank))
     return np.unique(codes, return_inverse=True)[1]
 
 
-def distinct_rows(X, y):
-    """Number the distinct rows of a training set: equal rows get equal numbers, whatever their order.
+def check_fold(fold: ArrayLike, n_rows: int, n_folds: int) -> NDArray[np.int64]:
+    """Check numbers of folds: one for each row, -1 for none.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,)
-
-    Returns
-    -------
-    numbers : ndarray of int, shape (n_rows,)
-        0 to the number of distinct rows minus 1.
+    Raises
+    ------
+    InputError
+        If there is not one for each row, or one is no fold of the model.
     """
-    # A fixed random projection maps equal rows to equal floats; unequal ones agree only by a freak of rounding.
-    factors = np.random.RandomState(0).standard_normal(X.shape[1] + 1)
-    key = factors[-1] * y
-    for column, factor in zip(X.T, factors[:-1], strict=True):
-        key = key + factor * column
-    return np.unique(key, return_inverse=True)[1]
+    fold = as_integers(fold, missing=-1, name="fold")
+    if fold.shape != (n_rows,):
+        raise InputError(f"fold has shape {fold.shape}; one fold for each of the {n_rows} rows is needed.")
+    wrong = (fold < -1) | (fold >= n_folds)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"fold of row {row} is {fold[row]}; this model has {n_folds} folds, numbered from 0, and -1 stands for "
+            "a star that was not trained on."
+        )
+    return fold
 
 
-def warn_left_out(n_left_out, n_rows, reason="a label or the target is missing"):
+def left_out_reason(estimator: Any) -> str:
+    """Say why rows were left out of the training, with the number of labels that no star can have."""
+    counts = ", ".join(f"{name}: {count}" for name, count in estimator.n_out_of_range_.items())
+    return "a label or the target is missing" + (f", or a label is out of range ({counts})" if counts else "")
+
+
+def warn_left_out(n_left_out: int, n_rows: int, reason: str) -> None:
     """Say how many training rows were left out, if any were."""
     if n_left_out:
         warnings.warn(

@@ -1,15 +1,45 @@
 """Prediction intervals for the regressors: calibrated scatter, label noise, and the scale on which errors add."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skdistmass.estimators.inputs import validate_label_errors, validate_labels
 from skdistmass.exceptions import InputError
-from skdistmass.uncertainty.conformal import MIN_ROWS, ConformalErrors, PaperErrors, label_noise_variance
+from skdistmass.uncertainty import MIN_ROWS, ConformalErrors, PaperErrors, label_noise_variance, normal_coverage
 
-__all__ = ["IntervalMixin", "fill_by_blocks"]
+__all__ = ["IntervalMixin", "Prediction", "fill_by_blocks"]
+
+ONE_SIGMA = normal_coverage(1.0)
 
 _BLOCK = 16_384  # rows handled at once, so that memory stays bounded and work in the processor's cache
+
+
+class Prediction(NamedTuple):
+    """A prediction with its interval, one row for each star; NaN where a label is missing.
+
+    Attributes
+    ----------
+    value : ndarray of shape (n_stars,)
+        The prediction.
+    interval : ndarray of shape (n_stars, 2)
+        Lower and upper bound.
+    label_noise : ndarray of shape (n_stars,)
+        The part of the error that comes from the errors of the labels, as a standard deviation; NaN where they are
+        unknown.
+    """
+
+    value: NDArray[np.float64]
+    interval: NDArray[np.float64]
+    label_noise: NDArray[np.float64]
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Half the width of the interval, shape (n_stars,)."""
+        return 0.5 * (self.interval[:, 1] - self.interval[:, 0])
 
 
 class IntervalMixin:
@@ -18,18 +48,70 @@ class IntervalMixin:
     Subclasses for which errors do not simply add to the prediction override `_link`, `_unlink` and `_link_slope`.
     """
 
-    def predict_interval(self, X, coverage=0.6827, X_err=None):
-        """Interval that holds the true value with a given probability.
+    def predict_with_interval(
+        self, X: Any, coverage: float = ONE_SIGMA, X_err: Any = None, value: ArrayLike | None = None
+    ) -> Prediction:
+        """Predict value, interval and the label part of the error, with one pass through the network.
 
         Parameters
         ----------
         X : table or array-like of shape (n_stars, n_labels)
             Labels.
         coverage : float, default=0.6827
-            Probability, between 0 and 1.
-        X_err : array-like of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels), optional
-            Errors or covariances of the labels, pushed through the network's Jacobian. Without them, and for
-            stars where they are NaN, the label noise is taken to be that of the training stars.
+            Probability that the interval holds the true value, between 0 and 1.
+        X_err : table or array-like of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels), optional
+            Errors or covariances of the labels, multiplied by the network's derivatives. Without them, and for stars
+            where they are NaN, the label noise is taken to be that of the training stars.
+        value : array-like of shape (n_stars,), optional
+            Predictions to use instead of the final network's, for example those of `predict_out_of_fold`. NaN where
+            the final network's are to be used.
+
+        Returns
+        -------
+        prediction : Prediction
+            With ``value``, ``interval``, ``label_noise`` and ``error`` (half the width of the interval).
+
+        Raises
+        ------
+        InputError
+            If the model was trained without errors, `coverage` is not between 0 and 1, or a shape is wrong.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdistmass.estimators.label_regressor import LabelRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(500, 2))
+        >>> model = LabelRegressor(random_state=0).fit(X, X[:, 0] + 0.1 * rng.normal(size=500))
+        >>> prediction = model.predict_with_interval(X[:3], X_err=[0.05, 0.05])
+        >>> prediction.error.round(1)
+        array([0.1, 0.1, 0.1])
+        """
+        check_is_fitted(self)
+        if self.errors_ is None:
+            raise InputError(
+                "this model has no errors: train it with error_model='conformal' (or 'paper') "
+                f"on {MIN_ROWS} stars or more."
+            )
+        if not 0.0 < coverage < 1.0:
+            raise InputError(f"coverage must be a probability between 0 and 1, got {coverage!r}.")
+        X = validate_labels(self, X, reset=False, names=self.labels)
+        if X_err is not None:
+            X_err = validate_label_errors(self, X_err, len(X))
+        given = np.full(len(X), np.nan) if value is None else np.array(value, dtype=np.float64)
+        if given.shape != (len(X),):
+            raise InputError(f"value has shape {given.shape}; one prediction for each of the {len(X)} stars is needed.")
+        absent = np.isnan(given)
+        given[absent] = self._predict_values(X[absent])
+        return self._add_interval(X, given, coverage, X_err)
+
+    def predict_interval(self, X: Any, coverage: float = ONE_SIGMA, X_err: Any = None) -> NDArray[np.float64]:
+        """Interval that holds the true value with a given probability.
+
+        Parameters
+        ----------
+        X, coverage, X_err
+            As for `predict_with_interval`.
 
         Returns
         -------
@@ -39,20 +121,18 @@ class IntervalMixin:
         Raises
         ------
         InputError
-            If the model was trained without errors, or `coverage` is not between 0 and 1.
+            As `predict_with_interval` does.
         """
-        check_is_fitted(self)
-        X = validate_labels(self, X, reset=False, names=self.labels)
-        return self._interval_values(X, self._predict_values(X), coverage, X_err)
+        return self.predict_with_interval(X, coverage, X_err).interval
 
-    def label_noise(self, X, X_err):
+    def label_noise(self, X: Any, X_err: Any) -> NDArray[np.float64]:
         """Part of a prediction's error that comes from the errors of its labels, to first order.
 
         Parameters
         ----------
         X : table or array-like of shape (n_stars, n_labels)
             Labels.
-        X_err : array-like of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels)
+        X_err : table or array-like of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels)
             Their errors or covariances.
 
         Returns
@@ -63,36 +143,24 @@ class IntervalMixin:
         jacobian = self.jacobian(X)
         return np.sqrt(label_noise_variance(jacobian, validate_label_errors(self, X_err, len(jacobian))))
 
-    def _interval_values(self, X, predicted, coverage, X_err=None):
-        """Interval for checked labels and their predictions."""
-        if self.errors_ is None:
-            raise InputError(
-                "this model has no errors: train it with error_model='conformal' (or 'paper') "
-                f"on {MIN_ROWS} stars or more."
-            )
-        if not 0.0 < coverage < 1.0:
-            raise InputError(f"coverage must be a probability between 0 and 1, got {coverage!r}.")
-        return self._interval_and_noise(X, predicted, coverage, X_err)[:, :2]
-
-    def _interval_and_noise(self, X, predicted, coverage, X_err=None):
-        """Interval, and the label noise (a standard deviation, NaN where unknown) as a third column."""
+    def _add_interval(self, X, value, coverage, X_err):
+        """Return checked predictions with their intervals."""
         lower, upper = (self.errors_.quantile(0.5 + side * coverage) for side in (-0.5, 0.5))
-        if X_err is not None:
-            X_err = validate_label_errors(self, X_err, len(X))
 
         def find(rows):
             noise = None
             if X_err is not None:
-                noise = label_noise_variance(self._link_jacobian(X[rows], predicted[rows]), X_err[rows])
+                noise = label_noise_variance(self._link_jacobian(X[rows], value[rows]), X_err[rows])
             scatter = self.errors_.scatter(X[rows], noise)
-            center = self._link(predicted[rows])
+            center = self._link(value[rows])
             found = np.empty((len(rows), 3))
             found[:, 0] = self._unlink(center + lower * scatter)
             found[:, 1] = self._unlink(center + upper * scatter)
-            found[:, 2] = np.nan if noise is None else np.sqrt(noise) / self._link_slope(predicted[rows])
+            found[:, 2] = np.nan if noise is None else np.sqrt(noise) / self._link_slope(value[rows])
             return found
 
-        return fill_by_blocks(find, X, np.empty((len(X), 3)))
+        found = fill_by_blocks(find, X, np.empty((len(X), 3)))
+        return Prediction(value, found[:, :2], found[:, 2])
 
     def _fit_errors(self, X, y, oof, y_err, X_err):
         """Learn the errors from the out-of-fold residuals on the scale where errors add."""
@@ -122,14 +190,14 @@ class IntervalMixin:
         return self._jacobian_values(X) * self._link_slope(predicted)[:, None]
 
     def _paper_errors(self):
-        """The paper's error model for this target: flat, unless a subclass knows better."""
+        """The paper's error model for this target: flat, unless a subclass overrides this."""
         return PaperErrors()
 
 
-def fill_by_blocks(function, X, out):
+def fill_by_blocks(function: Callable, X: NDArray[np.float64], out: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fill `out` with a function of the complete rows of `X`, block by block, and NaN elsewhere.
 
-    The function gets the numbers of the rows, not the rows, so that it may look up more than labels.
+    The function gets the numbers of the rows, not the rows, so that it can look up more than labels.
     """
     out.fill(np.nan)
     for start in range(0, len(X), _BLOCK):

@@ -1,112 +1,64 @@
-"""The base both regressors share: StandardScaler and small MLPRegressor, weights, tables and missing values."""
+"""The base of both regressors: a scaler and small networks, with weights, tables and missing values."""
 
-from numbers import Integral, Real
+from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from skdistmass.estimators.inputs import (
+    check_fold,
     check_groups,
     check_target,
     check_weights,
-    distinct_rows,
+    left_out_reason,
     validate_label_errors,
     validate_labels,
     warn_left_out,
 )
 from skdistmass.estimators.intervals import IntervalMixin, fill_by_blocks
+from skdistmass.estimators.network_parameter import Network, NetworkParameterMixin
 from skdistmass.exceptions import InputError
-from skdistmass.networks.merging import average_networks, network_jacobian, rescale_output, train_network
-from skdistmass.networks.rows import penalty_rows
-from skdistmass.uncertainty.conformal import MIN_ROWS, normal_coverage
+from skdistmass.networks.fitting import check_network, train_pipeline
+from skdistmass.networks.merging import network_jacobian
+from skdistmass.networks.rows import distinct_rows
+from skdistmass.uncertainty import MIN_ROWS
 
 __all__ = ["LabelRegressor"]
 
-# The networks of the paper (section 3.1): 8 ReLU neurons, Adam, 16 of 80 % held back to stop on, one seed. The batch is
-# Keras' default, and so is the patience of a training that ends at about 80 epochs.
-_PAPER_RECIPE = {
-    "hidden_layer_sizes": (8,),
-    "activation": "relu",
-    "solver": "adam",
-    "batch_size": 32,
-    "alpha": 0.0,
-    "max_iter": 200,
-    "tol": 1e-4,
-    "early_stopping": True,
-    "validation_fraction": 0.2,
-    "n_iter_no_change": 5,
-    "n_networks": 1,
-    "error_model": "paper",
-}
 
-# Constructor parameters that `train_network` takes as they are.
-_NETWORK_PARAMETERS = (
-    "hidden_layer_sizes",
-    "activation",
-    "solver",
-    "batch_size",
-    "learning_rate_init",
-    "max_iter",
-    "tol",
-    "early_stopping",
-    "validation_fraction",
-    "n_iter_no_change",
-)
+class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseEstimator):
+    """Regression of one quantity on spectroscopic labels by small neural networks.
 
-
-class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
-    """Regression of one quantity on spectroscopic labels by a small neural network.
-
-    A `StandardScaler` and an `MLPRegressor`, trained on rows weighted by ``1/sigma^2``. This is the common part of
-    `AbsMagRegressor` and `CNMassRegressor`, and serves on its own for any other target.
+    The inputs are scaled by a `StandardScaler`, rows are weighted by ``1/sigma^2``, and the mean of several networks is
+    the prediction. This is the base of `AbsMagRegressor` and `CNMassRegressor`; use it for any other target.
 
     Parameters
     ----------
-    hidden_layer_sizes : int or tuple of int, default=(8, 8)
-        Neurons in each hidden layer. The paper's networks have one layer of 8 (section 3.1).
-    activation : {"tanh", "relu", "logistic", "identity"}, default="tanh"
-        Activation of the hidden layers.
-    solver : {"lm", "lbfgs", "adam", "sgd"}, default="lm"
-        How the network is trained. ``"lm"`` is Levenberg-Marquardt on all rows at once; the others are those of
-        `MLPRegressor`. In the mini-batches of ``"adam"`` and ``"sgd"`` the weights count in full.
-    alpha : float, default=0.1
-        Strength of the L2 penalty, as in `MLPRegressor`: ``alpha / (2 n)`` times the sum of the squared
-        coefficients of the network for scaled inputs and target, n being the number of distinct rows.
+    network : LevenbergMarquardtMLPRegressor, MLPRegressor or None, default=None
+        The network before training; by default ``LevenbergMarquardtMLPRegressor()``. Its parameters are reached as
+        ``network__hidden_layer_sizes``, ``network__alpha`` and so on, also when `network` is None: setting one of them
+        puts the default network in its place first. Its ``random_state`` is not used.
     n_networks : int, default=4
-        Number of networks trained from different initial weights, whose mean is the prediction. They are merged into
+        Number of networks trained from different initial weights. Their mean is the prediction. They are merged into
         one `MLPRegressor`.
-    batch_size, learning_rate_init : default="auto", 0.001
-        As in `MLPRegressor`; used by ``"adam"`` and ``"sgd"`` only.
-    max_iter : int, default=500
-        Largest number of iterations (epochs of the stochastic solvers).
-    tol : float, default=5e-4
-        Relative decrease of the loss below which the training has converged; see `MLPRegressor` for solvers other
-        than ``"lm"``.
-    early_stopping : bool, default=False
-        Whether to stop when the loss of a held-back part no longer falls. Not available with ``"lbfgs"``.
-    validation_fraction : float, default=0.1
-        The part held back for early stopping.
-    n_iter_no_change : int, default=5
-        Iterations without improvement before the training stops.
     error_model : {"conformal", "paper"} or None, default="conformal"
-        Where errors of the predictions come from: a scatter that follows the labels, calibrated on out-of-fold
-        residuals (`skdistmass.uncertainty.conformal.ConformalErrors`), or the paper's simple fits
-        (`skdistmass.uncertainty.conformal.PaperErrors`). With None there are no errors, and the training is cheaper by
-        a factor of `n_folds` + 1: the choice for a grid search.
+        Source of the errors of predictions: a scatter that follows the labels, calibrated on out-of-fold residuals
+        (`skdistmass.uncertainty.ConformalErrors`), or the paper's simple fits (`skdistmass.uncertainty.PaperErrors`).
+        With None there are no errors, and training takes ``1 / (n_folds + 1)`` of the time: use it in a grid search.
     n_folds : int, default=5
-        Number of folds for the out-of-fold predictions behind the errors.
-    labels : tuple of str, default=None
+        Number of folds of the out-of-fold predictions.
+    labels : tuple of str or None, default=None
         Labels to read from a table, in order; by default the five of `skdistmass.labels.LABEL_NAMES`.
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, splits and batches.
+        Seed of the initial weights, splits and batches of all networks.
 
     Attributes
     ----------
@@ -117,23 +69,31 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
     feature_names_in_ : ndarray of str
         Their names, if `X` had any.
     label_columns_ : dict
-        Label name to the table column it was read from, as when FE_H stands in for M_H.
+        Label name to the table column it was read from, for example FE_H in place of M_H.
+    n_out_of_range_ : dict
+        Label name to the number of training rows whose value no star can have; such a value is missing.
+    scaled_labels_ : bool
+        Whether it was trained on a data frame that a StandardScaler or a RobustScaler made; then there are no ranges.
     n_rows_ : int
         Number of rows trained on.
     n_rows_left_out_ : int
-        Number of rows left out because a label or the target was missing.
+        Number of rows left out because a label or the target was missing or out of range.
     n_iter_ : int
-        Iterations, summed over the networks.
+        Number of iterations, summed over the networks.
     oof_prediction_ : ndarray of shape (n_rows_given,) or None
-        For every complete row with a weight, the prediction of networks that had not seen its star; NaN in the other
-        rows. None without an error model.
+        Prediction of each complete row with a weight by networks trained without its star; NaN in other rows. None
+        without an error model.
+    fold_ : ndarray of int, shape (n_rows_given,)
+        Fold in which each row was held out; -1 where it was in none.
+    fold_pipelines_ : list of Pipeline
+        For each fold the scaler and network trained without it; used by `predict_out_of_fold`.
     errors_ : ConformalErrors, PaperErrors or None
-        The fitted error model. None if there is none, or if fewer than 50 stars were trained on.
+        The fitted error model. None without an error model, or with fewer than 50 training stars.
 
     Notes
     -----
-    Weights act by their ratios only. A weight of 2 is the same as giving the row twice, and a weight of 0 the same as
-    leaving it out; with the full-batch solvers (``"lm"``, ``"lbfgs"``) the equality holds to rounding.
+    Only the ratios of weights count. A weight of 2 is the same as giving the row twice, and a weight of 0 the same as
+    leaving it out; to rounding for a `LevenbergMarquardtMLPRegressor` and an `MLPRegressor` with ``solver="lbfgs"``.
 
     Examples
     --------
@@ -146,91 +106,44 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"tanh", "relu", "logistic", "identity"})],
-        "solver": [StrOptions({"lm", "lbfgs", "adam", "sgd"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "network": [HasMethods(["fit", "predict"]), None],
         "n_networks": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "error_model": [StrOptions({"conformal", "paper"}), None],
         "n_folds": [Interval(Integral, 2, None, closed="left")],
         "labels": ["array-like", None],
         "random_state": ["random_state"],
     }
     _target_name = "y"
-    _target_unit = None
+    _target_unit: str | None = None
 
     def __init__(
         self,
         *,
-        hidden_layer_sizes=(8, 8),
-        activation="tanh",
-        solver="lm",
-        alpha=0.1,
-        n_networks=4,
-        batch_size="auto",
-        learning_rate_init=0.001,
-        max_iter=500,
-        tol=5e-4,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        error_model="conformal",
-        n_folds=5,
-        labels=None,
-        random_state=None,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
+        network: Network | None = None,
+        n_networks: int = 4,
+        error_model: str | None = "conformal",
+        n_folds: int = 5,
+        labels: tuple[str, ...] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.network = network
         self.n_networks = n_networks
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
         self.error_model = error_model
         self.n_folds = n_folds
         self.labels = labels
         self.random_state = random_state
 
-    @classmethod
-    def paper(cls, **parameters):
-        """Return a regressor with the paper's own recipe (sections 3.1, 4.3 and 5.5).
-
-        One hidden layer of 8 ReLU neurons trained by Adam in batches of 32, stopped when the score of a held-back
-        fifth no longer rises, with the paper's simple errors.
-
-        Parameters
-        ----------
-        **parameters
-            Constructor parameters that replace the recipe's.
-
-        Returns
-        -------
-        model : LabelRegressor
-            Of this class, not yet fitted.
-
-        Examples
-        --------
-        >>> from skdistmass import AbsMagRegressor
-        >>> AbsMagRegressor.paper(random_state=0).solver
-        'adam'
-        """
-        return cls(**(_PAPER_RECIPE | parameters))
-
-    @_fit_context(prefer_skip_nested_validation=False)  # a binary filter has parameters of its own
-    def fit(self, X, y, sample_weight=None, groups=None, y_err=None, X_err=None):
-        """Train the network.
+    @_fit_context(prefer_skip_nested_validation=False)  # nested estimators check their own parameters
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        y_err: ArrayLike | None = None,
+        X_err: Any = None,
+    ) -> Self:
+        """Train the networks.
 
         Parameters
         ----------
@@ -241,16 +154,15 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         sample_weight : array-like of shape (n_stars,), optional
             Weights, ``1/sigma^2`` of the target.
         groups : array-like of shape (n_stars,), optional
-            Star each row belongs to (APOGEE_ID), so that repeated spectra stay together in every
-            fold, and in the early stopping of ``"lm"``.
+            Star of each row (APOGEE_ID). Repeated spectra of a star stay together in every fold, and in the early
+            stopping of a `LevenbergMarquardtMLPRegressor`.
         y_err : array-like of shape (n_stars,), optional
-            Error of the target. It is taken out of the scatter, so that predicted errors are those about the truth
-            and not about measurements of it, and gives the weights if there are no others. Rows where it is missing
-            are left out.
+            Error of the target. It is taken out of the scatter, so that predicted errors are about the true value and
+            not about a measurement of it. It gives the weights if there are no others. Rows where it is missing are
+            left out.
         X_err : table or array-like of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels), optional
-            Errors or covariances of the labels; NaN where unknown. Of a table, the columns named like the labels'
-            with ``_ERR`` added. With them, label noise and intrinsic scatter are
-            told apart, so that errors given at prediction replace those of the training stars.
+            Errors or covariances of the labels; NaN where unknown. Of a table, the columns with the labels' names and
+            ``_ERR``. With them the errors given at prediction replace those of the training stars.
 
         Returns
         -------
@@ -259,10 +171,12 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If a weight is negative or not finite, if lengths differ or no complete row remains.
+            If a weight is negative or not finite, lengths differ, no complete row remains, or `network` is of a kind
+            that can't be used.
         ColumnError, UnitError
             If a table lacks a label or has it in another kind of unit.
         """
+        check_network(self._network())
         X = validate_labels(self, X, reset=True, names=self.labels)
         y = check_target(y, X, unit=self._target_unit, name=self._target_name)
         complete = np.isfinite(X).all(axis=1) & self._usable_target(y)
@@ -274,20 +188,21 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         weights = check_weights(sample_weight, len(X))
         groups = check_groups(groups, len(X))
         self.n_rows_left_out_ = int(np.count_nonzero(~complete))
-        warn_left_out(self.n_rows_left_out_, len(X))
+        warn_left_out(self.n_rows_left_out_, len(X), left_out_reason(self))
         rows = complete & (weights > 0)
         if not rows.any():
             raise InputError(
-                "no row can be trained on: in every one a label or the target is NaN, infinite or a survey "
-                "placeholder, or the weight is 0."
+                f"no row can be trained on: in every row {left_out_reason(self)}, or the weight is 0. NaN, infinite "
+                "values and survey placeholders count as missing."
             )
         X_err = None if X_err is None else validate_label_errors(self, X_err, len(X))
         parts = [None if part is None else part[rows] for part in (X, y, weights, groups, y_err, X_err)]
         # Matrices this small gain nothing from BLAS threads, and lose much where several processes share a machine.
         with threadpool_limits(limits=1, user_api="blas"):
-            oof = self._fit_rows(*parts, check_random_state(self.random_state))
-        self.oof_prediction_ = None
-        if oof is not None:
+            fold, oof = self._fit_rows(*parts, check_random_state(self.random_state))
+        self.fold_, self.oof_prediction_ = np.full(len(rows), -1), None
+        if fold is not None:
+            self.fold_[rows] = fold
             self.oof_prediction_ = np.full(len(rows), np.nan)
             self.oof_prediction_[rows] = oof
         return self
@@ -297,73 +212,54 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         return np.isfinite(y)
 
     def _choose_rows(self, X, y, weights, groups):
-        """Tell which of the complete rows to train on: all, unless a subclass knows better."""
+        """Tell which of the complete rows to train on: all, unless a subclass overrides this."""
         return np.ones(len(X), dtype=bool)
 
     def _fit_rows(self, X, y, weights, groups, y_err, X_err, rng):
-        """Train on complete rows and learn the errors; return out-of-fold predictions (None without errors)."""
+        """Train on complete rows and learn the errors; return folds and out-of-fold predictions (None without)."""
         chosen = self._choose_rows(X, y, weights, groups)
-        part = None if groups is None else groups[chosen]
-        self.pipeline_ = self._train(X[chosen], y[chosen], weights[chosen], part, rng)
+        self.pipeline_ = self._train(X, y, weights, groups, np.flatnonzero(chosen), rng)
         self.n_rows_ = int(np.count_nonzero(chosen))
         self.n_iter_ = self.pipeline_["network"].n_iter_
-        self.errors_ = oof = None
-        if self.error_model is not None:
-            oof = self._out_of_fold(X, y, weights, groups, chosen, rng)
-            if oof is not None:
-                self.errors_ = self._fit_errors(X, y, oof, y_err, X_err)
-        return oof
+        self.errors_, self.fold_pipelines_ = None, []
+        if self.error_model is None:
+            return None, None
+        fold = self._train_folds(X, y, weights, groups, chosen, rng)
+        if fold is None:
+            return None, None
+        oof = self._predict_by_fold(X, fold)
+        self.errors_ = self._fit_errors(X, y, oof, y_err, X_err)
+        return fold, oof
 
-    def _out_of_fold(self, X, y, weights, groups, chosen, rng):
-        """Predict every row by networks that have not seen its group (or the row itself), or return None.
+    def _train(self, X, y, weights, groups, rows, rng):
+        """Train scaler and networks on some of the complete rows, and return them as one pipeline."""
+        groups = None if groups is None else groups[rows]
+        return train_pipeline(
+            self._network(), X[rows], y[rows], weights[rows], groups, n_networks=self.n_networks, rng=rng
+        )
 
-        Rows that are not trained on are predicted, too: new stars will be like them as well.
+    def _train_folds(self, X, y, weights, groups, chosen, rng):
+        """Train without each fold of groups (or rows) in turn; return each row's fold, or None if there are too few.
+
+        Rows that are not trained on have a fold, too: new stars will be like them as well.
         """
-        folds = distinct_rows(X, y) if groups is None else groups
-        n_folds = min(self.n_folds, len(np.unique(folds[chosen])))
+        stars = distinct_rows(X, y) if groups is None else groups
+        n_folds = min(self.n_folds, len(np.unique(stars[chosen])))
         seed = rng.randint(np.iinfo(np.int32).max)
         if n_folds < 2 or len(X) < MIN_ROWS:
             return None
-        oof = np.empty(len(X))
-        for train, test in GroupKFold(n_folds, shuffle=True, random_state=seed).split(X, groups=folds):
+        fold, pipelines = np.empty(len(X), dtype=np.int64), []
+        splits = GroupKFold(n_folds, shuffle=True, random_state=seed).split(X, groups=stars)
+        for number, (train, test) in enumerate(splits):
             train = train[chosen[train]]
             if len(train) == 0:
                 return None
-            part = None if groups is None else groups[train]
-            pipeline = self._train(X[train], y[train], weights[train], part, np.random.RandomState(seed))
-            oof[test] = pipeline.predict(X[test])
-        return oof
+            pipelines.append(self._train(X, y, weights, groups, train, np.random.RandomState(seed)))
+            fold[test] = number
+        self.fold_pipelines_ = pipelines
+        return fold
 
-    def _train(self, X, y, weights, groups, rng):
-        """Train scaler and networks on complete rows, and return them as one pipeline."""
-        weights = weights / weights.mean()
-        # Arrays whatever the global configuration says: the network was not trained on names.
-        scaler = StandardScaler().set_output(transform="default").fit(X, sample_weight=weights)
-        inputs = scaler.transform(X)
-        shift = np.average(y, weights=weights)
-        scale = np.sqrt(np.average((y - shift) ** 2, weights=weights)) or 1.0
-        # The penalty of repeated rows must be that of the same rows weighted, so it goes by distinct rows, where
-        # scikit-learn goes by the sum of the weights and the Levenberg-Marquardt trainer by a rule of its own.
-        n_distinct = distinct_rows(X, y).max() + 1
-        n_counted = penalty_rows(weights, n_distinct) if self.solver == "lm" else len(X)
-        penalty = self.alpha * n_counted / n_distinct
-        parameters = {name: getattr(self, name) for name in _NETWORK_PARAMETERS}
-        networks = [
-            train_network(
-                inputs,
-                (y - shift) / scale,
-                weights,
-                groups=groups,
-                random_state=seed,
-                alpha=penalty,
-                **parameters,
-            )
-            for seed in rng.randint(np.iinfo(np.int32).max, size=self.n_networks)
-        ]
-        network = rescale_output(average_networks(networks), scale, shift)
-        return Pipeline([("scaler", scaler), ("network", network)])
-
-    def predict(self, X, return_std=False, X_err=None):
+    def predict(self, X: Any, return_std: bool = False, X_err: Any = None) -> Any:
         """Predict the target.
 
         Parameters
@@ -372,7 +268,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
             Labels.
         return_std : bool, default=False
             Whether to return the error of each prediction as well: half the width of its 68.27 % interval.
-        X_err : array-like of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels), optional
+        X_err : table or array-like of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels), optional
             Errors or covariances of the labels, as for `predict_interval`.
 
         Returns
@@ -382,19 +278,62 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         std : ndarray of shape (n_stars,)
             Their errors, if `return_std` is true.
         """
+        if return_std:
+            prediction = self.predict_with_interval(X, X_err=X_err)
+            return prediction.value, prediction.error
+        check_is_fitted(self)
+        return self._predict_values(validate_labels(self, X, reset=False, names=self.labels))
+
+    def predict_out_of_fold(self, X: Any, fold: ArrayLike) -> NDArray[np.float64]:
+        """Predict by networks that have not seen a star, also for another spectrum of it.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_stars, n_labels)
+            Labels.
+        fold : array-like of int, shape (n_stars,)
+            Fold in which each star was held out, from `fold_`; -1 for a star that was not trained on.
+
+        Returns
+        -------
+        y : ndarray of shape (n_stars,)
+            For each star the prediction of the network trained without its fold, or of the final network where `fold`
+            is -1; NaN where a label is missing.
+
+        Raises
+        ------
+        InputError
+            If `fold` has another shape, or a number that is no fold of this model.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdistmass.estimators.label_regressor import LabelRegressor
+        >>> X = np.random.default_rng(0).normal(size=(200, 2))
+        >>> model = LabelRegressor(random_state=0).fit(X, X[:, 0] ** 2)
+        >>> honest = model.predict_out_of_fold(X, model.fold_)
+        >>> bool(np.array_equal(honest, model.oof_prediction_))
+        True
+        """
         check_is_fitted(self)
         X = validate_labels(self, X, reset=False, names=self.labels)
-        predicted = self._predict_values(X)
-        if not return_std:
-            return predicted
-        interval = self._interval_values(X, predicted, normal_coverage(1.0), X_err)
-        return predicted, 0.5 * (interval[:, 1] - interval[:, 0])
+        return self._predict_by_fold(X, check_fold(fold, len(X), len(self.fold_pipelines_)))
 
-    def _predict_values(self, X):
+    def _predict_by_fold(self, X, fold):
+        """Predict rows of checked labels, each by the network of its fold."""
+        predicted = np.empty(len(X))
+        for number, pipeline in enumerate([*self.fold_pipelines_, self.pipeline_]):
+            rows = fold == (number if number < len(self.fold_pipelines_) else -1)
+            if rows.any():
+                predicted[rows] = self._predict_values(X[rows], pipeline)
+        return predicted
+
+    def _predict_values(self, X, pipeline=None):
         """Predict for checked labels."""
-        return fill_by_blocks(lambda rows: self.pipeline_.predict(X[rows]), X, np.empty(len(X)))
+        pipeline = self.pipeline_ if pipeline is None else pipeline
+        return fill_by_blocks(lambda rows: pipeline.predict(X[rows]), X, np.empty(len(X)))
 
-    def jacobian(self, X):
+    def jacobian(self, X: Any) -> NDArray[np.float64]:
         """Derivatives of the prediction with respect to the labels.
 
         Parameters
@@ -410,9 +349,11 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
         Examples
         --------
         >>> import numpy as np
+        >>> from skdistmass import LevenbergMarquardtMLPRegressor
         >>> from skdistmass.estimators.label_regressor import LabelRegressor
         >>> X = np.random.default_rng(0).normal(size=(200, 2))
-        >>> model = LabelRegressor(activation="identity", alpha=0, random_state=0).fit(X, 3 * X[:, 0] - X[:, 1])
+        >>> line = LevenbergMarquardtMLPRegressor(activation="identity", alpha=0)
+        >>> model = LabelRegressor(network=line, random_state=0).fit(X, 3 * X[:, 0] - X[:, 1])
         >>> model.jacobian([[0.0, 0.0]]).round(2)
         array([[ 3., -1.]])
         """
@@ -428,7 +369,7 @@ class LabelRegressor(IntervalMixin, RegressorMixin, BaseEstimator):
 
         return fill_by_blocks(derive, X, np.empty(X.shape))
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination R^2 over the stars that have all labels and a target.
 
         Parameters

@@ -1,74 +1,32 @@
 """Where the training stars are: inside, at the edge, or outside.
 
-A network answers for any star it is given, also for one unlike all it was trained on. The paper keeps to the
-training set by looking at its coverage (section 5.3, figure 11); here the coverage is learned from the
-labels, as a density, and every star is told which part of it it is in.
+A network gives a prediction for any star, also for one that is unlike all training stars. The paper judges by eye
+which labels its training set covers (section 5.3, figure 11). Here the density of training stars is learned from their
+labels, and each star gets the answer inside, edge or outside.
 """
 
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
-from scipy.sparse import issparse
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from skdistmass.estimators.inputs import check_groups, validate_labels, warn_left_out
 from skdistmass.estimators.label_density import fit_label_density
-from skdistmass.exceptions import InputError, RowsLeftOutWarning
-from skdistmass.labels import LABEL_NAMES, read_labels
-from skdistmass.tables import as_floats, find_column, is_table
+from skdistmass.estimators.space_explanation import ANSWERS, SpaceExplanation
+from skdistmass.exceptions import InputError
+from skdistmass.labels import LABEL_NAMES, LABELS
+from skdistmass.schema.bits import Space
 
 __all__ = ["ANSWERS", "EDGE", "INSIDE", "MISSING", "OUTSIDE", "SpaceExplanation", "TrainingSpace"]
 
-INSIDE, EDGE, OUTSIDE, MISSING = 0, 1, 2, 3
-#: Names of the answers, indexed by their codes.
-ANSWERS = ("inside", "edge", "outside", "missing")
-
-
-@dataclass(frozen=True, eq=False)
-class SpaceExplanation:
-    """Which label decides a star's answer, and which value of it would fit the rest of the star.
-
-    Attributes
-    ----------
-    answer : ndarray of int8, shape (n_stars,)
-        `INSIDE`, `EDGE`, `OUTSIDE` or `MISSING`.
-    label : ndarray of str, shape (n_stars,)
-        The label whose change alone raises the score most; the first missing one if the answer is `MISSING`.
-    value, fitting_value : ndarray of shape (n_stars,)
-        That label as it is, and the value that fits the star's other labels best. In the label's unit.
-    fitting_answer : ndarray of int8, shape (n_stars,)
-        The answer the star would get with `fitting_value`. Still `OUTSIDE` if more than one label is at odds.
-    gain : ndarray of shape (n_stars, n_labels)
-        By how much the score would rise with the best value of each label, the others unchanged.
-    """
-
-    answer: np.ndarray
-    label: np.ndarray
-    value: np.ndarray
-    fitting_value: np.ndarray
-    fitting_answer: np.ndarray
-    gain: np.ndarray
-
-    def messages(self):
-        """Return one sentence for each star, as a list of str."""
-        return [self._message(i) for i in range(len(self.answer))]
-
-    def _message(self, i):
-        if self.answer[i] == INSIDE:
-            return "inside"
-        if self.answer[i] == MISSING:
-            return f"missing: {self.label[i]} has no value"
-        better = self.fitting_answer[i] < self.answer[i]
-        verdict = f"would be {ANSWERS[self.fitting_answer[i]]}" if better else "would come closer"
-        return (
-            f"{ANSWERS[self.answer[i]]}: {self.label[i]} = {self.value[i]:.4g} ({self.fitting_value[i]:.4g} {verdict})"
-        )
+INSIDE, EDGE, OUTSIDE, MISSING = Space
 
 
 class TrainingSpace(OutlierMixin, BaseEstimator):
@@ -82,9 +40,8 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     n_components : int, default=16
-        Number of Gaussians. Fewer are used when there are fewer than 30 training stars for each, per label;
-        one that ends with less than five stars per label is dropped, so that a few stray stars make no space
-        of their own.
+        Largest number of Gaussians. Each needs 30 training stars per label. One that ends with fewer than five stars
+        per label is dropped, so that a few stray stars are not covered space.
     outside_fraction : float, default=0.01
         Fraction of the training stars to call outside.
     edge_fraction : float, default=0.04
@@ -92,7 +49,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
     n_folds : int, default=5
         Number of folds in which the limits are set.
     label_names : sequence of str, default=LABEL_NAMES
-        Labels to pick, in this order, from a table that has them. Without meaning for plain arrays.
+        Labels to pick, in this order, from a table that has them. Not used for plain arrays.
     random_state : int, RandomState instance or None, default=None
         Seed of the mixture's start and of the folds. Pass an int for the same result each time.
 
@@ -102,14 +59,14 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         The density: arrays `location`, `scale`, `whitening`, `means`, `precisions_cholesky`, `weights` and
         `log_coefficients`. See Notes.
     thresholds_ : ndarray of shape (2,)
-        Scores that part outside from edge, and edge from inside. A star at a limit has the better answer.
+        Scores between outside and edge, and between edge and inside. A star at a limit has the better answer.
     offset_ : float
-        The first of the thresholds, by scikit-learn's name for it.
+        The first of the thresholds; this is scikit-learn's name for it.
     oof_scores_ : ndarray of shape (n_samples,)
         Score of each training star from a density that was fitted without it (and without its group); NaN for
         rows left out.
-    label_columns_ : dict or None
-        Label to the name of the training table's column it was read from; None if trained on an array.
+    label_columns_ : dict
+        Label to the name of the training table's column it was read from; empty if trained on an array.
     n_features_in_ : int
         Number of labels.
     feature_names_in_ : ndarray of str
@@ -118,7 +75,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
     See Also
     --------
     sklearn.mixture.GaussianMixture : The mixture itself.
-    sklearn.covariance.EllipticEnvelope : One Gaussian, which takes the hollows of the Kiel diagram for full.
+    sklearn.covariance.EllipticEnvelope : One Gaussian, for which the empty parts of the Kiel diagram are covered.
 
     Notes
     -----
@@ -127,17 +84,17 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
 
         log sum_k exp(log_coefficients[k] - |(z - means[k]) @ precisions_cholesky[k]|^2 / 2),
 
-    the natural logarithm of the density among the whitened labels. Nothing else goes into it.
+    the natural logarithm of the density of the whitened labels.
 
-    Gaussians are kept from growing wider than the whole training set: a wide one would be made of scattered
-    stars, and call everything between them covered. Nor are they narrower than a tenth of it.
+    No Gaussian is wider than the whole training set, because a wide one would join scattered stars and call everything
+    between them covered. None is narrower than a tenth of it.
 
     A star with a missing label (NaN, infinite, masked or a survey's placeholder) has the score NaN and the
-    answer `MISSING`, and `predict` gives -1 for it: it can't be vouched for. The catalogue's bit of value 2
-    ("outside the covered parameter space", Table 3 of the paper) is therefore ``predict(X) == -1``.
+    answer `MISSING`, and `predict` gives -1 for it. The catalogue's bit of value 2 ("outside the covered parameter
+    space", Table 3 of the paper) is therefore ``predict(X) == -1``.
 
-    There are no weights: a weight says how well a star's mass or distance is known, not whether the star was
-    there. Leave a star out of `fit` if its weight is zero.
+    There are no weights: a weight says how well a star's mass or distance is known, not whether the star is in the
+    training set. Leave a star out of `fit` if its weight is zero.
 
     References
     ----------
@@ -170,13 +127,13 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        n_components=16,
-        outside_fraction=0.01,
-        edge_fraction=0.04,
-        n_folds=5,
-        label_names=LABEL_NAMES,
-        random_state=None,
-    ):
+        n_components: int = 16,
+        outside_fraction: float = 0.01,
+        edge_fraction: float = 0.04,
+        n_folds: int = 5,
+        label_names: Sequence[str] = LABEL_NAMES,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_components = n_components
         self.outside_fraction = outside_fraction
         self.edge_fraction = edge_fraction
@@ -190,7 +147,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, groups=None):
+    def fit(self, X: Any, y: object = None, *, groups: ArrayLike | None = None) -> Self:
         """Learn the space from the training stars' labels.
 
         Parameters
@@ -218,14 +175,9 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
             If rows were left out because a label was missing.
         """
         X = self._read(X, reset=True)
-        if groups is not None:
-            check_consistent_length(X, groups)
-            groups = np.asarray(groups)
+        groups = check_groups(groups, len(X))
         complete = ~np.isnan(X).any(axis=1)
-        if not complete.all():
-            n_missing = int((~complete).sum())
-            message = f"{n_missing} of {len(X)} training stars were left out because a label is missing."
-            warnings.warn(message, RowsLeftOutWarning, stacklevel=2)
+        warn_left_out(int(np.count_nonzero(~complete)), len(X), "a label is missing")
         stars = X[complete]
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self.oof_scores_ = np.full(len(X), np.nan)
@@ -236,7 +188,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         self.offset_ = float(self.thresholds_[0])
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the log density of training stars at each star.
 
         Parameters
@@ -252,8 +204,8 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.density_.score(self._read(X, reset=False))
 
-    def decision_function(self, X):
-        """Return the score less its limit: negative for stars outside, NaN where a label is missing.
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the score minus its limit: negative for stars outside, NaN where a label is missing.
 
         Parameters
         ----------
@@ -267,7 +219,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[np.int64]:
         """Tell stars inside or at the edge (+1) from those outside or with a missing label (-1).
 
         Parameters
@@ -282,7 +234,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
-    def classify(self, X):
+    def classify(self, X: Any) -> NDArray[np.int8]:
         """Tell whether stars are inside, at the edge or outside.
 
         Parameters
@@ -297,7 +249,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         """
         return self.answer(self.score_samples(X))
 
-    def answer(self, score):
+    def answer(self, score: ArrayLike) -> NDArray[np.int8]:
         """Turn scores into answers, such as those of the training stars in `oof_scores_`.
 
         Parameters
@@ -318,11 +270,11 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         answer[np.isnan(score)] = MISSING
         return answer
 
-    def explain(self, X):
+    def explain(self, X: Any) -> SpaceExplanation:
         """Name the label that decides each star's answer.
 
         Each label in turn is set to the value at which the star would fit the training stars best, the others
-        as they are; the label with which the score rises most is the one named.
+        as they are. The label that raises the score most is named.
 
         Parameters
         ----------
@@ -368,26 +320,11 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
 
     def _read(self, X, *, reset):
         """Turn `X` into floats, NaN where missing; with `reset`, learn its columns."""
-        other_names = not reset and hasattr(self, "feature_names_in_") and self.label_columns_ is None
-        if is_table(X) and not issparse(X) and not other_names and _names_labels(X, self.label_names):
-            labels = read_labels(X, self.label_names, prefer=None if reset else self.label_columns_)
-            n_labels = labels.values.shape[1]
-            if reset:
-                self.label_columns_ = labels.columns
-                self.feature_names_in_ = np.array(list(labels.columns), dtype=object)
-                self.n_features_in_ = n_labels
-            elif n_labels != self.n_features_in_:
-                raise InputError(
-                    f"trained on {self.n_features_in_} columns without names, not {n_labels}: "
-                    "train on a table, or give an array of the same columns."
-                )
-            return labels.values
-        if reset:
-            self.label_columns_ = None
-        if isinstance(X, np.ma.MaskedArray):
-            X = as_floats(X)
-        X = validate_data(self, X, reset=reset, ensure_all_finite=False, ensure_min_samples=2 if reset else 0)
-        return as_floats(X)
+        names = tuple(self.label_names)
+        known = {alias.upper() for label in LABELS if label.name in names for alias in (label.name, *label.aliases)}
+        known |= {str(name).upper() for name in names}
+        # A value that no star can have is outside the space, not missing.
+        return validate_labels(self, X, reset=reset, names=names, known=known, ranges=False, min_samples=2)
 
     def _out_of_fold_scores(self, stars, groups, seed):
         """Score each star by the density of the other folds' stars."""
@@ -401,12 +338,3 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         for train, test in folds.split(stars, groups=groups):
             scores[test] = fit_label_density(stars[train], self.n_components, seed).score(stars[test])
         return scores
-
-
-def _names_labels(table, label_names):
-    """Tell whether the labels of a table are to be read by name.
-
-    Always, but for a data frame that has none of them: that is an ordinary feature matrix.
-    """
-    data_frame = hasattr(table, "columns") and not hasattr(table, "colnames") and not isinstance(table, Mapping)
-    return not data_frame or any(find_column(table, name, required=False) is not None for name in label_names)

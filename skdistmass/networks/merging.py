@@ -1,14 +1,11 @@
-"""The small networks inside the regressors: trained by any solver, merged and rescaled, always plain `MLPRegressor`."""
-
-import math
+"""Merge fitted networks into one, rescale its output, and take its derivatives."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import block_diag
 from sklearn.neural_network import MLPRegressor
 
-from skdistmass.exceptions import InputError
-
-__all__ = ["average_networks", "network_jacobian", "rescale_output", "train_network"]
+__all__ = ["average_networks", "network_jacobian", "rescale_output"]
 
 # Slope of each activation function, from the activation itself.
 _SLOPES = {
@@ -25,110 +22,18 @@ _ACTIVATIONS = {
 }
 
 
-class _EvenBatchMLPRegressor(MLPRegressor):
-    """An `MLPRegressor` in which a mini-batch counts by its size, not by its weights' sum.
-
-    scikit-learn divides the loss of every mini-batch by the sum of that batch's weights. The stochastic solvers then
-    minimise a sum of ratios instead of the weighted loss, and a few heavy rows hardly count. Multiplying by the mean
-    weight of the batch restores the plain weighted sum, whose expectation over batches is the loss of all rows.
-    """
-
-    def _backprop(self, X, y, sample_weight, *buffers):
-        loss, coef_grads, intercept_grads = super()._backprop(X, y, sample_weight, *buffers)
-        if sample_weight is not None:
-            mean_weight = sample_weight.mean()
-            loss *= mean_weight
-            for gradient in (*coef_grads, *intercept_grads):
-                gradient *= mean_weight
-        return loss, coef_grads, intercept_grads
-
-
-def train_network(
-    X,
-    y,
-    sample_weight,
-    *,
-    solver,
-    random_state,
-    alpha,
-    batch_size,
-    learning_rate_init,
-    max_iter,
-    tol,
-    early_stopping,
-    validation_fraction,
-    n_iter_no_change,
-    hidden_layer_sizes,
-    activation,
-    groups=None,
-):
-    """Train one network on scaled data.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features)
-        Inputs of about unit scale.
-    y : ndarray of shape (n_rows,)
-        Target of about unit scale.
-    sample_weight : ndarray of shape (n_rows,)
-        Positive weights of mean 1.
-    solver : {"lm", "lbfgs", "adam", "sgd"}
-        ``"lm"`` is `skdistmass.networks.levenberg_marquardt.fit_mlp`; the others are those of `MLPRegressor`, with the
-        weights of a mini-batch counted in full.
-    random_state : int or RandomState
-        Seed of the initial weights, batches and splits.
-    groups : ndarray of shape (n_rows,), optional
-        Rows of one group stay on one side of the early-stopping split of ``"lm"``.
-    alpha, batch_size, learning_rate_init, max_iter, tol, early_stopping, validation_fraction, n_iter_no_change, \
-hidden_layer_sizes, activation
-        As in `MLPRegressor`.
-
-    Returns
-    -------
-    network : MLPRegressor
-        A plain fitted one, whichever the solver.
-    """
-    shared = {
-        "hidden_layer_sizes": hidden_layer_sizes,
-        "activation": activation,
-        "alpha": alpha,
-        "max_iter": max_iter,
-        "tol": tol,
-        "early_stopping": early_stopping,
-        "validation_fraction": validation_fraction,
-        "n_iter_no_change": n_iter_no_change,
-        "random_state": random_state,
-    }
-    if solver == "lm":
-        from skdistmass.networks.levenberg_marquardt import fit_mlp
-
-        return fit_mlp(X, y, sample_weight, groups=groups, **shared)
-    if solver == "lbfgs" and early_stopping:
-        raise InputError("early_stopping=True has no effect with solver='lbfgs'; use 'lm', 'adam' or 'sgd'.")
-    shared |= {"solver": solver, "learning_rate_init": learning_rate_init}
-    n_trained = len(X) - math.ceil(validation_fraction * len(X)) if early_stopping else len(X)
-    shared["batch_size"] = batch_size if batch_size == "auto" else max(1, min(batch_size, n_trained))
-    shared["max_fun"] = 100 * max_iter
-    trained = _EvenBatchMLPRegressor(**shared).fit(X, y, sample_weight=sample_weight)
-    network = MLPRegressor(**shared)
-    network.__dict__.update(vars(trained))
-    for working_state in ("_optimizer", "_random_state", "_best_coefs", "_best_intercepts"):
-        network.__dict__.pop(working_state, None)
-    return network
-
-
-def rescale_output(network, scale, shift):
+def rescale_output(network: MLPRegressor, scale: float, shift: float) -> MLPRegressor:
     """Fold ``scale * output + shift`` into the last layer of a network, in place."""
     network.coefs_[-1] = network.coefs_[-1] * scale
     network.intercepts_[-1] = network.intercepts_[-1] * scale + shift
     return network
 
 
-def average_networks(networks):
+def average_networks(networks: list[MLPRegressor]) -> MLPRegressor:
     """Merge networks of one shape into a single network whose output is the mean of theirs.
 
-    The hidden layers stand side by side (block-diagonal between layers) and the last layer averages. The result is an
-    ordinary `MLPRegressor` again, so an ensemble costs nothing in export or inspection.
+    The hidden layers are placed side by side (block-diagonal between layers) and the last layer averages. The result is
+    an ordinary `MLPRegressor`, so that an ensemble is exported and inspected like one network.
 
     Parameters
     ----------
@@ -163,7 +68,7 @@ def average_networks(networks):
     return merged
 
 
-def network_jacobian(network, X):
+def network_jacobian(network: MLPRegressor, X: NDArray[np.float64]) -> NDArray[np.float64]:
     """Derivative of a network's output with respect to its inputs.
 
     Parameters
@@ -176,7 +81,7 @@ def network_jacobian(network, X):
     Returns
     -------
     jacobian : ndarray of shape (n_rows, n_features)
-        Exact derivatives. Where a ReLU has its kink the slope on the side of zero output is given.
+        Exact derivatives. At the kink of a ReLU, the slope on the side of zero output.
     """
     activate, slope = _ACTIVATIONS[network.activation], _SLOPES[network.activation]
     hidden = []

@@ -7,7 +7,28 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skdistmass.exceptions import InputError
 
-__all__ = ["hold_out", "merge_rows", "penalty_rows", "read_rows"]
+__all__ = ["distinct_rows", "hold_out", "merge_rows", "penalty_rows", "read_rows"]
+
+
+def distinct_rows(X, y):
+    """Number the distinct rows of a training set: equal rows get equal numbers, whatever their order.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    numbers : ndarray of int, shape (n_rows,)
+        0 to the number of distinct rows minus 1.
+    """
+    # A fixed random projection maps equal rows to equal floats; unequal ones agree only by a freak of rounding.
+    factors = np.random.RandomState(0).standard_normal(X.shape[1] + 1)
+    key = factors[-1] * y
+    for column, factor in zip(X.T, factors[:-1], strict=True):
+        key = key + factor * column
+    return np.unique(key, return_inverse=True)[1]
 
 
 def penalty_rows(sample_weight, n_distinct=None):

@@ -181,7 +181,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Stopping:
-    """When a descent ends: see the parameters of the same names of `fit_mlp`."""
+    """When a descent ends: see the parameters of `LevenbergMarquardtMLPRegressor`."""
 
     max_iter: int
     tol: float

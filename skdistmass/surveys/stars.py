@@ -54,6 +54,11 @@ class Stars:
     def __len__(self) -> int:
         return next((len(values) for values in self.columns.values()), 0)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of stars and of columns; with it scikit-learn's splitters take rows of a record."""
+        return len(self), len(self.columns)
+
     def __contains__(self, name: object) -> bool:
         return name in self.columns
 

@@ -7,67 +7,19 @@ quantiles on the residuals (distributional conformal prediction; Chernozhukov et
 """
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from skdistmass.exceptions import InputError
 from skdistmass.uncertainty.error_law import fit_error_law, fit_terms, law_quantiles, residual_probability
+from skdistmass.uncertainty.statistics import MIN_ROWS, robust_scatter
 
-__all__ = ["ConformalErrors", "PaperErrors", "label_noise_variance", "normal_coverage", "robust_scatter"]
+__all__ = ["ConformalErrors"]
 
-# Out-of-fold residuals needed for errors: with fewer, the 2.28 % in each tail of a 95.45 % interval lie beyond the
-# outermost residual.
-MIN_ROWS = 50
 _LEVELS = np.concatenate([np.geomspace(1e-4, 0.02, 25)[:-1], np.linspace(0.02, 0.98, 193)])
 _LEVELS = np.unique(np.concatenate([_LEVELS, 1.0 - _LEVELS]))
 _MOST_ROWS = 10_000  # residuals that the law of errors is learned from, at the most
 MOST_NOISE = 0.9  # share of the scatter's square that label noise may have
 DEGREE = 5  # of the polynomials in each label
-NORMAL_TO_MAD = 1.4826  # standard deviation of a normal law in median absolute deviations
-
-
-def robust_scatter(values):
-    """Standard deviation of a normal law with the same median absolute deviation: ``1.4826 MAD``; NaN are ignored.
-
-    Examples
-    --------
-    >>> from skdistmass.uncertainty.conformal import robust_scatter
-    >>> float(robust_scatter([-1.0, 0.0, 1.0, 100.0]).round(2))
-    1.48
-    """
-    values = np.asarray(values, float)
-    return NORMAL_TO_MAD * np.nanmedian(np.abs(values - np.nanmedian(values)))
-
-
-def normal_coverage(n_sigma):
-    """Probability within ``n_sigma`` standard deviations of a normal law.
-
-    Examples
-    --------
-    >>> from skdistmass.uncertainty.conformal import normal_coverage
-    >>> float(normal_coverage(1.0).round(4))
-    0.6827
-    """
-    return 2.0 * ndtr(n_sigma) - 1.0
-
-
-def label_noise_variance(jacobian, label_error):
-    """Variance that errors of the labels give a prediction, to first order.
-
-    Parameters
-    ----------
-    jacobian : ndarray of shape (n_stars, n_labels)
-        Derivatives of the prediction.
-    label_error : ndarray of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels)
-        Standard deviations, or covariances.
-
-    Returns
-    -------
-    variance : ndarray of shape (n_stars,)
-        ``J C J^T``; NaN where an error is.
-    """
-    if label_error.ndim == 2:
-        return np.square(jacobian * label_error).sum(axis=1)
-    return np.maximum(np.einsum("ni,nij,nj->n", jacobian, label_error, jacobian), 0.0)
 
 
 class ConformalErrors:
@@ -222,63 +174,3 @@ def _conformal_quantiles(z):
     ordered = np.sort(z)
     # Each rank stands for (rank) / (n + 1) of new residuals.
     return np.interp(_LEVELS, np.arange(1, n + 1) / (n + 1.0), ordered)
-
-
-class PaperErrors:
-    """The errors of the paper, so that its catalogue can be reproduced.
-
-    For distances a quadratic in log g is fitted to the median, and to the quartiles, of the absolute fractional error
-    in bins of log g (section 4.3, figure 4); for masses one flat fractional error is the robust scatter of the
-    residuals (section 5.5: 10 %). Errors of the labels play no part.
-
-    Parameters
-    ----------
-    logg_column : int or None
-        Column of log g for the quadratic, or None for a flat error.
-
-    Attributes
-    ----------
-    coef_ : ndarray of shape (3, 3)
-        Quadratics in log g (highest power first) to the quartiles 25, 50 and 75 % of the absolute residual.
-    """
-
-    def __init__(self, logg_column=None):
-        self.logg_column = logg_column
-
-    def fit(self, X, residual, target_error=None, label_noise=None, spread=None):
-        """Fit the curve or the flat value; the errors of target and labels are not used."""
-        if len(residual) < MIN_ROWS:
-            raise InputError(f"{len(residual)} stars are too few to estimate errors; {MIN_ROWS} are needed.")
-        self.n_rows_ = len(residual)
-        if self.logg_column is None:
-            flat = np.percentile(np.abs(residual - np.median(residual)), [25, 50, 75])
-            self.coef_ = np.column_stack([np.zeros((3, 2)), flat])
-            self.logg_range_ = (0.0, 0.0)
-            return self
-        logg = X[:, self.logg_column]
-        edges = np.unique(np.percentile(logg, np.linspace(0, 100, max(4, min(40, len(logg) // 50) + 1))))
-        index = np.clip(np.digitize(logg, edges) - 1, 0, max(len(edges) - 2, 0))
-        filled = np.unique(index)
-        centers = np.array([np.median(logg[index == i]) for i in filled])
-        quartiles = np.array([np.percentile(np.abs(residual[index == i]), [25, 50, 75]) for i in filled])
-        self.logg_range_ = (float(logg.min()), float(logg.max()))
-        degree = min(2, len(np.unique(centers)) - 1)
-        coef = np.polyfit(centers, quartiles, degree)
-        self.coef_ = np.vstack([np.zeros((2 - degree, 3)), coef]).T
-        return self
-
-    def scatter(self, X, label_noise=None):
-        """Error of the prediction: the median absolute residual as a standard deviation, at the star's log g."""
-        return NORMAL_TO_MAD * self.absolute_quantile(X, 50)
-
-    def absolute_quantile(self, X, percentile):
-        """One of the fitted curves: quartile 25, 50 or 75 of the absolute residual."""
-        if self.logg_column is None:
-            logg = np.zeros(len(X))
-        else:
-            logg = np.clip(X[:, self.logg_column], *self.logg_range_)
-        return np.maximum(np.polyval(self.coef_[(25, 50, 75).index(percentile)], logg), 0.0)
-
-    def quantile(self, level):
-        """Quantile of the normal law."""
-        return ndtri(level)

@@ -5,7 +5,7 @@ from astropy.table import Table
 from scipy.stats import t as student
 
 from skdistmass.estimators.training_space import OUTSIDE
-from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.stars import MissingInputError, cluster_rows, floats, require, require_stars
 from skdistmass.validation.statistics import binned_statistics
 

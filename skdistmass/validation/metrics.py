@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.table import Table
 
-from skdistmass.uncertainty.conformal import normal_coverage, robust_scatter
+from skdistmass.uncertainty import normal_coverage, robust_scatter
 from skdistmass.validation.distances import LOGG_EDGES, MIN_MEMBERS, distance_residuals
 from skdistmass.validation.stars import (
     MissingInputError,

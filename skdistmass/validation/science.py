@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
-from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.stars import (
     SUN_RADIUS,
     MissingInputError,

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from scipy.stats import ks_2samp
 from sklearn.linear_model import HuberRegressor
 
-from skdistmass.uncertainty.conformal import NORMAL_TO_MAD, robust_scatter
+from skdistmass.uncertainty.statistics import NORMAL_TO_MAD, robust_scatter
 from skdistmass.validation.stars import require_stars
 
 __all__ = ["LinearFit", "binned_statistics", "compare_samples", "robust_fit"]

@@ -14,7 +14,7 @@ from skdistmass.datasets import make_survey
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
-from skdistmass.uncertainty.conformal import (
+from skdistmass.uncertainty import (
     ConformalErrors,
     PaperErrors,
     label_noise_variance,

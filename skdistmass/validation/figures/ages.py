@@ -3,7 +3,7 @@
 import numpy as np
 
 from skdistmass.surveys import match_clusters
-from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.figures.drawing import (
     CN_LABEL,
     COLOURS,
