@@ -12,22 +12,72 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.isochrones import read_parsec
-from skdistmass.isochrones.giant_ages.comparison import compare_relations, plot_relations
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.surveys import data_dir
 
 MASSES = (0.8, 1.0, 1.4, 1.8, 2.0, 2.5, 5.0, 8.0)
 METALLICITIES = (-0.5, 0.0, 0.5)
+# Okabe & Ito's colours, which colour-blind readers can tell apart, each with a line style.
+STYLES = (("#000000", "-"), ("#0072B2", "--"), ("#D55E00", ":"), ("#009E73", "-."), ("#CC79A7", (0, (6, 1, 1, 1))))
+
+
+def compare_relations(*relations, mass=MASSES, feh=(0.0,)):
+    """Return ages and slopes of relations of different names; the others are compared with the first.
+
+    The table has one row for each [Fe/H] and mass, with the columns ``log_age NAME`` (log10 yr) and ``slope NAME``
+    (d log age / d log mass) of each relation, and of all but the first ``difference NAME`` (log10 age minus that of the
+    first, dex). Values outside a relation are NaN.
+    """
+    feh, mass = (grid.ravel() for grid in np.meshgrid(feh, mass, indexing="ij"))
+    table = Table({"feh": feh, "mass": mass}, units={"feh": "dex", "mass": "Msun"})
+    reference = relations[0].log_age(mass, feh)
+    for relation in relations:
+        table[f"log_age {relation.name}"] = relation.log_age(mass, feh)
+        table[f"slope {relation.name}"] = relation.slope(mass, feh)
+        if relation is not relations[0]:
+            table[f"difference {relation.name}"] = relation.log_age(mass, feh) - reference
+    return table
+
+
+def plot_relations(*relations, feh=METALLICITIES):
+    """Return a figure of up to five relations against mass: age, difference from the first, and slope."""
+    mass = np.geomspace(*relations[0].mass_range, 500)
+    figure = Figure(figsize=(1.6 + 3.2 * len(feh), 7.5), layout="constrained")
+    axes = figure.subplots(
+        3, len(feh), sharex=True, sharey="row", squeeze=False, gridspec_kw={"height_ratios": (2, 1, 1)}
+    )
+    for column, metallicity in zip(axes.T, feh, strict=True):
+        reference = relations[0].log_age(mass, metallicity)
+        for relation, (colour, dashes) in zip(relations, STYLES, strict=False):
+            style = {"color": colour, "linestyle": dashes, "linewidth": 1.5, "label": relation.name}
+            log_age = relation.log_age(mass, metallicity)
+            for ax, values in zip(
+                column, (log_age, log_age - reference, relation.slope(mass, metallicity)), strict=True
+            ):
+                ax.plot(mass, values, **style)
+        column[0].set(title=f"[Fe/H] = {metallicity:+.2f}", xscale="log")
+        column[2].set_xlabel(r"initial mass (M$_\odot$)")
+        column[2].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        column[2].xaxis.set_major_formatter(ScalarFormatter())
+        column[2].xaxis.set_minor_formatter(NullFormatter())
+    axes[0, 0].set_ylabel("log$_{10}$ age (yr)")
+    axes[1, 0].set_ylabel(f"difference from\n{relations[0].name} (dex)")
+    axes[2, 0].set_ylabel("d log age / d log mass")
+    axes[0, 0].legend(fontsize="small", frameon=False)
+    return figure
 
 
 def print_slopes(relations):
     """Print d log age / d log mass at solar metallicity, and averaged over 10 % in mass to either side."""
     print("d log age / d log mass at [Fe/H] = 0, at the mass itself, and averaged over +-10 % in mass")
     print(f"{'':28s}" + "".join(f"{mass:8.1f}" for mass in MASSES) + "  Msun")
-    table = compare_relations(*relations, mass=MASSES)
+    table = compare_relations(*relations)
     for relation in relations:
         print(f"{relation.name:28s}" + "".join(f"{slope:8.2f}" for slope in table[f"slope {relation.name}"]))
         edges = np.outer((0.9, 1.1), MASSES)
@@ -85,7 +135,7 @@ def main():
     print_errors(relations)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "giant_age_relations.png"
-    plot_relations(*relations, feh=METALLICITIES).savefig(path, dpi=150)
+    plot_relations(*relations).savefig(path, dpi=150)
     print(f"\ndrew {path}")
 
 

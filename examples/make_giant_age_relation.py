@@ -2,27 +2,27 @@
 
     python examples/make_giant_age_relation.py [FILE]
 
-writes ``skdistmass/data/giant_age_relation.csv`` (or FILE), the same to the last byte at each run, from the
-column ``logt_giant`` of ``isochrones/giant_ages.csv`` in the folder of the real tables, and prints how far
-the two are apart.
+writes ``skdistmass/isochrones/giant_ages/default_relation.csv`` (or FILE), with the same bytes at each run, from
+the column ``logt_giant`` of ``isochrones/giant_ages.csv`` in the folder of the real tables, and prints how much the
+two differ.
 
-The table steps by 0.02 Msun and has the ripple of the models it was read from: two hundredths of a dex in age
-at worst, most of it where the helium flash ends (1.8-2.1 Msun), and there the age even rises with mass. No
-mass of a star is known so well as to resolve this, and it would make the mass-age relation ambiguous. So each
-metallicity is smoothed by a penalised cubic spline in log mass (P-spline; Eilers & Marx 1996), over about 5 %
-in mass, which makes it fall everywhere.
+The table has steps of 0.02 Msun and the small waves of the models it was read from: at most 0.02 dex in age, most of
+it where the helium flash ends (1.8-2.1 Msun), where the age even rises with mass. No mass of a star is known that
+well, and one age would have two masses. So each metallicity is smoothed by a penalised cubic spline in log mass
+(P-spline; Eilers & Marx 1996), over about 5 % in mass, which makes it fall everywhere.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
-from scipy.interpolate import BSpline
+from scipy.interpolate import BSpline, CubicHermiteSpline
 
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.surveys import data_dir
 
 KNOT_STEP = 0.02  # dex in mass: the resolution of the result
+FEH_STEP = 0.125  # dex in [Fe/H]: half the step of the models, as the relation is linear between its knots
 ROUGHNESS = 2e-4  # weight of the curvature: below 1e-4 the ripple stays, above 1e-3 the ages near 2 Msun suffer
 OUTPUT = Path(__file__).parents[1] / "skdistmass" / "isochrones" / "giant_ages" / "default_relation.csv"
 
@@ -61,19 +61,22 @@ def make_relation(path):
         "giants": "log g < 3.5, mean age weighted by time",
         "input": "isochrones/giant_ages.csv, column logt_giant",
         "method": f"P-spline in log10 mass at each [Fe/H], knots every {KNOT_STEP:g} dex, roughness weight "
-        f"{ROUGHNESS:g}",
+        f"{ROUGHNESS:g}; then cubics in [Fe/H] with three-point slopes, knots every {FEH_STEP:g} dex",
         "made by": "examples/make_giant_age_relation.py",
         "units": "mass: initial mass in Msun (rows); [Fe/H] in dex (columns); values: log10(age/yr)",
     }
-    ages = np.round(spline(np.log10(mass_knots)), 5)
-    relation = GiantAgeRelation(mass_knots, feh, ages, name="MIST v1.2 giants", meta=meta)
+    given = spline(np.log10(mass_knots))
+    feh_knots = np.linspace(feh[0], feh[-1], round((feh[-1] - feh[0]) / FEH_STEP) + 1)
+    between = CubicHermiteSpline(feh, given, np.gradient(given, feh, axis=1, edge_order=2), axis=1)
+    ages = np.round(between(feh_knots), 5)
+    relation = GiantAgeRelation(mass_knots, feh_knots, ages, name="MIST v1.2 giants", meta=meta)
     off = relation.log_age(mass[:, None], feh) - log_age
     accuracy = (
         f"against the input {np.std(off):.4f} dex rms, {np.percentile(np.abs(off), 95):.4f} at the 95th "
         f"percentile, {np.abs(off).max():.4f} at most (at the end of the helium flash)"
     )
     return (
-        GiantAgeRelation(mass_knots, feh, ages, name=relation.name, meta={**meta, "accuracy": accuracy}),
+        GiantAgeRelation(mass_knots, feh_knots, ages, name=relation.name, meta={**meta, "accuracy": accuracy}),
         off,
         mass,
     )
@@ -88,7 +91,7 @@ def main():
     print(relation.meta["accuracy"])
     print("\n[Fe/H]   rms (dex)  worst (dex)  at Msun   flattest slope d log t/d log M")
     grid = np.geomspace(*relation.mass_range, 1000)
-    for j, feh in enumerate(relation.feh_knots):
+    for j, feh in enumerate(relation.feh_knots[:: round(0.25 / FEH_STEP)]):
         worst = np.abs(off[:, j]).argmax()
         flattest = relation.slope(grid, feh).max()
         print(f"{feh:+6.2f} {off[:, j].std():9.4f} {off[worst, j]:+12.4f} {mass[worst]:9.2f} {flattest:12.2f}")

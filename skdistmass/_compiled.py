@@ -1,9 +1,12 @@
 """Compile numerical loops with numba, cached on disk where that is possible."""
 
+from collections.abc import Callable
+from typing import Any
+
 __all__ = ["compiled"]
 
 
-def compiled(**options):
+def compiled(**options: Any) -> Callable[[Callable], Callable]:
     """Make a decorator that compiles a function with numba when it is first called.
 
     Parameters
@@ -14,13 +17,13 @@ def compiled(**options):
     Returns
     -------
     decorator : callable
-        Turns a function into a compiled one, which other compiled functions can call. The machine code is
-        kept in numba's cache, so that later processes start at once; where no cache folder can be written, as
-        in a read-only installation, it lives in memory only.
+        Turns a function into a compiled one, which other compiled functions can call. The machine code is kept in
+        numba's cache, so that later processes start at once. If the cache can't be written or read (a read-only
+        installation, a full disk, a damaged file), the code is in memory only.
 
     Notes
     -----
-    Using the decorator imports numba. Modules that do so are themselves imported where they are needed only.
+    Using the decorator imports numba. So modules that use it are imported only where they are needed.
 
     Examples
     --------
@@ -33,12 +36,36 @@ def compiled(**options):
     """
     import numba
 
-    def decorator(function):
+    def decorator(function: Callable) -> Callable:
         try:
-            return numba.njit(cache=True, **options)(function)
+            dispatcher = numba.njit(cache=True, **options)(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
             return numba.njit(**options)(function)
+        dispatcher._cache = _OptionalCache(dispatcher._cache)
+        return dispatcher
 
     return decorator
+
+
+class _OptionalCache:
+    """A cache of numba whose failures only mean that the machine code is not cached."""
+
+    def __init__(self, cache):
+        self._cache = cache
+
+    def __getattr__(self, name):
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature, target_context):
+        try:
+            return self._cache.load_overload(signature, target_context)
+        except Exception:  # what unpickling a damaged file raises is not limited to a few types
+            return None
+
+    def save_overload(self, signature, data):
+        try:
+            self._cache.save_overload(signature, data)
+        except Exception:  # a full disk; or the index, which is read first, is damaged
+            return

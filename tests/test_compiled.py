@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -31,6 +32,47 @@ def test_without_a_cache_folder(monkeypatch):
 
     monkeypatch.setattr(numba, "njit", njit)
     assert compiled()(_double)(4) == 8
+
+
+_COMPILE = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+if sys.argv[1] == "full":  # every write to a file fails, as on a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+sys.path.insert(0, sys.argv[2])
+import doubled
+print(doubled.twice(21), sum(doubled.twice.stats.cache_hits.values()))
+"""
+_MODULE = """
+from skdistmass._compiled import compiled
+
+@compiled()
+def double(x):
+    return 2 * x
+
+@compiled()
+def twice(x):
+    return double(x)
+"""
+
+
+def test_a_full_disk_or_a_damaged_cache_is_no_obstacle(tmp_path):
+    pytest.importorskip("resource")
+    (tmp_path / "doubled.py").write_text(_MODULE)
+    folder = tmp_path / "cache"
+
+    def run(disk):
+        command = [sys.executable, "-c", _COMPILE, disk, str(tmp_path)]
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    assert run("full") == ["42", "0"]
+    assert run("free") == ["42", "0"]
+    assert run("free") == ["42", "1"]
+    for path in folder.rglob("*.nb?"):
+        path.write_bytes(path.read_bytes()[:30])
+    assert run("free") == ["42", "0"]
 
 
 def test_other_errors_are_not_hidden(monkeypatch):

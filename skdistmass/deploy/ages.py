@@ -1,12 +1,13 @@
-"""The age relation in a graph: bounds, flags, and the bicubic surface over mass and metallicity.
+"""The age relation in a graph: bounds, flags, and the surface over mass and metallicity.
 
-Along [Fe/H], which all masses of a star share, the surface is a sum over its knots: one product of matrices makes the
-cubics in mass, for every interval of mass. Each mass then takes the four coefficients of its interval.
+All masses of a star have the same [Fe/H]. Along it the surface is a sum over the knots, weighted linearly: one product
+of matrices makes the cubics in mass, for every interval of mass. Each mass then takes the four coefficients of its
+interval.
 """
 
 import numpy as np
 
-from skdistmass.estimators.ages import AgeFlag
+from skdistmass.schema.bits import AgeFlag
 
 __all__ = ["SMALLEST_MASS", "AgeGraph"]
 
@@ -86,21 +87,18 @@ class AgeGraph:
         knots = self.relation.feh_knots
         first, last = np.searchsorted(knots, low, side="right") - 1, np.searchsorted(knots, high, side="left")
         self.feh_knots = knots[first : last + 1]
-        self.coefficients = self.relation.coefficients[:, first:last]
+        self.coefficients = self.relation.coefficients[:, :, first : last + 1]
         self.log_mass_ends = self.relation.log_mass_ends[:, first : last + 1]
 
     def _weigh_metallicities(self, feh):
-        """Weights of the knots in [Fe/H]: linear ones, and those of values and slopes in Hermite's cubics."""
+        """Weights of the knots in [Fe/H]: 1 at the knot, 0 at its neighbours and outside, linear between."""
         b, knots = self.b, self.feh_knots
         per_gap = 1.0 / np.diff(knots)
         offset = b.op("Sub", b.reshape(feh, [1, -1]), self._const(knots[:, None]))
         rising = b.op("Mul", offset, self._const(np.append(0.0, per_gap)[:, None]))
         falling = b.op("Mul", offset, self._const(np.append(-per_gap, 0.0)[:, None]))
-        # 1 at the knot, 0 at its neighbours and beyond.
-        near = b.op("Max", b.op("Add", b.op("Min", rising, falling), self._const(1.0)), self._const(0.0))
-        square = b.op("Mul", near, near)
-        of_value = b.op("Mul", square, b.op("Sub", self._const(3.0), b.op("Add", near, near)))
-        self.linear_weights, self.weights = near, b.stack([of_value, b.op("Mul", square, offset)])
+        near = b.op("Add", b.op("Min", rising, falling), self._const(1.0))
+        self.weights = b.op("Max", near, self._const(0.0))
 
     def _limit_mass(self):
         """Lowest and highest initial mass: constants, or vectors where the relation's ends move with [Fe/H]."""
@@ -110,14 +108,14 @@ class AgeGraph:
         ):
             bound = self._const(getattr(self, name))
             if not np.all(log_ends == np.log10(end)):
-                ln_end = b.op("MatMul", self._const(log_ends[None, :] * _LN_10), self.linear_weights)
+                ln_end = b.op("MatMul", self._const(log_ends[None, :] * _LN_10), self.weights)
                 bound = b.op(pick, b.reshape(b.op("Exp", ln_end), [-1]), bound)
             setattr(self, name, bound)
         self.ln_low, self.ln_high = b.op("Log", self.low), b.op("Log", self.high)
 
     def _find_trend(self):
         """The straight line in ln mass that is taken out of the ages, so that single precision keeps differences."""
-        values = self.coefficients[:, :, 0, 0].mean(axis=1)
+        values = self.coefficients[0].mean(axis=1)
         self.slope, self.start = np.polyfit(self.relation.log_mass_knots[:-1] * _LN_10, values, 1)
 
     def initial(self, mass):
@@ -189,15 +187,11 @@ class AgeGraph:
         return (self.relation.log_mass_knots * _LN_10).astype(self.dtype).astype(np.float64)
 
     def cubic_tables(self):
-        """For each power of the place in an interval of mass: its coefficient by interval, for `weights`."""
-        coefficients = self.coefficients.transpose(2, 3, 0, 1)  # power in mass, in [Fe/H], patch
-        knots, gaps = self.mass_knots(), np.diff(self.feh_knots)
-        at_end, slope_at_end = coefficients.sum(axis=1), np.tensordot(np.arange(4), coefficients, (0, 1))
-        values = np.concatenate([coefficients[:, 0], at_end[:, :, -1:]], axis=2)
-        slopes = np.concatenate([coefficients[:, 1] / gaps, slope_at_end[:, :, -1:] / gaps[-1]], axis=2)
-        values[0] -= (self.start + self.slope * knots[:-1])[:, None]
-        values[1] -= (self.slope * np.diff(knots))[:, None]
-        return np.concatenate([values, slopes], axis=2)
+        """For each power of the place in an interval of mass: its coefficient by interval and knot in [Fe/H]."""
+        knots, tables = self.mass_knots(), self.coefficients.copy()
+        tables[0] -= (self.start + self.slope * knots[:-1])[:, None]
+        tables[1] -= (self.slope * np.diff(knots))[:, None]
+        return tables
 
 
 class _Cubics:

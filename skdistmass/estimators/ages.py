@@ -1,48 +1,31 @@
 """Ages of giants from their masses and metallicities."""
 
-from enum import IntFlag
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, validate_data
+from sklearn.utils.validation import _check_feature_names_in
 
-from skdistmass.estimators.age_inputs import (
-    checked_errors,
-    columns_by_name,
-    columns_by_position,
-    fill_masked,
-    picked_by_name,
-)
-from skdistmass.exceptions import ColumnError, InputError
+from skdistmass.estimators.age_bounds import BoundedAges, limited_bounds
+from skdistmass.estimators.age_inputs import checked_errors, read_ages, read_masses
+from skdistmass.exceptions import InputError
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
-from skdistmass.tables import as_floats, is_table
 
-__all__ = ["AgeFlag", "IsochroneAgeTransformer"]
+__all__ = ["IsochroneAgeTransformer"]
 
-# No star is heavier; a column whose median is beyond this holds something else, such as temperatures.
+# No star is heavier (Msun); a column with a higher median holds something else, such as temperatures.
 _HEAVIEST_STAR = 300.0
-
-
-class AgeFlag(IntFlag):
-    """Why a star has no age of its own: bits of `IsochroneAgeTransformer.flag`."""
-
-    MASS_LOW = 1
-    MASS_HIGH = 2
-    FEH_LOW = 4
-    FEH_HIGH = 8
-    MISSING = 16
 
 
 class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
     """Turn mass and [Fe/H] of giants into log10 age, and back.
 
-    All giants of one mass and metallicity are taken to have the same age (paper, section 6.1), so this is
-    meant for stars with log g < 3.5. Nothing is learned from the data: `transform` works without `fit`, which
-    only checks the parameters and remembers the columns.
+    All giants of one mass and metallicity are assumed to have the same age (paper, section 6.1), so use it for stars
+    with log g < 3.5. Nothing is learned from the data: `transform` works without `fit`, which only checks the
+    parameters and stores the columns.
 
     Parameters
     ----------
@@ -50,20 +33,20 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         Age of a giant as a function of initial mass and [Fe/H]; None is the one that comes with the package,
         `GiantAgeRelation.default`.
     mass_bounds : tuple of two floats or None, default=(0.8, 8.0)
-        Lowest and highest initial mass (Msun) that gets an age. None is all that the relation covers; where
-        the relation covers less than the bounds, its own limits hold.
+        Lowest and highest initial mass (Msun) that gets an age. None is all that the relation covers; if the relation
+        covers less than the bounds, its limits are used.
     feh_bounds : tuple of two floats or None, default=(-0.5, 0.5)
-        Lowest and highest [Fe/H] (dex) that gets an age, likewise.
+        Lowest and highest [Fe/H] (dex) that gets an age, in the same way.
     out_of_bounds : {"nan", "edge"}, default="nan"
-        What a star beyond the bounds gets: NaN, or the age at the nearest bound. `flag` tells which stars
-        these are either way. A star with a missing value gets NaN.
+        What a star outside the bounds gets: NaN, or the age at the nearest bound. `flag` marks these stars in both
+        cases. A star with a missing value gets NaN.
     mass_loss : float, default=0.0
-        Mass (Msun) that every giant has lost: added to the mass given before the age is looked up, and taken
-        off again by `inverse_transform`. The paper (section 6.2) assumes none, and expects no more than 0.03.
+        Mass (Msun) that every giant has lost: added to the given mass before the age is looked up, and subtracted by
+        `inverse_transform`. The paper (section 6.2) assumes none, and expects no more than 0.03.
     mass_column, feh_column : str or int, default=None
-        Name or position of the column of mass (Msun) and of [Fe/H] (dex). None is, in a table, the column
-        MASS, and M_H or else FE_H; in an array the first and the second column. Further columns are not
-        looked at. A data frame without any of the survey's names is taken as an array.
+        Name or position of the column of mass (Msun) and of [Fe/H] (dex). None means, in a table, the column MASS, and
+        M_H or else FE_H; in an array the first and the second column. Other columns are not used. A data frame without
+        any of the survey's names is used like an array.
 
     Attributes
     ----------
@@ -82,13 +65,12 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Masses of red giants are current ones, those of the relation initial ones. A giant of 1 Msun that lost
-    0.03 Msun seems 11 % too old, one of 2 Msun 3 % (paper, section 6.2, and so it comes out here).
+    The masses of red giants are current masses, those of the relation are initial masses. A giant of 1 Msun that lost
+    0.03 Msun gets an age that is 11 % too high, one of 2 Msun 3 % (paper, section 6.2; this relation gives the same).
 
-    The paper's ages are "a function with initial stellar mass and metallicity as inputs", made of MIST
-    isochrones (Choi et al. 2016), from 0.8 to 8 Msun and from -0.5 to 0.5 in [Fe/H]. Its age errors for a
-    mass error of 10 % (+0.3, -0.21 dex at 1 Msun) are twice what the slope of any isochrones gives,
-    d log age / d log mass = -3.6: see `age_interval`.
+    The paper's ages are a function of initial mass and metallicity made from MIST isochrones (Choi et al. 2016), from
+    0.8 to 8 Msun and from -0.5 to 0.5 in [Fe/H]. The age errors it prints for a mass error of 10 % (+0.3, -0.21 dex at
+    1 Msun) are twice what the slope of any isochrones gives, d log age / d log mass = -3.6: see `age_interval`.
 
     Examples
     --------
@@ -103,8 +85,8 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
     array([0, 0, 1], dtype=uint8)
     >>> ages.inverse_transform([[10.05, 0.0]]).round(3)
     array([[0.999]])
-    >>> ages.age_interval(X[:1], mass_err=[0.1])
-    array([[ 9.90, 10.21]])
+    >>> ages.age_interval(X[:1], mass_err=[0.1]).round(2)
+    array([[ 9.9 , 10.21]])
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -137,8 +119,8 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         self.feh_column = feh_column
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Check the parameters, and remember the columns.
+    def fit(self, X, y=None) -> "IsochroneAgeTransformer":
+        """Check the parameters, and store the columns.
 
         Parameters
         ----------
@@ -157,21 +139,21 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         ColumnError
             If a column is absent, ambiguous, or holds no numbers.
         InputError
-            If the bounds are not two increasing numbers, lie outside the relation, or the column of masses
-            holds something else: a median above 300.
+            If the bounds are not two increasing numbers, lie outside the relation, or the column of masses can't hold
+            masses: its median is above 300.
         """
-        mass, _ = self._read(X, reset=True)
+        mass, _ = read_masses(self, X, reset=True)
         self.used_bounds()
         self.relation_ = self.used_relation()
         present = mass[np.isfinite(mass)]
         if len(present) and np.median(present) > _HEAVIEST_STAR:
             raise InputError(
-                f"the column taken for masses has a median of {np.median(present):.5g}: these are not masses "
-                "in Msun. Put mass first and [Fe/H] second, or set mass_column and feh_column."
+                f"the column used for masses has a median of {np.median(present):.5g}: these are not masses in Msun. "
+                "Put mass first and [Fe/H] second, or set mass_column and feh_column."
             )
         return self
 
-    def transform(self, X):
+    def transform(self, X) -> NDArray[np.float64]:
         """Return the ages.
 
         Parameters
@@ -189,23 +171,21 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         ColumnError
             If a column is absent, ambiguous, or holds no numbers.
         """
-        mass, feh = self._read(X, reset=False)
-        return self._log_age(mass, feh)[:, None]
+        return self._bounded().log_age(*read_masses(self, X, reset=False))[:, None]
 
-    def inverse_transform(self, X):
-        """Return the masses giants have at given age and metallicity.
+    def inverse_transform(self, X) -> NDArray[np.float64]:
+        """Return the masses of giants of given age and metallicity.
 
         Parameters
         ----------
         X : array-like or table of shape (n_stars, 2)
-            log10 age (yr) and [Fe/H] (dex); in a table the column LOG_AGE, and that of [Fe/H] as for
-            `transform`.
+            log10 age (yr) and [Fe/H] (dex); of a table the column LOG_AGE, and [Fe/H] as for `transform`.
 
         Returns
         -------
         mass : ndarray of shape (n_stars, 1)
-            Msun: what `transform` turns into this age. For an age that no mass within the bounds has: NaN, or
-            the nearest bound, by `out_of_bounds`.
+            The mass (Msun) that `transform` turns into this age. If no mass within the bounds has this age: NaN, or the
+            nearest bound, see `out_of_bounds`.
 
         Raises
         ------
@@ -214,21 +194,11 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         InputError
             If an array does not have two columns.
         """
-        log_age, feh = self._read_ages(X)
-        relation = self.used_relation()
-        low, high, feh_inside = self._limits(feh)
-        mass = relation.mass(log_age, feh_inside)
-        if self.out_of_bounds == "edge":
-            mass = np.where(log_age > relation.log_age(low, feh_inside), low, mass)
-            mass = np.where(log_age < relation.log_age(high, feh_inside), high, mass)
-        else:
-            # The bounds are inside; what has been to a logarithm and back may miss them by a rounding.
-            inside = (mass >= low * (1 - 1e-12)) & (mass <= high * (1 + 1e-12)) & (feh == feh_inside)
-            mass = np.where(inside, np.clip(mass, low, high), np.nan)
-        return (mass - self.mass_loss)[:, None]
+        log_age, feh = read_ages(X, self.feh_column)
+        return self._bounded().mass(log_age, feh)[:, None]
 
-    def flag(self, X):
-        """Tell which stars are beyond the bounds, and on which side.
+    def flag(self, X) -> NDArray[np.uint8]:
+        """Tell which stars are outside the bounds, and on which side.
 
         Parameters
         ----------
@@ -238,23 +208,26 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         flag : ndarray of uint8, shape (n_stars,)
-            Sum of the bits of `AgeFlag`: 1 mass too low, 2 too high, 4 [Fe/H] too low, 8 too high, 16 a value
-            is missing; 0 for a star with an age of its own.
+            Sum of the bits of `AgeFlag`: 1 mass too low, 2 too high, 4 [Fe/H] too low, 8 too high, 16 a value is
+            missing; 0 for a star inside the bounds.
 
         Examples
         --------
-        >>> from skdistmass.estimators.ages import AgeFlag, IsochroneAgeTransformer
+        >>> from skdistmass.estimators.ages import IsochroneAgeTransformer
+        >>> from skdistmass.schema.bits import AgeFlag
         >>> flags = IsochroneAgeTransformer().flag([[9.0, 0.1], [1.2, -1.5], [-9999.0, 0.0]])
         >>> [AgeFlag(flag).name for flag in flags]
         ['MASS_HIGH', 'FEH_LOW', 'MISSING']
         """
-        return self._flag(*self._read(X, reset=False))
+        return self._bounded().flag(*read_masses(self, X, reset=False))
 
-    def age_interval(self, X, mass_err=None, *, mass_interval=None):
-        """Push the error of the mass through the relation to an interval of age.
+    def age_interval(
+        self, X, mass_err: ArrayLike | None = None, *, mass_interval: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Return the interval of age that an error, or an interval, of the mass gives.
 
-        The relation is curved and falls, so the interval is asymmetric, and its upper end belongs to the
-        lower mass (paper, section 6.1).
+        The relation is curved and falls, so the interval is asymmetric, and its upper end belongs to the lower mass
+        (paper, section 6.1).
 
         Parameters
         ----------
@@ -268,24 +241,25 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         log_age : ndarray of shape (n_stars, 2)
-            Lower and upper end, log10 yr. An end whose mass is beyond the bounds is NaN, or the age at the
-            bound, by `out_of_bounds`. Both are NaN where the error is missing, or the star itself has no age.
+            Lower and upper end, log10 yr. An end whose mass is outside the bounds is NaN, or the age at the bound, see
+            `out_of_bounds`. Both are NaN where the error is missing, or the star has no age.
 
         Raises
         ------
         InputError
-            If neither or both errors are given, one is negative, an interval is the wrong way round, or the
-            lengths differ.
+            If neither or both errors are given, one is negative, a lower end is above the upper one, or the lengths
+            differ.
 
         Examples
         --------
         >>> from skdistmass.estimators.ages import IsochroneAgeTransformer
         >>> X = [[1.0, 0.0], [2.0, 0.0]]
         >>> ages = IsochroneAgeTransformer()
-        >>> ages.age_interval(X, mass_err=[0.1, 0.2]) - ages.transform(X)
-        array([[-0.15,  0.16], [-0.10,  0.11]])
+        >>> (ages.age_interval(X, mass_err=[0.1, 0.2]) - ages.transform(X)).round(2)
+        array([[-0.15,  0.16],
+               [-0.1 ,  0.11]])
         """
-        mass, feh = self._read(X, reset=False)
+        mass, feh = read_masses(self, X, reset=False)
         if (mass_err is None) == (mass_interval is None):
             raise InputError("give the error of the mass either as mass_err or as mass_interval.")
         if mass_err is not None:
@@ -295,10 +269,11 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
             light, heavy = checked_errors(mass_interval, (len(mass), 2), "mass_interval").T
             if np.any(light > heavy):
                 raise InputError("mass_interval has a lower end above its upper one; give [lower, upper].")
-        return self._age_interval(light, heavy, feh, self._log_age(mass, feh))
+        ages = self._bounded()
+        return ages.interval(light, heavy, feh, ages.log_age(mass, feh))
 
-    def log_age_err(self, X, mass_err):
-        """Return one standard error of log10 age for each star: AGE_ERR of the catalogue (paper, Table 2).
+    def log_age_err(self, X, mass_err: ArrayLike) -> NDArray[np.float64]:
+        """Return one standard error of log10 age for each star.
 
         Parameters
         ----------
@@ -319,8 +294,8 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
 
         Notes
         -----
-        The relative error of the mass, times the mean slope of the relation over one sigma to either side.
-        Where one side is beyond the bounds, over the part inside; so a star near a bound has an error, though
+        The relative error of the mass, times the mean slope of the relation from one sigma below to one sigma above.
+        Where one side is outside the bounds, only the part inside is used; so a star near a bound has an error, though
         one end of its `age_interval` is NaN.
 
         Examples
@@ -329,29 +304,31 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         >>> IsochroneAgeTransformer().log_age_err([[1.0, 0.0], [2.0, 0.0]], mass_err=[0.1, 0.2])
         array([0.16, 0.10])
         """
-        mass, feh = self._read(X, reset=False)
-        return self._log_age_err(mass, feh, checked_errors(mass_err, mass.shape, "mass_err"))
+        mass, feh = read_masses(self, X, reset=False)
+        return self._bounded().log_age_err(mass, feh, checked_errors(mass_err, mass.shape, "mass_err"))
 
-    def ages_of_predicted(self, mass, feh, mass_interval, mass_err):
+    def ages_of_predicted(
+        self, mass: NDArray, feh: NDArray, mass_interval: NDArray, mass_err: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
         """Return ages, their intervals, errors and flags for masses that a model has predicted.
 
-        What `transform`, `age_interval`, `log_age_err` and `flag` give together, but for numbers as they are: a
-        predicted mass that happens to be 99 or 999 is no survey's placeholder for a missing one.
+        The results of `transform`, `age_interval`, `log_age_err` and `flag`, but for numbers as they are: a predicted
+        mass of 99 or 999 is not a placeholder for a missing one. All arrays have shape (n_stars,), intervals
+        (n_stars, 2).
 
         Parameters
         ----------
-        mass, feh, mass_err : ndarray of shape (n_stars,)
+        mass, feh, mass_err : ndarray
             Mass and its error (Msun), and [Fe/H] (dex); NaN where missing.
-        mass_interval : ndarray of shape (n_stars, 2)
+        mass_interval : ndarray
             Lower and upper end of an interval of mass (Msun); an upper end may be infinite.
 
         Returns
         -------
-        log_age : ndarray of shape (n_stars,)
-        interval : ndarray of shape (n_stars, 2)
-        error : ndarray of shape (n_stars,)
-            Of log10 age (yr); NaN where `mass_err` is infinite, too.
-        flag : ndarray of uint8, shape (n_stars,)
+        log_age, interval, error : ndarray
+            Of log10 age (yr); the error is NaN where `mass_err` is infinite, too.
+        flag : ndarray of uint8
+            Sum of the bits of `AgeFlag`.
 
         Examples
         --------
@@ -363,54 +340,23 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         >>> flag
         array([0, 2], dtype=uint8)
         """
-        log_age = self._log_age(mass, feh)
-        error = self._log_age_err(mass, feh, mass_err)
+        ages = self._bounded()
+        log_age = ages.log_age(mass, feh)
+        error = ages.log_age_err(mass, feh, mass_err)
         error[~np.isfinite(mass_err)] = np.nan
-        return log_age, self._age_interval(*mass_interval.T, feh, log_age), error, self._flag(mass, feh)
+        return log_age, ages.interval(*mass_interval.T, feh, log_age), error, ages.flag(mass, feh)
 
-    def _age_interval(self, light, heavy, feh, log_age):
-        interval = np.column_stack([self._log_age(heavy, feh), self._log_age(light, feh)])
-        interval[np.isnan(light) | np.isnan(heavy) | np.isnan(log_age)] = np.nan
-        return interval
-
-    def _log_age_err(self, mass, feh, sigma):
-        relation = self.used_relation()
-        low, high, feh_inside = self._limits(feh)
-        centre = np.clip(mass + self.mass_loss, low, high)
-        light, heavy = np.clip(centre - sigma, low, high), np.clip(centre + sigma, low, high)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = (relation.log_age(heavy, feh_inside) - relation.log_age(light, feh_inside)) / np.log10(
-                heavy / light
-            )
-        # Too narrow for a difference of rounded numbers, the interval has the slope of its centre.
-        slope = np.where(heavy - light > 1e-6 * centre, slope, relation.slope(centre, feh_inside))
-        error = -slope * sigma / (centre * np.log(10.0))
-        if self.out_of_bounds == "nan":
-            error[self._flag(mass, feh) != 0] = np.nan
-        return error
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the name of the output column.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Checked against the columns seen in `fit`, otherwise without effect.
-
-        Returns
-        -------
-        names : ndarray of str objects, shape (1,)
-            ``["LOG_AGE"]``.
-        """
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Return the name of the output column, LOG_AGE; `input_features` are only checked against those of `fit`."""
         _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(["LOG_AGE"], dtype=object)
 
-    def used_relation(self):
+    def used_relation(self) -> GiantAgeRelation:
         """Return the `GiantAgeRelation` in use: `relation`, or the one that comes with the package."""
         return GiantAgeRelation.default() if self.relation is None else self.relation
 
-    def used_bounds(self):
-        """Return the bounds in use: those set, within what the relation covers at all.
+    def used_bounds(self) -> list[tuple[float, float]]:
+        """Return the bounds in use: those set, limited to what the relation covers.
 
         Returns
         -------
@@ -428,84 +374,14 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         >>> IsochroneAgeTransformer(feh_bounds=None).used_bounds()
         [(0.8, 8.0), (-2.0, 0.5)]
         """
-        relation, bounds = self.used_relation(), []
-        for name, wanted, (low, high) in (
-            ("mass_bounds", self.mass_bounds, relation.mass_range),
-            ("feh_bounds", self.feh_bounds, relation.feh_range),
-        ):
-            if wanted is not None:
-                pair = np.asarray(wanted, dtype=np.float64)
-                if pair.shape != (2,) or not pair[0] < pair[1]:
-                    raise InputError(f"{name} must be a lower and a higher number, not {wanted!r}.")
-                if pair[0] > high or pair[1] < low:
-                    raise InputError(
-                        f"{name} {tuple(pair.tolist())} lie outside the age relation, which goes from "
-                        f"{low:g} to {high:g}; set bounds within it, or None."
-                    )
-                low, high = max(low, pair[0]), min(high, pair[1])
-            bounds.append((float(low), float(high)))
-        return bounds
+        relation = self.used_relation()
+        return [
+            limited_bounds("mass_bounds", self.mass_bounds, *relation.mass_range),
+            limited_bounds("feh_bounds", self.feh_bounds, *relation.feh_range),
+        ]
 
-    def _limits(self, feh):
-        """Lowest and highest initial mass at each [Fe/H], and the [Fe/H] moved to the nearest bound."""
-        (low, high), feh_bounds = self.used_bounds()
-        feh_inside = np.clip(feh, *feh_bounds)
-        covered_low, covered_high = self.used_relation().mass_limits(feh_inside)
-        return np.maximum(covered_low, low), np.minimum(covered_high, high), feh_inside
-
-    def _flag(self, mass, feh):
-        low, high, feh_inside = self._limits(feh)
-        initial = mass + self.mass_loss
-        flag = np.zeros(len(mass), dtype=np.uint8)
-        for bit, bad in (
-            (AgeFlag.MASS_LOW, initial < low),
-            (AgeFlag.MASS_HIGH, initial > high),
-            (AgeFlag.FEH_LOW, feh < feh_inside),
-            (AgeFlag.FEH_HIGH, feh > feh_inside),
-            (AgeFlag.MISSING, np.isnan(mass) | np.isnan(feh)),
-        ):
-            flag[bad] |= np.uint8(bit)
-        return flag
-
-    def _log_age(self, mass, feh):
-        low, high, feh_inside = self._limits(feh)
-        initial = mass + self.mass_loss
-        inside = np.clip(initial, low, high)
-        log_age = self.used_relation().log_age(inside, feh_inside)
-        if self.out_of_bounds == "nan":
-            log_age[(inside != initial) | (feh_inside != feh)] = np.nan
-        return log_age
-
-    def _read(self, X, *, reset):
-        """Return masses and metallicities as plain floats, NaN where missing."""
-        chosen = (self.mass_column, self.feh_column)
-        if picked_by_name(X, chosen):
-            names = columns_by_name(X, "MASS" if chosen[0] is None else chosen[0], chosen[1])
-            if reset:
-                self.n_features_in_, self.feature_names_in_ = 2, np.array(names, dtype=object)
-                self.columns_ = (0, 1)
-            return _read_columns(X, names, ("Msun", "dex"))
-        checks = {"dtype": np.float64, "ensure_all_finite": False, "ensure_min_samples": int(reset)}
-        if reset or hasattr(self, "n_features_in_"):
-            X = validate_data(self, fill_masked(X), reset=reset, **checks)
-        else:
-            X = check_array(fill_masked(X), **checks)
-        if reset or not hasattr(self, "columns_"):
-            columns = columns_by_position(X.shape[1], *chosen)
-        else:
-            columns = self.columns_
-        if reset:
-            self.columns_ = columns
-        return tuple(as_floats(X[:, column]) for column in columns)
-
-    def _read_ages(self, X):
-        """Return log10 ages and metallicities as plain floats, NaN where missing."""
-        if is_table(X):
-            return _read_columns(X, columns_by_name(X, "LOG_AGE", self.feh_column), ("dex(yr)", "dex"))
-        X = check_array(fill_masked(X), dtype=np.float64, ensure_all_finite=False, ensure_min_samples=0)
-        if X.shape[1] != 2:
-            raise InputError(f"X has {X.shape[1]} columns; give two: log10 age (yr) and [Fe/H] (dex).")
-        return as_floats(X[:, 0]), as_floats(X[:, 1])
+    def _bounded(self):
+        return BoundedAges(self.used_relation(), *self.used_bounds(), self.mass_loss, self.out_of_bounds == "edge")
 
     def __sklearn_is_fitted__(self):
         return True
@@ -515,14 +391,3 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.requires_fit = False
         return tags
-
-
-def _read_columns(table, names, units):
-    """Return columns of a table in these units, as plain floats."""
-    columns = tuple(as_floats(table[name], unit, name=str(name)) for name, unit in zip(names, units, strict=True))
-    if columns[0].ndim != 1 or columns[0].shape != columns[1].shape:
-        raise ColumnError(
-            f"columns {names[0]} and {names[1]} have shapes {columns[0].shape} and {columns[1].shape}; "
-            "one number per star is needed in each."
-        )
-    return columns

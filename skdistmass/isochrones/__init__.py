@@ -1,8 +1,8 @@
 """Stellar models: isochrone tables and readers, initial mass function, giant ages, isochrone distances."""
 
-from skdistmass.isochrones.distances.posterior import IsochroneDistanceRegressor, IsochroneFlag
+from skdistmass.isochrones.distances.posterior import IsochroneDistanceRegressor
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
-from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_mass, kroupa_number
+from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_number
 from skdistmass.isochrones.readers.mist import read_mist
 from skdistmass.isochrones.readers.parsec import read_parsec
 from skdistmass.isochrones.readers.tables import read_giant_ages, read_isochrone_table
@@ -13,6 +13,7 @@ from skdistmass.isochrones.schema import (
     isochrone_slices,
     isochrone_table,
 )
+from skdistmass.schema.bits import IsochroneFlag
 
 __all__ = [
     "COLUMNS",
@@ -25,7 +26,6 @@ __all__ = [
     "isochrone_slices",
     "isochrone_table",
     "kroupa_imf",
-    "kroupa_mass",
     "kroupa_number",
     "read_giant_ages",
     "read_isochrone_table",

@@ -9,11 +9,14 @@ References
 Kroupa, P. 2001, MNRAS, 322, 231; 2001, ASP Conf. Ser. 228, 187.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from skdistmass.exceptions import InputError
 
-__all__ = ["HIGHEST_MASS", "LOWEST_MASS", "imf_weights", "kroupa_imf", "kroupa_mass", "kroupa_number"]
+__all__ = ["HIGHEST_MASS", "LOWEST_MASS", "imf_weights", "kroupa_imf", "kroupa_number"]
 
 LOWEST_MASS, HIGHEST_MASS = 0.01, 120.0
 _EDGES = np.array([LOWEST_MASS, 0.08, 0.5, HIGHEST_MASS])
@@ -42,7 +45,7 @@ def _check_masses(mass):
     return mass
 
 
-def kroupa_imf(mass):
+def kroupa_imf(mass: ArrayLike) -> NDArray[np.float64]:
     """Return the number of stars per unit mass, dN/dM.
 
     Parameters
@@ -73,7 +76,7 @@ def kroupa_imf(mass):
     return np.where(np.isnan(mass), np.nan, np.where(inside, density, 0.0))
 
 
-def kroupa_number(mass):
+def kroupa_number(mass: ArrayLike) -> NDArray[np.float64]:
     """Return the number of stars born below a mass, per solar mass of stars formed.
 
     Parameters
@@ -102,48 +105,28 @@ def kroupa_number(mass):
     return _NORMALISATION * _integral(_check_masses(mass), 0.0)
 
 
-def kroupa_mass(mass):
-    """Return the mass in stars born below a mass, as a fraction of the mass formed.
-
-    Parameters
-    ----------
-    mass : array-like of float
-        Initial mass (Msun), of any shape.
-
-    Returns
-    -------
-    fraction : ndarray of float64
-        The integral of M dN/dM from 0.01 Msun; 1 at 120 Msun.
-
-    Raises
-    ------
-    InputError
-        If a mass is negative.
-    """
-    return _NORMALISATION * _integral(_check_masses(mass), 1.0)
-
-
-def imf_weights(initial_mass, number=kroupa_number):
+def imf_weights(
+    initial_mass: ArrayLike, number: Callable[[NDArray[np.float64]], NDArray[np.float64]] = kroupa_number
+) -> NDArray[np.float64]:
     """Return the number of stars that each point of an isochrone stands for.
 
     Parameters
     ----------
     initial_mass : array-like of shape (n_points,)
-        Initial masses (Msun) along one isochrone, from the lowest on.
+        Initial masses (Msun) along one isochrone, in increasing order.
     number : callable, default=kroupa_number
         The cumulative initial mass function: masses to the number of stars below them.
 
     Returns
     -------
     weights : ndarray of shape (n_points,)
-        Stars between the middles of the intervals to the neighbours, per solar mass formed. A point out of
-        order, below the highest mass before it, gets none.
+        Stars between the middles of the intervals to the neighbours, per solar mass formed. A point below the highest
+        mass before it gets none.
 
     Notes
     -----
-    Late phases last so briefly that neighbours there differ in the last digits of the printed mass only. The
-    numbers come from the masses rather than from a file's own cumulative column, which is printed no more
-    precisely.
+    Late phases are so short that neighbouring masses differ only in their last printed digits. The weights come from
+    the masses, not from the cumulative column of a file, which has no more digits.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 from enum import IntEnum, IntFlag
 
-__all__ = ["AgeFlag", "Bit", "ExtinctionFlag", "QualityBit", "Space"]
+__all__ = ["AgeFlag", "Bit", "ExtinctionFlag", "IsochroneFlag", "QualityBit", "Space"]
 
 
 class _DescribedFlag(IntFlag):
@@ -69,6 +69,18 @@ class ExtinctionFlag(_DescribedFlag):
     FROM_FILE = 2, "not the method of section 2: a value, or a reddening, of the survey file"
     NO_LATITUDE = 4, "no position is known; the star was taken to be near the Galactic plane"
     MISSING = 8, "there is no extinction"
+
+
+class IsochroneFlag(_DescribedFlag):
+    """Bits of ISO_FLAG, and of `flag` of isochrone distances: what to know of a star's posterior."""
+
+    MISSING_LABEL = 1, "Teff, log g or [Fe/H] is missing or not a star's; all results are NaN"
+    OFF_GRID = 2, "no model is near the labels; all results are NaN"
+    DEFAULT_ERROR = 4, "an error of the labels is missing; its default was used"
+    FEW_POINTS = 8, "few models make up the posterior: the errors are small for the spacing of the grid"
+    EDGE = 16, "[Fe/H] is outside that of the models, which cuts the posterior"
+    MISSING_PHOTOMETRY = 32, "the magnitude, the extinction or one of their errors is missing; the distance is NaN"
+    PARALLAX_CONFLICT = 64, "the parallax disagrees with labels and magnitude; where nothing is left, results are NaN"
 
 
 class Space(IntEnum):

@@ -301,7 +301,7 @@ EXTRA_COLUMNS = (
         "32 not a giant",
         "meta.code",
         dtype="i2",
-        formula="sum of skdistmass.estimators.ages.AgeFlag, and 32 where log g >= 3.5; of the first mass scale",
+        formula="sum of skdistmass.schema.bits.AgeFlag; of the first mass scale",
         inputs="MASS_*, M_H, LOGG",
     ),
     CatalogColumn(

@@ -14,9 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdistmass.estimators.ages import AgeFlag, IsochroneAgeTransformer
+from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.exceptions import ColumnError, InputError, UnitError
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
+from skdistmass.schema.bits import AgeFlag
 
 MASS = np.array([1.0, 2.0, 3.0, 5.0])
 FEH = np.array([0.0, -0.5, 0.5, 0.1])

@@ -1,6 +1,7 @@
 """Giant-age relations: interpolation, inversion, constructors, files, comparison."""
 
 import copy
+import importlib.util
 import pickle
 import subprocess
 import sys
@@ -13,9 +14,8 @@ from hypothesis import strategies as st
 
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
 from skdistmass.isochrones import isochrone_table, read_mist, read_parsec
-from skdistmass.isochrones.giant_ages.comparison import compare_relations, plot_relations
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation, hurley_bgb_age
-from skdistmass.isochrones.giant_ages.surface import bicubic_coefficients, evaluate, invert
+from skdistmass.isochrones.giant_ages.surface import Surface
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -83,19 +83,17 @@ def test_any_falling_table_gives_a_surface_that_falls_and_inverts(n_x, n_y, seed
     rng = np.random.default_rng(seed)
     x, y = np.cumsum(rng.uniform(0.02, 1.0, n_x)), np.cumsum(rng.uniform(0.02, 1.0, n_y))
     z = rng.normal(size=n_y) - np.cumsum(rng.exponential(size=(n_x, n_y)) ** roughness + 1e-3, axis=0)
-    coefficients = bicubic_coefficients(x, y, z)
+    surface = Surface(x, y, z)
     grid_x, grid_y = np.meshgrid(np.linspace(x[0], x[-1], 60), np.linspace(y[0], y[-1], 25), indexing="ij")
-    values = evaluate(x, y, coefficients, grid_x.ravel(), grid_y.ravel())
+    values = surface(grid_x.ravel(), grid_y.ravel())
     scale = np.ptp(z)
     assert np.all(np.diff(values.reshape(grid_x.shape), axis=0) < 1e-12 * scale)
-    slopes = evaluate(x, y, coefficients, grid_x.ravel(), grid_y.ravel(), derivative=True)
-    assert np.all(slopes < 1e-9 * scale)
-    back = invert(x, y, coefficients, values, grid_y.ravel())
-    np.testing.assert_allclose(
-        evaluate(x, y, coefficients, back, grid_y.ravel()),
-        values,
-        atol=1e-11 * max(scale, np.abs(values).max()),
-    )
+    assert np.all(surface(grid_x.ravel(), grid_y.ravel(), derivative=True) < 1e-9 * scale)
+    back = surface.invert(values, grid_y.ravel())
+    largest = max(scale, np.abs(values).max())
+    np.testing.assert_allclose(surface(back, grid_y.ravel()), values, atol=1e-11 * largest)
+    beyond = surface.invert(np.r_[z[0] + 1e-3 * largest, z[-1] - 1e-3 * largest], np.r_[y, y])
+    assert np.isnan(beyond).all()
 
 
 def test_surface_goes_through_its_table_with_continuous_slope(default):
@@ -104,12 +102,6 @@ def test_surface_goes_through_its_table_with_continuous_slope(default):
     inner = default.mass_knots[1:-1]
     left, right = default.slope(inner * (1 - 1e-9), 0.1), default.slope(inner * (1 + 1e-9), 0.1)
     np.testing.assert_allclose(left, right, atol=1e-6)
-    below, above = (
-        (default.log_age(inner, feh + step) - default.log_age(inner, feh)) / step
-        for feh in (-0.25,)
-        for step in (-1e-6, 1e-6)
-    )
-    np.testing.assert_allclose(below, above, atol=1e-4)
 
 
 def test_slope_is_the_derivative_of_the_age(default, stars):
@@ -128,9 +120,13 @@ def test_documented_coefficients_give_the_age(default, stars):
     j = np.sum(feh[:, None] >= knots_y[None, 1:-1], axis=1)
     u = (x - knots_x[i]) / (knots_x[i + 1] - knots_x[i])
     v = (feh - knots_y[j]) / (knots_y[j + 1] - knots_y[j])
-    powers = np.arange(4)
-    by_hand = np.einsum("npq,np,nq->n", default.coefficients[i, j], u[:, None] ** powers, v[:, None] ** powers)
-    np.testing.assert_allclose(default.log_age(mass, feh), by_hand, rtol=1e-13)
+    low, high = (np.einsum("pn,np->n", default.coefficients[:, i, k], u[:, None] ** np.arange(4)) for k in (j, j + 1))
+    np.testing.assert_allclose(default.log_age(mass, feh), (1 - v) * low + v * high, rtol=1e-13)
+
+
+def test_between_metallicities_ages_are_linear(default):
+    middle = default.log_age(1.3, [0.0, 0.0625, 0.125])
+    assert middle[1] == pytest.approx(0.5 * (middle[0] + middle[2]), rel=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +294,7 @@ def test_hurley_gives_the_published_test_values_and_its_relation_follows_the_for
     relation = GiantAgeRelation.hurley(solar_z=0.02, feh_range=(-2.0, 0.17))
     rng = np.random.default_rng(2)
     mass, feh = rng.uniform(0.5, 50.0, 2000), rng.uniform(-2.0, 0.17, 2000)
-    np.testing.assert_allclose(relation.log_age(mass, feh), hurley_bgb_age(mass, 0.02 * 10**feh), atol=1e-5)
+    np.testing.assert_allclose(relation.log_age(mass, feh), hurley_bgb_age(mass, 0.02 * 10**feh), atol=2e-4)
     assert np.isnan(hurley_bgb_age([-1.0, 1.0], [0.02, 0.0])).all()
 
 
@@ -393,19 +389,19 @@ def test_a_track_that_never_becomes_a_giant_is_refused(real_data):
 
 
 def test_comparison_tabulates_and_draws(default):
+    path = REPOSITORY / "examples" / "giant_age_relations.py"
+    spec = importlib.util.spec_from_file_location("giant_age_relations_example", path)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
     hurley = GiantAgeRelation.hurley()
-    table = compare_relations(default, hurley, mass=[1.0, 2.0], feh=[0.0, 0.3])
+    table = example.compare_relations(default, hurley, mass=[1.0, 2.0], feh=[0.0, 0.3])
     assert len(table) == 4
     row = table[1]
     assert (row["mass"], row["feh"]) == (2.0, 0.0)
     name = hurley.name
     np.testing.assert_allclose(row[f"log_age {name}"] - row[f"log_age {default.name}"], row[f"difference {name}"])
     np.testing.assert_allclose(row[f"slope {name}"], hurley.slope(2.0, 0.0))
-    figure = plot_relations(default, hurley, feh=[0.0, 0.3])
+    figure = example.plot_relations(default, hurley, feh=[0.0, 0.3])
     assert len(figure.axes) == 6
     ages = figure.axes[0].lines[1]
     np.testing.assert_allclose(ages.get_ydata(), hurley.log_age(ages.get_xdata(), 0.0))
-    with pytest.raises(InputError, match="same name"):
-        compare_relations(default, default)
-    with pytest.raises(InputError, match="no age relations"):
-        plot_relations()

@@ -10,13 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 from skdistmass.exceptions import InputError
 from skdistmass.isochrones.distances.grid import MARGINALS, build_grid
 from skdistmass.isochrones.distances.observations import read_covariances, read_photometry, read_stars
-from skdistmass.isochrones.distances.posterior_table import IsochroneFlag, posterior_table
+from skdistmass.isochrones.distances.posterior_table import posterior_table
 from skdistmass.isochrones.distances.storage import load_regressor, save_regressor
 from skdistmass.isochrones.distances.sums import sum_over_models
 from skdistmass.isochrones.imf import kroupa_number
 from skdistmass.isochrones.schema import Phase, check_isochrone_table
 
-__all__ = ["IsochroneDistanceRegressor", "IsochroneFlag"]
+__all__ = ["IsochroneDistanceRegressor"]
 
 
 class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):

@@ -1,33 +1,13 @@
 """Posteriors of stars as a table with units and flags."""
 
-from enum import IntFlag
-
 import numpy as np
 
 from skdistmass.isochrones.distances.grid import MARGINALS
+from skdistmass.schema.bits import IsochroneFlag
 
 _STATISTICS = ("", "_mean", "_mode", "_p16", "_p84")
 # Fewer points than this, weighed by what they contribute, don't make a distribution.
 _FEWEST_POINTS = 5.0
-
-
-class IsochroneFlag(IntFlag):
-    """What to know of a star's posterior; the values add up."""
-
-    #: Teff, log g or [Fe/H] is missing or not a star's; all results are NaN.
-    MISSING_LABEL = 1
-    #: No model is within `n_sigma` of the labels; all results are NaN.
-    OFF_GRID = 2
-    #: An error of the labels was missing and its default was used.
-    DEFAULT_ERROR = 4
-    #: Only a few models carry the posterior: the errors are small for the spacing of the grid.
-    FEW_POINTS = 8
-    #: The metallicity is outside that of the models, which cuts the posterior.
-    EDGE = 16
-    #: The magnitude, the extinction or an error of theirs is missing; the distance is NaN.
-    MISSING_PHOTOMETRY = 32
-    #: The parallax is more than `n_sigma` from what labels and magnitude allow; where nothing is left, NaN.
-    PARALLAX_CONFLICT = 64
 
 
 def posterior_table(regressor, stars, summaries, diagnostics, photometry, marginals):

@@ -1,4 +1,4 @@
-"""What is averaged into a giant-age relation: isochrones, evolutionary tracks, and an analytic formula."""
+"""The tables behind giant-age relations: means over isochrones or evolutionary tracks, and an analytic formula."""
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -8,7 +8,18 @@ from skdistmass.exceptions import InputError
 from skdistmass.isochrones.schema import Phase, check_isochrone_table
 from skdistmass.tables import as_floats
 
-__all__ = ["hurley_bgb_age", "hurley_grid", "isochrone_means", "rows_to_grid", "track_means"]
+__all__ = [
+    "GIANT_PHASES",
+    "describe_models",
+    "hurley_bgb_age",
+    "hurley_grid",
+    "isochrone_means",
+    "rows_to_grid",
+    "track_means",
+]
+
+#: Phases that count as giants.
+GIANT_PHASES = ("SGB", "RGB", "CHEB", "EAGB", "TPAGB")
 
 # Hurley, Pols & Tout (2000), appendix A, coefficients of t_BGB: a1 ... a5 by alpha, beta, gamma, eta.
 _HURLEY = np.array(
@@ -66,7 +77,7 @@ def hurley_grid(mass_range, feh_range, solar_z):
 
 
 def _giants(table, phases, logg_max, need=()):
-    """Columns of the rows that are giants, with metallicities free of single-precision noise."""
+    """Return the columns, with metallicities rounded to six decimals, and which rows are giants."""
     columns = check_isochrone_table(table, need=need)
     codes = [_phase_code(phase) for phase in phases]
     giant = np.isin(columns["phase"], codes) & (columns["logg"] < logg_max)
@@ -131,8 +142,8 @@ def track_means(table, phases, logg_max):
     order = np.lexsort([columns["log_age"], mass, feh])
     feh, mass, giant = feh[order], mass[order], giant[order]
     age = 10.0 ** columns["log_age"][order]
-    # A giant stands for the time from halfway to its predecessor to halfway to its successor, if these are
-    # giants of the same track, too: the long way there from the main sequence does not count.
+    # A point counts for half the time to the point before and half the time to the next, if these are giants of the
+    # same track: the time from the main sequence to the first giant does not count.
     same = (np.diff(feh) == 0) & (np.diff(mass) == 0) & giant[1:] & giant[:-1]
     half = np.where(same, np.diff(age), 0.0) / 2.0
     duration = np.r_[half, 0.0] + np.r_[0.0, half]
@@ -145,10 +156,21 @@ def track_means(table, phases, logg_max):
 
 
 def _falling(x, y):
-    """Least-squares falling y(x): points that do not fall are pooled into their common mean."""
+    """Return the least-squares falling y(x): points that do not fall are replaced by their mean."""
     fit = isotonic_regression(y, increasing=False)
     starts = fit.blocks[:-1]
     return np.add.reduceat(x, starts) / np.diff(fit.blocks), fit.x[starts]
+
+
+def describe_models(table, name, kind, phases, logg_max):
+    """Return name and metadata of a relation made from models, as arguments of `GiantAgeRelation`."""
+    meta = getattr(table, "meta", None) or {}
+    source = " ".join(str(meta[key]) for key in ("source", "version") if meta.get(key)) or "user's models"
+    shown = ", ".join(str(getattr(phase, "name", phase)) for phase in phases)
+    return {
+        "name": name or f"{source} giants",
+        "meta": {"source": f"{source}, {kind}", "giants": f"log g < {logg_max:g}, phases {shown}"},
+    }
 
 
 def rows_to_grid(rows, mass_step):
@@ -183,7 +205,7 @@ def rows_to_grid(rows, mass_step):
         )
     low = min(row[0][0] for row in usable.values())
     high = max(row[0][-1] for row in usable.values())
-    # Isochrones of nearly one age span few masses: they, too, get several points of the grid.
+    # Isochrones of nearly equal ages cover few masses: they need several points of the grid, too.
     narrowest = min(row[0][-1] - row[0][0] for row in usable.values())
     step = max(min(mass_step, narrowest / 4), 1e-4)
     log_mass = np.linspace(low, high, int(np.ceil((high - low) / step)) + 1)

@@ -5,28 +5,36 @@ References
 Dotter, A. 2016, ApJS, 222, 8. Choi, J., Dotter, A., Conroy, C., et al. 2016, ApJ, 823, 102.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 from skdistmass.exceptions import FileFormatError
-from skdistmass.isochrones.readers.textfile import (
+from skdistmass.isochrones.readers.files import (
+    Rows,
+    checked_table,
     expand_paths,
+    find_in_header,
     join_tables,
-    named_column,
-    parse_rows,
     read_bytes,
+    refuse_extinction,
     require,
-    text_lines,
+    text_of,
 )
-from skdistmass.isochrones.schema import Phase, isochrone_table
+from skdistmass.isochrones.schema import Phase
 
 __all__ = ["read_mist"]
 
-_AGE_COLUMNS = ("log10_isochrone_age_yr", "isochrone_age_yr")
-_CURRENT_MASS, _LUMINOSITY = ("star_mass",), ("log_L",)
-_TEMPERATURE, _GRAVITY = ("log_Teff",), ("log_g", "logg")
-_KS_COLUMNS = ("2MASS_Ks", "Ks_2MASS")
+SUFFIXES = (".iso", ".iso.cmd", ".track.eep", ".eep")
+_AGES = ("log10_isochrone_age_yr", "isochrone_age_yr")
+_COLUMNS = {
+    "current_mass": ("star_mass",),
+    "log_teff": ("log_Teff",),
+    "logg": ("log_g", "logg"),
+    "log_l": ("log_L",),
+}
+_MOST_POINTS = 10**6
 
 
 def read_mist(paths):
@@ -35,22 +43,23 @@ def read_mist(paths):
     Parameters
     ----------
     paths : path or list of paths
-        A file, a folder of them, or a list of either; gzipped files too. Files of several metallicities go
-        into one table, in order of metallicity and age (tracks: of metallicity and mass); what is there twice
-        is taken once.
+        A file, a folder, or a list of both; gzipped files too. Files of several metallicities go into one table, sorted
+        by metallicity and age (tracks: by metallicity and mass). An isochrone that is in two files is taken once. Files
+        may have more columns than are used here, such as those of MIST 2.5.
 
     Returns
     -------
     table : astropy.table.Table
-        In the columns of `skdistmass.isochrones.COLUMNS`, and `eep`, the equivalent evolutionary point. `ks`
-        is the absolute magnitude of files with 2MASS photometry, else NaN. `feh` is the header's initial
-        [Fe/H]. For tracks, `table.meta["kind"]` is ``"track"`` and `imf_weight` is NaN.
+        The columns of `skdistmass.isochrones.COLUMNS`, and `eep`, the equivalent evolutionary point. `ks` is the
+        absolute magnitude of files with 2MASS photometry, else NaN. `feh` is the initial [Fe/H] in the header;
+        [alpha/Fe] and rotation are in ``table.meta``. For tracks, ``table.meta["kind"]`` is ``"track"`` and
+        `imf_weight` is NaN.
 
     Raises
     ------
     FileFormatError
-        If a file is empty, truncated, damaged or not MIST's; the message names the file, the line if there is
-        one, and for a file of another kind its reader.
+        If a file is empty, truncated, damaged or not one of MIST, or its magnitudes include extinction. The message
+        names the file, the line if there is one, and for a file of another kind its reader.
     FileNotFoundError
         If there is no such file.
     InputError
@@ -63,200 +72,114 @@ def read_mist(paths):
 
     Notes
     -----
-    Subgiants carry the code of the red giant branch: MIST does not tell them apart.
+    Subgiants have the code of the red giant branch: MIST does not distinguish them.
     """
-    tables = [_read_file(path) for path in expand_paths(paths, (".iso", ".iso.cmd", ".track.eep", ".eep"))]
-    return tables[0] if len(tables) == 1 else join_tables(tables)
+    return join_tables([read_mist_file(path, read_bytes(path)) for path in expand_paths(paths, SUFFIXES)])
 
 
-def _read_file(path):
-    content = read_bytes(path)
-    found = require(path, content, ("MIST isochrone file", "MIST evolutionary track"))
-    lines, ended = text_lines(path, content)
-    read = _read_track if found == "MIST evolutionary track" else _read_isochrones
-    return read(path, lines, ended)
+def read_mist_file(path: Path, content: bytes):
+    """Read one file of MIST from its content."""
+    kind = require(path, content, ("MIST isochrone file", "MIST evolutionary track"))
+    read = _read_track if kind == "MIST evolutionary track" else _read_isochrones
+    return read(path, text_of(content))
 
 
-def _header(path, lines):
-    """Read version, composition, rotation and photometric system from the lines before the first row."""
-    meta = {
+def _meta(path, header):
+    """Return [Fe/H], and version, composition, rotation and photometric system as metadata."""
+    values = re.search(r"^#(.*Yinit.*\[Fe/H\].*)\n#(.*)$", header, re.MULTILINE)
+    try:
+        names, numbers = (values[1].split(), list(map(float, values[2].split()))) if values else ((), ())
+        composition = dict(zip(names, numbers, strict=True))
+        feh = composition["[Fe/H]"]
+    except (ValueError, KeyError) as error:
+        raise FileFormatError(
+            f"{path} has no whole line of composition with [Fe/H] in its header; it is truncated or altered, fetch it "
+            "again."
+        ) from error
+    return feh, {
         "source": "MIST",
-        "version": None,
+        "version": find_in_header(header, r"MIST version.*=(.*)"),
         "files": [Path(path).name],
-        "alpha_fe": None,
-        "v_vcrit": None,
-        "photometric_system": None,
+        "alpha_fe": composition.get("[a/Fe]"),
+        "v_vcrit": composition.get("v/vcrit"),
+        "photometric_system": find_in_header(header, r"photometric system.*=(.*)"),
         "metallicity": "[Fe/H]",
     }
-    feh = extinction = None
-    for position, line in enumerate(lines):
-        text = line.strip()
-        if text and not text.startswith("#"):
-            break
-        text = text.lstrip("#").strip()
-        if text.startswith("MIST version"):
-            meta["version"] = text.split("=")[-1].strip()
-        elif text.startswith("photometric system"):
-            meta["photometric_system"] = text.split("=")[-1].strip()
-        elif "extinction:" in text:
-            extinction = float(text.split("=")[-1])
-        elif "[Fe/H]" in text and "Yinit" in text and position + 1 < len(lines):
-            names, values = text.split(), lines[position + 1].lstrip("# ").split()
-            if len(names) != len(values):
-                raise FileFormatError(f"{path}, line {position + 2}: the composition is cut short; fetch it again.")
-            found = dict(zip(names, map(float, values), strict=True))
-            feh, meta["alpha_fe"], meta["v_vcrit"] = (
-                found["[Fe/H]"],
-                found.get("[a/Fe]"),
-                found.get("v/vcrit"),
-            )
-    if feh is None:
-        raise FileFormatError(f"{path} has no [Fe/H] in its header; it is truncated or altered, fetch it again.")
-    return meta, feh, extinction
 
 
-def _numbers_after(path, position, line):
-    """Return the whole numbers after the equals sign of a header line."""
-    words = line.split("=")[-1].split()
-    try:
-        return [int(word) for word in words]
-    except ValueError:
-        raise FileFormatError(f"{path}, line {position + 1}: {line.strip()!r} should end in whole numbers.") from None
-
-
-def _blocks(path, lines):
-    """Find the isochrones of a file: for each, its column names and the positions of its rows."""
-    blocks, expected, names = [], None, None
-    for position, line in enumerate(lines):
-        text = line.strip()
-        if text.startswith("#"):
-            if "number of isochrones" in text:
-                (expected,) = _numbers_after(path, position, text)
-            elif "number of EEPs" in text:
-                counts = _numbers_after(path, position, text)
-                blocks.append({"counts": counts, "names": None, "rows": []})
-            elif text.lstrip("# ").startswith("EEP") and blocks:
-                names = text.lstrip("#").split()
-                blocks[-1]["names"] = names
-        elif text:
-            if not blocks or blocks[-1]["names"] is None:
-                raise FileFormatError(f"{path}, line {position + 1}: a row before any column names; fetch it again.")
-            blocks[-1]["rows"].append(position)
-    if not blocks or (expected is not None and len(blocks) != expected):
+def _read_isochrones(path, text):
+    rows = Rows(path, text, lambda words: words[:1] == ["EEP"])
+    feh, meta = _meta(path, rows.header)
+    age = rows.column(*_AGES)
+    if _AGES[0] not in rows.names:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # Linear ages differ by rounding in their last digits; equal ages must stay equal.
+            age = np.round(np.log10(age), 8)
+    # Each isochrone states how many points it has, the file how many isochrones.
+    counts = [int(n) for n in re.findall(r"^#\s*number of EEPs.*=\s*(\d{1,9})\s", text, re.MULTILINE)]
+    n_isochrones = find_in_header(rows.header, r"number of isochrones\s*=\s*(\d+)")
+    starts = np.flatnonzero(np.diff(age, prepend=np.nan) != 0)
+    if n_isochrones != str(len(counts)) or np.r_[starts, len(age)].tolist() != np.cumsum([0, *counts]).tolist():
         raise FileFormatError(
-            f"{path} is truncated: its header promises {expected} isochrones, {len(blocks)} are there; fetch it again."
+            f"{path} is truncated or damaged: its headers promise {n_isochrones} isochrones with {sum(counts)} points, "
+            f"{len(starts)} with {len(age)} are there; fetch it again."
         )
-    return blocks
+    columns = {name: rows.column(*candidates) for name, candidates in _COLUMNS.items()}
+    columns.update(initial_mass=rows.column("initial_mass"), log_age=age, feh=np.full(len(age), feh))
+    columns["phase"] = _phases(rows)
+    ks = rows.column("2MASS_Ks", "Ks_2MASS", required=False)
+    if ks is not None:
+        refuse_extinction(path, rows.header)
+        columns["ks"] = ks
+    eep = rows.column("EEP")
+    if not ((eep >= 0) & (eep <= _MOST_POINTS)).all():
+        raise FileFormatError(f"{path}: a number in column EEP is no evolutionary point; fetch the file again.")
+    return checked_table(rows.place, columns, meta=meta, extra={"eep": eep.astype(np.int64)})
 
 
-def _check_last_line(path, lines, rows, ended):
-    """Refuse a file whose last number may have been cut: MIST's rows are all of one length."""
-    if not ended and len(rows) > 1 and len(lines[rows[-1]].rstrip()) < len(lines[rows[0]].rstrip()):
-        raise FileFormatError(f"{path}, line {rows[-1] + 1} is cut short; the file is truncated, fetch it again.")
-
-
-def _read_isochrones(path, lines, ended):
-    meta, feh, extinction = _header(path, lines)
-    parts = {name: [] for name in ("log_age", "initial_mass", "current_mass", "log_teff", "logg", "log_l", "phase")}
-    parts.update(ks=[], eep=[])
-    for block in _blocks(path, lines):
-        names, rows = block["names"], block["rows"]
-        if names is None or len(rows) != block["counts"][0] or len(names) != block["counts"][-1]:
-            raise FileFormatError(
-                f"{path} is truncated at line {(rows[-1] if rows else len(lines) - 1) + 1}: an isochrone of "
-                f"{block['counts'][0]} points has {len(rows)}; fetch it again."
-            )
-        values = parse_rows(path, lines, rows, names)
-        _check_last_line(path, lines, rows, ended)
-        _take_isochrone(path, names, values, parts)
-    if extinction and np.isfinite(np.concatenate(parts["ks"])).any():
-        raise FileFormatError(
-            f"the magnitudes of {path} include an extinction of A_V = {extinction:g} mag; fetch it with A_V = 0."
-        )
-    columns = {name: np.concatenate(values) for name, values in parts.items()}
-    eep = columns.pop("eep")
-    columns["feh"] = np.full(len(eep), feh)
-    return isochrone_table(columns, meta=meta, extra={"eep": eep.astype(np.int64)})
-
-
-def _take_isochrone(path, names, values, parts):
-    """Append one isochrone's columns to the lists of columns."""
-    age_column = named_column(path, names, _AGE_COLUMNS)
-    age = values[:, age_column]
-    # Linear ages carry rounding errors in the last digits, which would tell equal ages apart.
-    parts["log_age"].append(np.round(np.log10(age) if names[age_column] == _AGE_COLUMNS[1] else age, 8))
-    wanted = {
-        "initial_mass": ("initial_mass",),
-        "current_mass": _CURRENT_MASS,
-        "log_teff": _TEMPERATURE,
-        "logg": _GRAVITY,
-        "log_l": _LUMINOSITY,
-        "eep": ("EEP",),
-    }
-    for name, candidates in wanted.items():
-        parts[name].append(values[:, named_column(path, names, candidates)])
-    ks = named_column(path, names, _KS_COLUMNS, required=False)
-    parts["ks"].append(np.full(len(values), np.nan) if ks is None else values[:, ks])
-    parts["phase"].append(_phases(path, names, values))
-
-
-def _phases(path, names, values):
-    """Return phase codes; MIST's are the schema's own, but written as floating-point numbers."""
-    position = named_column(path, names, ("phase",), required=False)
-    if position is None:
-        return np.full(len(values), int(Phase.UNKNOWN))
-    codes = values[:, position]
+def _phases(rows):
+    """Return phase codes; those of MIST are the codes of `Phase`, written as floating-point numbers."""
+    codes = rows.column("phase", required=False)
+    if codes is None:
+        return np.full(len(rows.values), int(Phase.UNKNOWN))
     unknown = ~np.isin(codes, [int(phase) for phase in Phase])
     if unknown.any():
-        raise FileFormatError(f"{path}: {codes[unknown][0]:g} in column phase is no evolutionary phase of MIST.")
+        row = int(np.argmax(unknown))
+        raise FileFormatError(f"{rows.place(row)}: {codes[row]:g} in column phase is no evolutionary phase of MIST.")
     return codes.astype(np.int64)
 
 
-def _read_track(path, lines, ended):
-    meta, feh, _ = _header(path, lines)
-    counts = eeps = names = None
-    rows = [position for position, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
-    for position, line in enumerate(lines[: rows[0]] if rows else lines):
-        if "N_EEP" in line and position + 1 < len(lines):
-            counts = lines[position + 1].lstrip("# ").split()
-        elif "EEPs:" in line:
-            eeps = [int(word) for word in line.split(":")[1].split()]
-        elif "star_age" in line:
-            names = line.lstrip("#").split()
-    if counts is None or len(counts) < 4 or not eeps or names is None or not rows:
-        raise FileFormatError(f"{path} ends inside its header; the file is truncated, fetch it again.")
-    values = parse_rows(path, lines, rows, names)
-    _check_last_line(path, lines, rows, ended)
-    phase = _phases(path, names, values)
-    first = _first_eep(path, len(rows), int(counts[1]), eeps, phase)
-
-    def column(*candidates):
-        return values[:, named_column(path, names, candidates)]
-
-    columns = {
-        "initial_mass": np.full(len(rows), float(counts[0])),
-        "current_mass": column(*_CURRENT_MASS),
-        "log_age": np.log10(column("star_age")),
-        "feh": np.full(len(rows), feh),
-        "log_teff": column(*_TEMPERATURE),
-        "logg": column(*_GRAVITY),
-        "log_l": column(*_LUMINOSITY),
-        "phase": phase,
-    }
-    return isochrone_table(columns, meta=meta, kind="track", extra={"eep": first + np.arange(len(rows))})
+def _read_track(path, text):
+    rows = Rows(path, text, lambda words: "star_age" in words)
+    feh, meta = _meta(path, rows.header)
+    # initial mass and number of points, then the points that the header lists
+    stated = re.search(r"N_EEP.*\n#\s*([-+.\dEe]+)\s+(\d{1,9})\s", rows.header)
+    points = re.search(r"EEPs:\s*(\d{1,9})\s+(\d{1,9})", rows.header)
+    try:
+        mass, n_points, first, second = float(stated[1]), int(stated[2]), int(points[1]), int(points[2])
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"{path} ends inside its header; the file is truncated, fetch it again.") from error
+    phase = _phases(rows)
+    start = _first_point(path, len(phase), n_points, (first, second), phase)
+    columns = {name: rows.column(*candidates) for name, candidates in _COLUMNS.items()}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns["log_age"] = np.log10(rows.column("star_age"))
+    columns.update(initial_mass=np.full(len(phase), mass), feh=np.full(len(phase), feh), phase=phase)
+    extra = {"eep": start + np.arange(len(phase))}
+    return checked_table(rows.place, columns, meta=meta, kind="track", extra=extra)
 
 
-def _first_eep(path, n_rows, n_points, eeps, phase):
+def _first_point(path, n_rows, n_points, points, phase):
     """Return the number of the first row's evolutionary point, if no row is missing at the end.
 
-    Some tracks start later than the first point their header lists. Then the end of the pre-main sequence,
-    which is the header's second point, tells where the rows are.
+    Some tracks start later than the first point in their header. Then the end of the pre-main sequence, the second
+    point in the header, tells where the rows are.
     """
-    first = eeps[0]
+    start = points[0]
     if n_rows != n_points and (phase == Phase.PMS).any() and (phase > Phase.PMS).any():
-        first = eeps[1] - int(np.count_nonzero(phase == Phase.PMS))
-    if first < eeps[0] or first + n_rows - 1 != eeps[0] + n_points - 1:
+        start = points[1] - int(np.count_nonzero(phase == Phase.PMS))
+    if start < points[0] or start + n_rows != points[0] + n_points:
         raise FileFormatError(
             f"{path} is truncated: its header promises {n_points} points, {n_rows} are there; fetch it again."
         )
-    return first
+    return start

@@ -1,26 +1,16 @@
-"""Read any file of models this package knows, by looking at what is in it."""
+"""Read any file of models that this package knows, by looking at its content."""
 
 from pathlib import Path
 
 import numpy as np
 
 from skdistmass.exceptions import FileFormatError
-from skdistmass.isochrones.readers.mist import read_mist
-from skdistmass.isochrones.readers.parsec import read_parsec
-from skdistmass.isochrones.readers.textfile import (
-    READERS,
-    expand_paths,
-    join_tables,
-    parse_rows,
-    read_bytes,
-    require,
-    text_lines,
-)
+from skdistmass.isochrones.readers import mist, parsec
+from skdistmass.isochrones.readers.files import READERS, Rows, expand_paths, join_tables, read_bytes, require, text_of
 
 __all__ = ["read_giant_ages", "read_isochrone_table"]
 
-_SUFFIXES = (".iso", ".iso.cmd", ".eep", ".dat", ".txt", ".parquet")
-_MODEL_READERS = {"read_mist": read_mist, "read_parsec": read_parsec}
+_MODEL_READERS = {"read_mist": mist.read_mist_file, "read_parsec": parsec.read_parsec_file}
 _AGE_COLUMNS = ("logt_bgb", "logt_trgb", "logt_rgb", "logt_cheb", "logt_giant", "logt_end")
 
 
@@ -30,12 +20,12 @@ def read_isochrone_table(paths):
     Parameters
     ----------
     paths : path or list of paths
-        A file, a folder, or a list of either.
+        A file, a folder, or a list of both.
 
     Returns
     -------
     table : astropy.table.Table
-        In the columns of `skdistmass.isochrones.COLUMNS`.
+        The columns of `skdistmass.isochrones.COLUMNS`.
 
     Raises
     ------
@@ -52,27 +42,27 @@ def read_isochrone_table(paths):
     """
     tables = []
     wanted = [kind for kind, reader in READERS.items() if reader in _MODEL_READERS]
-    for path in expand_paths(paths, _SUFFIXES):
-        found = require(path, read_bytes(path), wanted)
-        tables.append(_MODEL_READERS[READERS[found]](path))
-    return tables[0] if len(tables) == 1 else join_tables(tables)
+    for path in expand_paths(paths, (*mist.SUFFIXES, *parsec.SUFFIXES)):
+        content = read_bytes(path)
+        tables.append(_MODEL_READERS[READERS[require(path, content, wanted)]](path, content))
+    return join_tables(tables)
 
 
-def read_giant_ages(path):
+def read_giant_ages(path: str | Path):
     """Read a table of the ages of giants by initial mass and metallicity (CSV).
 
     Parameters
     ----------
     path : path
-        A file with the columns `feh`, `mass_init` and one or more of `logt_bgb` (base of the giant branch),
-        `logt_trgb` (its tip), `logt_rgb`, `logt_cheb` (means over the phases), `logt_giant` (time-weighted
-        mean over log g < 3.5) and `logt_end`, over all combinations of some metallicities and some masses.
+        A file with the columns `feh`, `mass_init` and at least one of `logt_bgb` (base of the giant branch),
+        `logt_trgb` (its tip), `logt_rgb`, `logt_cheb` (means over the phases), `logt_giant` (time-weighted mean over
+        log g < 3.5) and `logt_end`, with a row for each mass at each metallicity. A field is empty if the models of
+        this mass lack the phase.
 
     Returns
     -------
     table : astropy.table.Table
-        `feh` (dex), `mass_init` (Msun), and the columns of log10 age (dex(yr)), sorted by metallicity and
-        mass.
+        `feh` (dex), `mass_init` (Msun), and the columns of log10 age (dex(yr)), sorted by metallicity and mass.
 
     Raises
     ------
@@ -86,23 +76,18 @@ def read_giant_ages(path):
     (path,) = expand_paths(path, (".csv",))
     content = read_bytes(path)
     require(path, content, ("giant-age table",))
-    lines, ended = text_lines(path, content)
-    rows = [position for position, line in enumerate(lines) if line.strip() and not line.startswith("#")]
-    names = [name.strip() for name in lines[rows[0]].split(",")]
-    # An empty field is a phase that the models of this mass lack.
-    spaced = [" ".join(word.strip() or "nan" for word in line.split(",")) for line in lines]
-    values = parse_rows(path, spaced, rows[1:], names)
-    masses = np.unique(values[:, names.index("mass_init")]) if len(values) else np.empty(0)
-    feh = np.unique(values[:, names.index("feh")]) if len(values) else np.empty(0)
-    if len(values) == 0 or len(values) != len(masses) * len(feh) or not ended:
+    rows = Rows(path, text_of(content), lambda words: "mass_init" in words, separator=",")
+    mass, feh = rows.column("mass_init"), rows.column("feh")
+    # Rows of equal masses and metallicities count once, so that a doubled row is found, too.
+    n_masses, n_feh, n_pairs = len(np.unique(mass)), len(np.unique(feh)), len(set(zip(mass, feh, strict=True)))
+    if not n_pairs == len(mass) == n_masses * n_feh or not content.endswith((b"\n", b"\r")):
         raise FileFormatError(
-            f"{path} is truncated: {len(values)} rows are there, {len(masses)} masses at each of {len(feh)} "
+            f"{path} is truncated or damaged: {len(mass)} rows are there, {n_masses} masses at each of {n_feh} "
             "metallicities should be; fetch it again."
         )
-    table = Table(meta={"kind": "giant_ages", "files": [Path(path).name]})
+    table = Table(rows.values, names=rows.names, meta={"kind": "giant_ages", "files": [path.name]})
     units = {"feh": "dex", "mass_init": "Msun", **dict.fromkeys(_AGE_COLUMNS, "dex(yr)")}
-    for position, name in enumerate(names):
-        table[name] = values[:, position]
+    for name in rows.names:
         table[name].unit = units.get(name)
     table.sort(["feh", "mass_init"])
     return table
