@@ -9,6 +9,7 @@ __all__ = [
     "DistMassError",
     "DistMassWarning",
     "FileFormatError",
+    "ImpossibleValueWarning",
     "InputError",
     "NoValleyWarning",
     "RowsLeftOutWarning",
@@ -46,3 +47,7 @@ class RowsLeftOutWarning(DistMassWarning):
 
 class NoValleyWarning(DistMassWarning):
     """The distribution of distance residuals has no valley between single stars and binaries."""
+
+
+class ImpossibleValueWarning(DistMassWarning):
+    """Values of a survey table that no star can have are read as missing."""

@@ -30,6 +30,7 @@ __all__ = [
     "optional_floats",
     "optional_text",
     "picks_by_name",
+    "understand_unit",
 ]
 
 #: Placeholders for "no value" in survey files. Every quantity met here is far above -999, so all numbers at or below it
@@ -180,16 +181,15 @@ def convert_unit(values, own_unit, unit, name="values"):
     """
     from astropy import units as u
 
-    if own_unit is None or str(own_unit).strip() == "":
+    if own_unit is None or str(own_unit).strip().lower() in _NO_UNIT:
         return values
-    wanted = u.Unit(unit)
-    own = u.Unit(str(own_unit), parse_strict="silent") if isinstance(own_unit, str) else own_unit
+    wanted = u.Unit(unit) if unit else u.dimensionless_unscaled
+    own = understand_unit(str(own_unit)) if isinstance(own_unit, str | u.UnrecognizedUnit) else own_unit
     if _is_logarithm(wanted):
         # The dex that a VOTable defines is a unit of its own to astropy, known by its name only.
-        plain = str(own) == "dex" or own == u.dimensionless_unscaled
-        if plain or own == wanted or isinstance(own, u.UnrecognizedUnit):
+        if own is None or str(own) == "dex" or own == wanted or own == u.dimensionless_unscaled:
             return values
-    elif isinstance(own, u.UnrecognizedUnit):
+    elif own is None:
         raise UnitError(
             f"column {name} has the unit {str(own_unit)!r}, which is not understood; write it as astropy does, or "
             f"leave it out if the numbers are in {unit} already."
@@ -202,6 +202,36 @@ def convert_unit(values, own_unit, unit, name="values"):
             f"column {name} has the unit {own}, which can't be converted to {wanted}; "
             "give it in a unit of that kind, or without a unit if the numbers are right as they are."
         ) from error
+
+
+# What files write where a column has no unit, and names of units that astropy does not know.
+_NO_UNIT = ("", "-", "--", "---", "none", "unitless", "dimensionless")
+_UNIT_NAMES = {"solar mass": "solMass", "solar masses": "solMass", "solar radii": "solRad", "vega": "mag"}
+
+
+def understand_unit(text):
+    """Return the astropy unit that a text stands for, or None if it stands for none.
+
+    Besides astropy's own spelling other letter case, a plural and a few names of survey files are understood.
+
+    Examples
+    --------
+    >>> from skdistmass.tables import understand_unit
+    >>> understand_unit("Parsec"), understand_unit("arcseconds"), understand_unit("furlong")
+    (Unit("pc"), Unit("arcsec"), None)
+    """
+    from astropy import units as u
+
+    text = str(text).strip()
+    low = text.lower()
+    for spelling in (text, _UNIT_NAMES.get(low, low), low.removesuffix("s")):
+        try:
+            unit = u.Unit(spelling, parse_strict="silent")
+        except (ValueError, TypeError):
+            continue
+        if spelling and not isinstance(unit, u.UnrecognizedUnit):
+            return unit
+    return None
 
 
 def _is_logarithm(unit):
@@ -336,6 +366,8 @@ def as_integers(column, *, missing=0, name="values"):
         if raw.dtype.kind == "u" and raw.size and raw[~mask].max(initial=0) > np.iinfo(np.int64).max:
             raise ColumnError(f"column {name} holds numbers too large for a signed integer of 64 bits.")
         return np.where(mask, missing, raw.astype(np.int64))
+    if raw.dtype.kind in "SU":
+        return _integers_of_text(as_text(column, name=name), missing, name)
     if raw.dtype.kind != "f":
         raise ColumnError(f"column {name} holds {raw.dtype} values, not whole numbers.")
     mask = mask | ~np.isfinite(raw)
@@ -346,6 +378,16 @@ def as_integers(column, *, missing=0, name="values"):
     if (np.abs(numbers) > exact).any():
         raise ColumnError(f"column {name} holds whole numbers as {raw.dtype}, which has lost their last digits.")
     return np.where(mask, missing, numbers).astype(np.int64)
+
+
+def _integers_of_text(texts, missing, name):
+    values = np.full(texts.shape, missing, dtype=np.int64)
+    given = texts != ""
+    try:
+        values[given] = [int(text) for text in texts[given].tolist()]
+    except (ValueError, OverflowError) as error:
+        raise ColumnError(f"column {name} holds texts that are not whole numbers.") from error
+    return values
 
 
 def as_text(column, *, name="values"):

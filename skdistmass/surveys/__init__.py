@@ -1,15 +1,21 @@
 """Survey tables: files, layouts, and the record of stars that they become."""
 
+from skdistmass.surveys.chunks import SurveyFile, read_survey
 from skdistmass.surveys.clusters import load_clusters, match_clusters
 from skdistmass.surveys.folder import data_dir
-from skdistmass.surveys.reader import as_stars, read_survey
+from skdistmass.surveys.layout import Layout, list_layouts, load_layout
+from skdistmass.surveys.reader import as_stars
 from skdistmass.surveys.stars import Stars, stack_stars
 
 __all__ = [
+    "Layout",
     "Stars",
+    "SurveyFile",
     "as_stars",
     "data_dir",
+    "list_layouts",
     "load_clusters",
+    "load_layout",
     "match_clusters",
     "read_survey",
     "stack_stars",

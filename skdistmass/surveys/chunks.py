@@ -1,15 +1,21 @@
-"""The survey a catalogue is made from: read in chunks, and known again by its checksum."""
+"""A survey file: read as a whole or a stretch of rows at a time, and known again by its checksum."""
 
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
-from skdistmass.exceptions import DistMassError, FileFormatError, InputError
-from skdistmass.surveys.files import open_table
-from skdistmass.surveys.reader import read_survey
+from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
+from skdistmass.surveys.files import blame, choose_table, identify, open_tables
+from skdistmass.surveys.formats.fits import FitsTable
+from skdistmass.surveys.layout import Layout, load_layout
+from skdistmass.surveys.plausibility import warn_of_impossible
+from skdistmass.surveys.reader import make_plan, make_stars
+from skdistmass.surveys.stars import Stars
 
-__all__ = ["InputFile", "SurveyChunks"]
+__all__ = ["InputFile", "SurveyFile", "read_survey"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,14 @@ class InputFile:
     sha256: str
 
     @classmethod
-    def of(cls, path):
-        """Read a file once and take its checksum."""
+    def of(cls, path: str | Path) -> "InputFile":
+        """Read a file once and take its checksum.
+
+        Raises
+        ------
+        FileFormatError
+            If it is absent or can't be read.
+        """
         path = Path(path)
         try:
             before = path.stat()
@@ -47,60 +59,241 @@ class InputFile:
             raise FileFormatError(f"{path} can't be read: {error.strerror or error}.") from error
         return cls(path.name, before.st_size, before.st_mtime_ns, digest)
 
-    def as_dict(self):
+    def as_dict(self) -> dict:
         """Return the attributes as a dictionary."""
         return asdict(self)
 
 
-class SurveyChunks:
-    """A survey file, a stretch of rows at a time.
+class SurveyFile:
+    """A survey file, opened: its layout is known, its rows are read when asked for.
 
-    Of an uncompressed FITS file only the rows asked for are read. Files of other kinds can't be read in part: their
-    columns that matter are kept in memory.
+    Of FITS and Parquet files only the rows and columns that are needed are in memory; of a compressed FITS file, too.
+    Of VOTable, CSV and ECSV files the needed columns are kept in memory as a whole.
 
     Parameters
     ----------
-    path : path-like
-        The file.
+    path : str or path-like
+        FITS, VOTable, Parquet, ECSV or CSV file, told apart by content; all but Parquet may be compressed by gzip,
+        bzip2 or xz.
+    layout : str, path-like or Layout, optional
+        See `skdistmass.surveys.load_layout`; by default the one that the columns show.
     hdu : int or str, optional
-        FITS extension.
+        Number or name of the FITS extension; by default the table that gives most quantities.
+    columns : sequence of str, optional
+        Further columns to keep.
 
     Attributes
     ----------
+    path : pathlib.Path
+    layout : Layout
     n_rows : int
-    file : InputFile
+    table : str
+        Which table of the file.
+    plan : Plan
+        Which column becomes which quantity.
 
     Raises
     ------
     FileFormatError, ColumnError
-        As `read_survey`; also if the table has no rows.
+        As `read_survey`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from skdistmass.datasets import make_survey
+    >>> from skdistmass.surveys import SurveyFile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "mock.fits"
+    ...     make_survey(1000, random_state=0).write(path)
+    ...     survey = SurveyFile(path)
+    ...     sizes = [len(stars) for stars in survey.chunks(400)]
+    >>> survey.layout.name, survey.n_rows, sizes
+    ('mock', 1000, [400, 400, 200])
     """
 
-    def __init__(self, path, hdu=None):
-        self.path, self.hdu = Path(path), hdu
-        start = read_survey(path, columns=(), rows=slice(0, 0), hdu=hdu)
-        where = start.table
-        self.hdu = int(where.removeprefix("HDU ")) if where.startswith("HDU ") else None
-        with open_table(path, hdu=self.hdu) as table:
-            self.n_rows = table.n_rows
-            in_parts = getattr(table, "_file", None) is not None
-        if self.n_rows == 0:
-            raise InputError(f"{path} has no rows; there is nothing to make a catalogue of.")
-        self._whole = None if in_parts else read_survey(path, hdu=self.hdu)
-        self.file = InputFile.of(path)
+    def __init__(
+        self,
+        path: str | Path,
+        layout: str | Path | Layout | None = None,
+        hdu: int | str | None = None,
+        columns: Sequence[str] = (),
+    ):
+        if isinstance(columns, str):
+            raise InputError(f"columns is the text {columns!r}; give a list of names.")
+        self.path = Path(path)
+        chosen = None if layout is None else load_layout(layout)
+        kind = self.kind = identify(self.path)
+        if hdu is not None and kind != "FITS":
+            raise FileFormatError(f"{path} is a {kind} file, which has no HDUs; leave hdu out.")
+        with blame(self.path, kind):
+            tables, listing = open_tables(self.path, kind)
+        with blame(self.path):
+            self._file = choose_table(tables, listing, hdu, chosen)
+            self.plan = make_plan(self._file.names, chosen, columns)
+        with blame(self.path, kind):
+            self._file.load(self.plan.needed, self.plan.texts)
+        if not self.plan.sources:
+            raise ColumnError(f"{path}: the layout {self.plan.layout.name} finds none of its columns in this file.")
+        self.layout, self.table = self.plan.layout, self._file.where
+        self.n_rows = self._file.n_rows or 0
+        self._stat = os.stat(self.path)
+        self._verified = self._file.in_parts and kind != "FITS"
+        self._told: set[str] = set()
 
-    def read(self, start, stop):
-        """Return rows `start` to `stop` (exclusive), as `read_survey` does."""
-        if self._whole is not None:
-            return self._whole[start:stop]
+    @cached_property
+    def file(self) -> InputFile:
+        """What tells whether the file is still the same; the file is read once for its checksum."""
+        return InputFile.of(self.path)
+
+    def read(self, start: int = 0, stop: int | None = None) -> Stars:
+        """Read rows `start` to `stop` (exclusive).
+
+        The first reading of a compressed file unpacks it to its end once, where its checksum is. If all rows of a FITS
+        file are read, the checksums that its header states (DATASUM, CHECKSUM) are compared.
+
+        Returns
+        -------
+        stars : Stars
+
+        Raises
+        ------
+        FileFormatError
+            If the file is truncated or damaged.
+        ColumnError, UnitError
+            As `read_survey`.
+        DistMassError
+            If the file was changed since it was opened.
+
+        Warns
+        -----
+        ImpossibleValueWarning
+            If values are outside the possible range, once for each quantity.
+        """
         self.check_unchanged()
-        return read_survey(self.path, rows=slice(start, stop), hdu=self.hdu)
+        start, stop, _ = slice(start, stop).indices(self.n_rows)
+        stop = max(start, stop)
+        with blame(self.path, self.kind):
+            if not self._verified:
+                self._file.verify()
+                self._verified = True
+            names = self.plan.needed
+            if isinstance(self._file, FitsTable):
+                whole = (start, stop) == (0, self.n_rows) and self._file.has_sums()
+                columns = self._file.read(names, start, stop, check_sum=whole)
+            else:
+                columns = self._file.read(names, start, stop)
+        with blame(self.path):
+            stars = make_stars(self.plan, columns, self._file.units, stop - start, str(self.path), self.table)
+        fresh = {name: count for name, count in stars.impossible.items() if name not in self._told}
+        self._told |= set(fresh)
+        warn_of_impossible(fresh, str(self.path))
+        return stars
 
-    def check_unchanged(self):
+    def chunks(self, n_rows: int) -> Iterator[Stars]:
+        """Yield the stars of the file, `n_rows` at a time."""
+        for start in range(0, self.n_rows, n_rows):
+            yield self.read(start, min(start + n_rows, self.n_rows))
+
+    def check_unchanged(self) -> None:
         """Raise DistMassError if the file was changed since it was opened."""
         try:
             now = os.stat(self.path)
         except OSError as error:
             raise DistMassError(f"{self.path} is gone: {error.strerror}.") from error
-        if (now.st_size, now.st_mtime_ns) != (self.file.size, self.file.mtime_ns):
-            raise DistMassError(f"{self.path} was changed while it was read; make the catalogue anew.")
+        if (now.st_size, now.st_mtime_ns) != (self._stat.st_size, self._stat.st_mtime_ns):
+            raise DistMassError(f"{self.path} was changed while it was read; start again.")
+
+
+def read_survey(
+    path: str | Path,
+    *,
+    columns: Sequence[str] = (),
+    rows: slice | None = None,
+    hdu: int | str | None = None,
+    layout: str | Path | Layout | None = None,
+) -> Stars:
+    """Read a table of stars: its quantities under canonical names, in one unit, NaN where missing.
+
+    The layout of the table is recognised by its columns. `skdistmass.surveys.list_layouts` tells the known ones; any
+    other table whose columns have usual names is read by the layout "generic".
+
+    Parameters
+    ----------
+    path : str or path-like
+        FITS, VOTable, Parquet, ECSV or CSV file, told apart by content; all but Parquet may be compressed by gzip,
+        bzip2 or xz.
+    columns : sequence of str, optional
+        Further columns of the file to keep, under their own names.
+    rows : slice, optional
+        Rows to read, such as ``slice(0, 50_000)``; by default all. `SurveyFile` reads a large file piece by piece.
+    hdu : int or str, optional
+        FITS extension to read; by default the table that gives most quantities.
+    layout : str, path-like or Layout, optional
+        Name of a layout, or path of a TOML file with one.
+
+    Returns
+    -------
+    stars : Stars
+        Those of these quantities that the file can give:
+
+        - APOGEE_ID, APSTAR_ID, TMASS_ID, SURVEY_ID, CLUSTER : text.
+        - GAIA_SOURCE_ID, SDSS_ID, KIC, EPIC : int64, 0 if missing.
+        - RA, DEC, GLON, GLAT [deg].
+        - TEFF [K], LOGG [dex(cm s-2)], M_H, FE_H, C_FE, N_FE [dex] and their errors, TEFF_ERR and so on. If the
+          file has no [M/H], [Fe/H] stands in for it, and ``stars.metallicity`` says so.
+        - J, H, K and their errors, IRAC_4_5, WISE_4_5 and Gaia's magnitudes [mag].
+        - A_K, EBV [mag], with A_K_SRC and EBV_SRC, which say where each star's value is from.
+        - PARALLAX, PARALLAX_ERR [mas], PARALLAX_SRC: "Gaia EDR3", "Gaia DR2", "Hipparcos" ...; " corrected" is added
+          if the zero point is taken off. A value is never taken from one source and its error from another.
+        - GAIAEDR3_DIST [kpc], GAIAEDR3_DIST_SRC, and GAIAEDR3_DIST_LO and _HI if the file has them.
+        - MASS and MASS_* [Msun], AGE and AGE_* (in the unit of ``stars.units``; log10 of years if it has none).
+        - STARFLAG, ASPCAPFLAG : int64, 0 if missing.
+        - BAD_STAR : bool, whether the survey's flags say not to use the star. An abundance that is flagged is missing.
+        - BAD_PARALLAX : bool, whether RUWE is above 1.4; parallax and distance are kept.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is absent, a folder, empty, truncated, damaged, of another kind, or has no table of stars; if it
+        points to other files, or would take more memory than `skdistmass.surveys.formats.common.MEMORY_LIMIT`.
+    ColumnError
+        If a column is doubled, ambiguous, of the wrong type, or named in `columns` but absent.
+    UnitError
+        If the unit of a column can't be converted, or its values can't be in that unit.
+    InputError
+        If `rows` is no slice with a step of 1, or there is no such layout.
+
+    Warns
+    -----
+    ImpossibleValueWarning
+        If values are outside the possible range; they are missing in the result, and counted in
+        ``stars.impossible``.
+
+    Notes
+    -----
+    Units that the file states are converted. A unit that is not understood is an error, except for a logarithm, which
+    files write in many ways. A column without a unit is taken to be in the unit that its layout says.
+
+    References
+    ----------
+    The citation of each layout. RUWE: Lindegren et al. (2018), Gaia technical note GAIA-C3-TN-LU-LL-124.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from skdistmass.surveys import read_survey
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "stars.csv"
+    ...     _ = path.write_text("apogee_id,teff,fe_h,k\\nA,4800,-0.1,9.1\\nB,-9999.99,0.2,99.0\\n")
+    ...     stars = read_survey(path)
+    >>> stars["TEFF"], stars["K"]
+    (array([4800., nan]), array([9.1, nan]))
+    >>> stars.origin["M_H"], stars.metallicity
+    (('fe_h',), 'FE_H')
+    """
+    rows = slice(None) if rows is None else rows
+    if not isinstance(rows, slice) or rows.step not in (None, 1):
+        raise InputError(f"rows is {rows!r}; give a slice with a step of 1.")
+    survey = SurveyFile(path, layout, hdu, columns)
+    start, stop, _ = rows.indices(survey.n_rows)
+    return survey.read(start, stop)

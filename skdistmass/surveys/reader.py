@@ -1,434 +1,511 @@
-"""Survey files of any known layout, read to one set of columns."""
+"""Survey tables of any known layout, read to one set of quantities."""
 
-import os
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from astropy import units as u
-from astropy.table import Column, MaskedColumn
 
-from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABELS
-from skdistmass.surveys.files import open_table, parse_unit
+from skdistmass.exceptions import ColumnError, DistMassWarning, InputError
+from skdistmass.surveys.layout import LAWS, Flag, Layout, Source, load_layout, recognise
+from skdistmass.surveys.plausibility import check_columns, drop_impossible, warn_of_impossible
+from skdistmass.surveys.quantities import Quantity, quantity
 from skdistmass.surveys.stars import Stars
-from skdistmass.tables import as_floats, as_integers, column_names, find_column
+from skdistmass.tables import (
+    as_floats,
+    as_integers,
+    as_text,
+    column_names,
+    convert_unit,
+    find_column,
+    number_of_rows,
+    understand_unit,
+)
 
-__all__ = ["as_stars", "read_survey"]
+__all__ = ["Plan", "as_stars", "make_plan", "make_stars"]
+
+# Quantities of which each star's source is recorded, in NAME_SRC.
+_WITH_SOURCE = ("A_K", "EBV", "PARALLAX", "GAIAEDR3_DIST")
+_SAME_ASTROMETRY = {"Gaia DR3": "Gaia EDR3"}
 
 
 @dataclass(frozen=True)
-class _Source:
-    """A column that may give a quantity.
+class Plan:
+    """How the columns of one table become quantities: a layout, with the names that this table has.
 
-    `errors` are names its error may have, `unit` what it is in if the file says nothing, `called` what is
-    recorded of the stars it is used for: that text, or the value of the first of the columns `called_by` that
-    exists, or else the column's name.
+    Attributes
+    ----------
+    layout : Layout
+    sources : dict of tuple of Source
+        Quantity to its sources, of which this table has the columns.
+    bad_star, bad_parallax : tuple of Flag
+        The flags that are there.
+    extra : dict of str
+        Name of each further column in the result to its name in the table.
     """
 
-    column: str
-    errors: tuple[str, ...] = ()
-    unit: str | None = None
-    called: str = ""
-    called_by: tuple[str, ...] = ()
+    layout: Layout
+    sources: Mapping[str, tuple[Source, ...]]
+    bad_star: tuple[Flag, ...]
+    bad_parallax: tuple[Flag, ...]
+    extra: Mapping[str, str]
+
+    @property
+    def needed(self) -> list[str]:
+        """Names of the columns to read."""
+        names: dict[str, None] = {}
+        for source in (source for sources in self.sources.values() for source in sources):
+            ends = (source.minus, source.minus_error, source.lower, source.upper, source.below, source.above)
+            flags = [flag.column for flag in source.flags]
+            names |= dict.fromkeys([*source.column, *source.error, *source.called_by, *ends, *flags])
+        names |= dict.fromkeys(flag.column for flag in (*self.bad_star, *self.bad_parallax))
+        names |= dict.fromkeys(self.extra.values())
+        return [name for name in names if name]
+
+    @property
+    def texts(self) -> set[str]:
+        """Names of the columns that are to be taken as the text they are."""
+        kinds = {name: quantity(name) for name in self.sources}
+        wanted = [n for n, found in kinds.items() if found is not None and found.kind in ("text", "identifier")]
+        names = {column for name in wanted for source in self.sources[name] for column in source.column}
+        called = (column for sources in self.sources.values() for s in sources for column in s.called_by)
+        return names | set(called) | {own for own in self.extra.values() if _is_text_name(own)}
 
 
-@dataclass(frozen=True)
-class _Quantity:
-    """A canonical column that is filled star by star: the first source with a value is taken."""
-
-    name: str
-    unit: str
-    sources: tuple[_Source, ...]
-    error: str = ""
-    high_sentinels: bool = False
+def _is_text_name(name: str) -> bool:
+    """Tell whether a column is an identifier or a note by its name."""
+    return name.upper().endswith(("_ID", "_SRC", "_METHOD", "_NAME", "SOURCE_ID")) or name.upper() == "ID"
 
 
-# Names of the allStar files of DR16 and DR17 (DR14 and DR15 hold nothing of Gaia), of the shared tables, and
-# of the catalogues of this package. Parallaxes and distances of 99 are possible: no high sentinels there.
-_QUANTITIES = (
-    _Quantity(
-        "A_K",
-        "mag",
-        (
-            _Source("A_K", called_by=("A_K_SRC",)),
-            _Source("AK_TARG", called_by=("AK_TARG_METHOD",)),
-            _Source("AK_WISE"),
-        ),
-        high_sentinels=True,
-    ),
-    _Quantity("EBV", "mag", (_Source("EBV"), _Source("SFD_EBV")), high_sentinels=True),
-    _Quantity(
-        "PARALLAX",
-        "mas",
-        (
-            _Source("GAIAEDR3_PARALLAX", ("GAIAEDR3_PARALLAX_ERROR",), called="Gaia EDR3"),
-            _Source("PARALLAX", ("PARALLAX_ERR", "PARALLAX_ERROR"), called_by=("PARALLAX_SRC", "PLX_SRC")),
-            _Source("GAIADR2_PARALLAX", ("GAIADR2_PARALLAX_ERROR",), called="Gaia DR2"),
-            _Source("GAIA_PARALLAX", ("GAIA_PARALLAX_ERROR",), called="Gaia DR2"),
-            _Source("HIP_PARALLAX", ("HIP_PARALLAX_ERROR",), called="Hipparcos"),
-        ),
-        error="PARALLAX_ERR",
-    ),
-    _Quantity(
-        "GAIAEDR3_DIST",
-        "kpc",
-        (
-            _Source("GAIAEDR3_DIST", called_by=("GAIAEDR3_DIST_SRC",)),
-            _Source("GAIAEDR3_R_MED_PHOTOGEO", unit="pc"),
-            _Source("R_PHOTOGEO_PC", unit="pc"),
-            _Source("GAIAEDR3_R_MED_GEO", unit="pc"),
-            _Source("GAIA_R_EST", unit="pc"),
-        ),
-    ),
-)
-# Canonical column: other names, unit, whether positive placeholders (99 ...) mean missing.
-_PLAIN = {
-    "RA": (("RAJ2000", "RA_ICRS"), "deg", False),
-    "DEC": (("DEJ2000", "DE_ICRS"), "deg", False),
-    "GLON": ((), "deg", False),
-    "GLAT": ((), "deg", False),
-    **{label.name: (label.aliases, label.unit, True) for label in LABELS},
-    **{band: ((band + "MAG",), "mag", True) for band in "JH"},
-    "K": (("KS", "KMAG", "KSMAG"), "mag", True),
-    **{band + "_ERR": (("E_" + band + "MAG",), "mag", True) for band in "JHK"},
-}
-_TEXTS = {"APOGEE_ID": (), "CLUSTER": ("MEMBER",)}
-_FLAGS = ("STARFLAG", "ASPCAPFLAG")
-_ORDER = ("APOGEE_ID", "RA", "DEC", "GLON", "GLAT")
-# Further columns of allStar files where 99 means missing.
-_OTHER_MAGNITUDES = ("WASH_M", "WASH_T2", "DDO51", "IRAC_3_6", "IRAC_4_5", "IRAC_5_8", "IRAC_8_0")
-_OTHER_MAGNITUDES += ("WISE_4_5", "TARG_4_5", "AK_TARG", "AK_WISE", "SFD_EBV")
-_KNOWN = {name.upper() for name, spec in _PLAIN.items() for name in (name, *spec[0])}
-_KNOWN |= {source.column for quantity in _QUANTITIES for source in quantity.sources}
-
-# All columns of a file that may be looked at.
-_CONSULTED = _KNOWN | {*_TEXTS, *_FLAGS, "MEMBER"} | {name + "_ERR" for name in _KNOWN}
-_CONSULTED |= {n for q in _QUANTITIES for source in q.sources for n in (*source.errors, *source.called_by)}
-
-
-def read_survey(path, *, columns=(), rows=None, hdu=None):
-    """Read a table of stars and give its columns canonical names, units and missing values.
-
-    Knows the layouts of APOGEE's allStar files of DR14 to DR17, of the shared real tables, of `make_survey`,
-    and of the catalogues of this package; any other table with columns of these names is read as well. Names
-    are matched without regard to letter case.
+def make_plan(names: Iterable[str], layout: Layout | None = None, columns: Iterable[str] = ()) -> Plan:
+    """Find the columns of a table that a layout asks for.
 
     Parameters
     ----------
-    path : str or path-like
-        FITS, VOTable, Parquet, ECSV or CSV file, told apart by content.
-    columns : sequence of str, optional
-        Further columns of the file to keep, besides the canonical ones. By default all, vector columns
-        included, which for a whole allStar file takes gigabytes; ``columns=()`` reads the canonical columns
-        only.
-    rows : slice, optional
-        Rows to read, such as ``slice(0, 50_000)``; by default all. Of an uncompressed FITS file the others are
-        left alone, so that a large one can be worked through piece by piece.
-    hdu : int or str, optional
-        FITS extension to read; by default the table with most known columns.
+    names : iterable of str
+        Columns of the table.
+    layout : Layout, optional
+        By default the one that is recognised.
+    columns : iterable of str
+        Further columns to keep.
 
     Returns
     -------
-    survey : astropy.table.Table
-        Canonical columns, those the file can give, then the others under their own names.
-
-        - APOGEE_ID, CLUSTER : str, stripped, empty if missing.
-        - RA, DEC, GLON, GLAT : deg.
-        - TEFF [K], LOGG [dex(cm s-2)], M_H, C_FE, N_FE [dex] and their errors, TEFF_ERR and so on. If the
-          file has no M_H, FE_H stands in for it, and FE_H_ERR for its error.
-        - J, H, K and J_ERR, H_ERR, K_ERR : mag.
-        - A_K [mag]: per star A_K, else AK_TARG, else AK_WISE. A_K_SRC says where it is from: the text of the
-          file's own A_K_SRC or AK_TARG_METHOD, or else the column's name.
-        - EBV [mag]: EBV, else SFD_EBV; EBV_SRC.
-        - PARALLAX, PARALLAX_ERR [mas]: per star Gaia EDR3 (GAIAEDR3_PARALLAX), else the file's PARALLAX, else
-          Gaia DR2 (GAIADR2_PARALLAX or, in DR16's allStar, GAIA_PARALLAX), else Hipparcos (HIP_PARALLAX).
-          PARALLAX_SRC is "Gaia EDR3", "Gaia DR2", "Hipparcos", or the text of the file's own PARALLAX_SRC or
-          PLX_SRC. A value is never taken from one source and its error from another.
-        - GAIAEDR3_DIST [kpc]: GAIAEDR3_DIST, else the photogeometric, else the geometric median of
-          Bailer-Jones et al. (2021), else that of Bailer-Jones et al. (2018) from Gaia DR2 (GAIA_R_EST);
-          GAIAEDR3_DIST_SRC. It is not derived from a parallax.
-        - STARFLAG, ASPCAPFLAG : int64, 0 if missing.
-
-        All floats are in native byte order, NaN where the value is missing: survey placeholders (-9999.99,
-        -999999, 99 magnitudes ...), infinities, nulls. Integers stay integers (masked, if the file says some
-        are null); text is str. ``meta["SKDM_COLUMNS"]`` maps each canonical column to the list of columns it
-        was read from, ``meta["SKDM_FILE"]`` and ``meta["SKDM_TABLE"]`` name the file and the table in it.
+    plan : Plan
 
     Raises
     ------
-    FileFormatError
-        If the file is absent, a folder, empty, truncated, damaged, of another kind, or has no table of stars.
     ColumnError
-        If a column is doubled, ambiguous, of the wrong type, or named in `columns` but absent.
-    UnitError
-        If the unit of a column can't be converted.
-
-    See Also
-    --------
-    make_survey : A mock survey.
-    skdistmass.labels.read_labels : The five labels of a table as an array.
-
-    Notes
-    -----
-    Units the file states are converted; a column whose unit is absent or unknown to astropy is taken to be in
-    the canonical one (distances of Bailer-Jones: pc). Compressed files (gzip, bzip2, xz) are read too, except
-    Parquet.
-
-    References
-    ----------
-    SDSS data models of allStar; Holtzman et al. (2018), AJ 156, 125 (DR14); Jonsson et al. (2020), AJ 160,
-    120 (DR16); Abdurro'uf et al. (2022), ApJS 259, 35 (DR17).
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> from skdistmass.surveys import read_survey
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "stars.csv"
-    ...     _ = path.write_text("apogee_id,teff,fe_h,k\\nA,4800,-0.1,9.1\\nB,-9999.99,0.2,99.0\\n")
-    ...     stars = read_survey(path)
-    >>> stars["TEFF"], stars["K"]
-    (array([4800., nan]), array([9.1, nan]))
-    >>> stars.origin["M_H"], stars.metallicity
-    (('fe_h',), 'FE_H')
+        If the table has no labels, a column is ambiguous, or one of `columns` is absent.
     """
-    if isinstance(columns, str):
-        raise InputError(f"columns is the text {columns!r}; give a list of names.")
-    rows = slice(None) if rows is None else rows
-    if not isinstance(rows, slice) or rows.step not in (None, 1):
-        raise InputError(f"rows is {rows!r}; give a slice with a step of 1.")
-    with open_table(path, hdu=hdu, rows=rows, count_known=_count_known) as file:
-        if _count_known(file.names) == 0:
-            raise ColumnError(
-                f"no column is one of a survey (TEFF, LOGG, M_H, K ...); there are: {_shown(file.names)}."
-            )
-        others = [find_column(_names(file), name) for name in columns]
-        file.load([name for name in file.names if name.upper() in _CONSULTED or name in others or _is_extra(name)])
-        return _stars_of(file, others, str(path))
+    names = list(names)
+    layout = recognise(names) if layout is None else layout
+    if layout.refuse:
+        raise ColumnError(f"this is {layout.title}: {layout.refuse}")
+    found = dict.fromkeys(names)
+
+    def find(wanted: str | Iterable[str]) -> str:
+        wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+        if not wanted or not wanted[0]:
+            return ""
+        return find_column(found, wanted[0], wanted[1:], required=False) or ""
+
+    sources = {}
+    for name, candidates in layout.quantities.items():
+        resolved = [r for r in (_resolve(source, find) for source in candidates) if r is not None]
+        if resolved:
+            sources[name] = tuple(resolved)
+    # The ends and errors of a quantity come with it; a column of their name is theirs.
+    extra: dict[str, str] = {}
+    patterns = tuple(name.removesuffix("*") for name in layout.keep if name.endswith("*"))
+    for name in names:
+        key = name.upper()
+        if key not in sources and (key in layout.keep or (patterns and key.startswith(patterns))):
+            if key in extra:
+                raise ColumnError(f"columns {extra[key]}, {name} could all be {key}; rename or drop all but one.")
+            extra[key] = name
+    for wanted in columns:
+        name = str(find_column(found, wanted))
+        key = name.upper()
+        if key not in sources and key not in extra:
+            extra[name] = name
+    flags = [
+        tuple(replace(f, column=find(f.column)) for f in group if find(f.column))
+        for group in (layout.bad_star, layout.bad_parallax)
+    ]
+    return Plan(layout, sources, flags[0], flags[1], extra)
 
 
-class _InMemory:
-    """A table in memory, with the face of an opened file."""
+def _resolve(source: Source, find: Callable[..., str]) -> Source | None:
+    """Return a source with the names that a table has, or None if the table does not have it."""
+    column = find(source.column)
+    if not column or (source.minus and not find(source.minus)):
+        return None
+    error, called = find(source.error), find(source.called_by)
+    ends = {end: find(getattr(source, end)) for end in ("lower", "upper", "below", "above")}
+    for one, other in (("lower", "upper"), ("below", "above")):
+        if not (ends[one] and ends[other]):
+            ends[one] = ends[other] = ""
+    minus_error = find(source.minus_error)
+    if source.minus and not minus_error:
+        error = ""
+    return replace(
+        source,
+        column=(column,),
+        minus=find(source.minus),
+        error=(error,) if error else (),
+        minus_error=minus_error,
+        called_by=(called,) if called else (),
+        flags=tuple(replace(flag, column=find(flag.column)) for flag in source.flags if find(flag.column)),
+        **ends,
+    )
 
-    where = "table"
 
-    def __init__(self, table):
-        self.names = [str(name) for name in column_names(table)]
-        self._table = table
-        lengths = {len(table[name]) for name in self.names}
-        if len(lengths) > 1:
-            raise InputError("the columns of the table differ in length.")
-        self.n_rows = lengths.pop() if lengths else 0
+class _Maker:
+    """Makes the quantities of some rows of a table."""
 
-    def column(self, name):
-        column = self._table[name]
-        if isinstance(column, Column):
-            return column
-        unit, mask = getattr(column, "unit", None), getattr(column, "mask", None)
-        if hasattr(column, "unmasked"):
-            column = column.unmasked
-        values = column.value if isinstance(column, u.Quantity) else np.ma.getdata(column)
-        if mask is not None and np.ndim(mask):
-            return MaskedColumn(np.asarray(values), name=name, unit=unit, mask=mask)
-        return Column(np.asarray(values), name=name, unit=unit)
+    def __init__(self, plan: Plan, columns: Mapping[str, Any], units: Mapping[str, Any], n_rows: int):
+        self.plan, self._columns, self._units, self._n_rows = plan, columns, units, n_rows
+        self.found: dict[str, np.ndarray] = {}
+        self.origin: dict[str, tuple[str, ...]] = {}
+        self.units: dict[str, str] = {}
+        self.impossible: dict[str, int] = {}
+
+    def make(self) -> None:
+        for name, sources in self.plan.sources.items():
+            about = quantity(name)
+            if about is None:
+                continue
+            if about.kind == "number":
+                self._number(about, sources)
+            else:
+                self._other(about, sources)
+        for key, name in self.plan.extra.items():
+            self._extra(key, name)
+        for name, flags in (("BAD_STAR", self.plan.bad_star), ("BAD_PARALLAX", self.plan.bad_parallax)):
+            if flags:
+                self.found[name] = self._flagged(flags)
+                self.origin[name] = tuple(flag.column for flag in flags)
+        self._metallicity()
+        # The whole column is judged before single values are taken out of it.
+        numbers = {name: values for name, values in self.found.items() if values.dtype.kind == "f"}
+        check_columns({name: v for name, v in numbers.items() if self._is_judged(name)}, self.origin)
+        for name, values in numbers.items():
+            about = quantity(name)
+            if about is not None:
+                self.impossible[name] = drop_impossible(values, about)
+        if "M_H" in self.origin and self.origin["M_H"] == self.origin.get("FE_H"):
+            self.impossible.pop("FE_H", None)
+
+    def _is_judged(self, name: str) -> bool:
+        return quantity(name) is not None and self.units.get(name, "dex").startswith("dex")
+
+    def _metallicity(self) -> None:
+        """Let [Fe/H] stand for [M/H] if there is no [M/H]."""
+        if "M_H" not in self.found and "FE_H" in self.found:
+            for end in ("", "_ERR"):
+                if "FE_H" + end in self.found:
+                    self.found["M_H" + end] = self.found["FE_H" + end].copy()
+                    self.origin["M_H" + end] = self.origin["FE_H" + end]
+
+    def _floats(self, name: str, about: Quantity, unit: str, stated: str | None = None) -> np.ndarray:
+        """Return a column as floats in `unit`; `stated` is its unit if the table says none."""
+        column = self._columns[name]
+        if np.ndim(column) != 1:
+            raise ColumnError(f"column {name} has shape {np.shape(column)}; one number per star is needed.")
+        # Placeholders are numbers in the unit of the file: they are found before it is converted.
+        values = as_floats(_bare(column), name=name, high_sentinels=about.high_sentinels)
+        own = self._units.get(name)
+        own = stated if own is None or str(own).strip() == "" else own
+        return convert_unit(values, own, unit, name)
+
+    def _number(self, about: Quantity, sources: tuple[Source, ...]) -> None:
+        """Fill a quantity star by star: the first source with a value is taken, with its own error."""
+        size = self._n_rows
+        values, lower, upper, error = (np.full(size, np.nan) for _ in range(4))
+        called = np.full(size, "")
+        for source in sources:
+            own = self._value(source, about)
+            bad = self._flagged(source.flags)
+            taken = np.isnan(values) & np.isfinite(own) & ~bad
+            values[taken] = own[taken]
+            own_error, ends = self._errors(source, about, own)
+            error[taken] = own_error[taken]
+            for target, end in zip((lower, upper), ends, strict=True):
+                target[taken] = end[taken]
+            if about.name in _WITH_SOURCE:
+                called = np.where(taken, self._called(source), called)
+        name = about.name
+        self.found[name] = values
+        self.origin[name] = tuple(source.column[0] for source in sources)
+        with_errors = [s for s in sources if s.error or s.lower or s.below]
+        if with_errors or name == "PARALLAX":
+            self.found[name + "_ERR"] = error
+            self.origin[name + "_ERR"] = tuple(c for s in with_errors for c in (*s.error, s.lower, s.below) if c)
+        if any(s.lower or s.below for s in sources):
+            self.found[name + "_LO"], self.found[name + "_HI"] = lower, upper
+        if name in _WITH_SOURCE:
+            self.found[name + "_SRC"] = called
+
+    def _value(self, source: Source, about: Quantity) -> np.ndarray:
+        values = self._transformed(source.column[0], source, about)
+        return values - self._transformed(source.minus, source, about) if source.minus else values
+
+    def _transformed(self, name: str, source: Source, about: Quantity) -> np.ndarray:
+        values = self._floats(name, about, _unit_before(source.transform, about.unit), source.unit)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            if source.transform == "log10":
+                return np.where(values > 0, np.log10(values), np.nan)
+            if source.transform == "power10":
+                return 10.0**values
+        return values * LAWS[source.transform][source.law] if source.law else values
+
+    def _errors(self, source: Source, about: Quantity, values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the error of a source and the ends of its interval; NaN where there is none."""
+        none = np.full(self._n_rows, np.nan)
+        if source.lower:
+            ends = [self._transformed(end, source, about) for end in (source.lower, source.upper)]
+        elif source.below:
+            plain = replace(source, transform="none", law="")
+            unit = _unit_before(source.transform, about.unit)
+            middle = self._floats(source.column[0], about, unit, source.unit)
+            sides = [self._floats(side, replace(about, high_sentinels=False), unit, source.unit) for side in (
+                plain.below, plain.above)]
+            ends = [middle - sides[0], middle + sides[1]]
+            if source.transform == "log10":
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    ends = [np.where(end > 0, np.log10(end), np.nan) for end in ends]
+        else:
+            return self._symmetric(source, about, values), [none, none]
+        half = 0.5 * (ends[1] - ends[0])
+        with np.errstate(invalid="ignore"):
+            return np.where(half > 0, half, np.nan), ends
+
+    def _symmetric(self, source: Source, about: Quantity, values: np.ndarray) -> np.ndarray:
+        if not source.error:
+            return np.full(self._n_rows, np.nan)
+        error_about = quantity(about.name + "_ERR") or about
+        # The error of a logarithm of something is a plain number of dex.
+        unit = "dex" if about.unit.startswith("dex") else about.unit
+        if source.transform != "none":
+            unit = _unit_before(source.transform, about.unit)
+        column = self._columns[source.error[0]]
+        if np.ndim(column) == 2 and np.shape(column)[1] == 2:  # [upper, lower]
+            sides = as_floats(_bare(column), name=source.error[0], high_sentinels=error_about.high_sentinels)
+            errors = np.abs(sides).mean(axis=1)
+        else:
+            errors = self._floats(source.error[0], error_about, unit, source.unit if unit != "dex" else None)
+        if source.minus_error:
+            errors = np.hypot(errors, self._floats(source.minus_error, error_about, unit))
+        if about.name == "PARALLAX":
+            errors = np.where(errors > 0, errors, np.nan)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            if source.transform == "log10":
+                return errors / (10.0**values * np.log(10.0))
+            if source.transform == "power10":
+                return errors * values * np.log(10.0)
+        return errors * LAWS[source.transform][source.law] if source.law else errors
+
+    def _called(self, source: Source) -> np.ndarray:
+        name = source.column[0]
+        text = np.full(self._n_rows, source.called or name)
+        if source.called_by:
+            own = as_text(self._columns[source.called_by[0]], name=source.called_by[0])
+            text = np.where(own == "", name, own)
+        for same, known in _SAME_ASTROMETRY.items():
+            text = np.where(text == same, known, text)
+        if self.plan.layout.parallax_corrected and source.called.startswith("Gaia"):
+            text = np.char.add(text, " corrected")
+        return text
+
+    def _flagged(self, flags: Iterable[Flag]) -> np.ndarray:
+        """Tell which rows have one of these flags; a missing flag is none."""
+        bad = np.zeros(self._n_rows, dtype=bool)
+        for flag in flags:
+            column = self._columns[flag.column]
+            if flag.above is not None:
+                values = as_floats(_bare(column), name=flag.column, high_sentinels=False)
+                with np.errstate(invalid="ignore"):
+                    bad |= values > flag.above
+                continue
+            bits = _flag_words(column, flag.column)
+            bad |= (bits & sum(1 << bit for bit in flag.bits)) != 0 if flag.bits else bits != 0
+        return bad
+
+    def _other(self, about: Quantity, sources: tuple[Source, ...]) -> None:
+        """Read text, identifiers and flags: the first column that is there."""
+        name = sources[0].column[0]
+        column = self._columns[name]
+        if np.ndim(column) != 1:
+            raise ColumnError(f"column {name} has shape {np.shape(column)}; one value per star is needed.")
+        if about.kind == "flags":
+            self.found[about.name] = _flag_words(column, name)
+        elif about.kind == "text":
+            self.found[about.name] = as_text(_bare(column), name=name)
+        else:
+            try:
+                self.found[about.name] = as_integers(_bare(column), name=name)
+            except ColumnError as error:
+                warnings.warn(f"{error} {about.name} is left out.", DistMassWarning, stacklevel=2)
+                return
+        self.origin[about.name] = (name,)
+
+    def _extra(self, key: str, name: str) -> None:
+        """Keep a column of its own: a quantity in its unit, anything else as it is."""
+        about = quantity(key)
+        if key in self.found or (about is not None and about.kind != "number"):
+            if key not in self.found:
+                self._other(about, (Source((name,)),))  # type: ignore[arg-type]
+            return
+        column, raw = self._columns[name], np.asarray(np.ma.getdata(self._columns[name]))
+        self.origin[key] = (name,)
+        unit = self._units.get(name)
+        is_age = key == "AGE" or key.startswith("AGE_")
+        if raw.dtype.kind in "f" and about is not None and not is_age and np.ndim(column) == 1:
+            self.found[key] = self._floats(name, about, about.unit)
+            return
+        is_text = raw.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in raw.ravel().tolist())
+        if raw.dtype.kind in "SU" or is_text:
+            self.found[key] = as_text(_bare(column), name=name)
+        elif raw.dtype.kind == "b":
+            self.found[key] = np.where(np.ma.getmaskarray(column), False, raw)
+        elif raw.dtype.kind in "iu":
+            self.found[key] = as_integers(_bare(column), missing=-1, name=name)
+        else:
+            # Placeholders of magnitudes are high numbers, which other quantities may have.
+            high = unit is not None and understand_unit(str(unit)) == understand_unit("mag")
+            self.found[key] = as_floats(_bare(column), name=name, high_sentinels=high)
+        if unit is not None and str(unit).strip():
+            self.units[key] = str(unit)
 
 
-def as_stars(table):
-    """Turn a table in memory into the record of stars that `read_survey` gives.
+def _unit_before(transform: str, unit: str) -> str:
+    """Return the unit that a column needs before it is transformed to one in `unit`."""
+    if transform == "log10":
+        return unit.removeprefix("dex(").removesuffix(")") if unit.startswith("dex(") else unit
+    return f"dex({unit})" if transform == "power10" else unit
+
+
+def _bare(column: Any) -> Any:
+    """Return a column without its unit, its mask kept."""
+    if hasattr(column, "unmasked") or hasattr(column, "to_numpy"):
+        return column
+    return np.ma.MaskedArray(column) if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
+
+
+def _flag_words(column: Any, name: str) -> np.ndarray:
+    """Return bits as int64, 0 where they are missing; true and false are 1 and 0."""
+    if np.ndim(column) != 1:
+        raise ColumnError(f"column {name} has shape {np.shape(column)}; one flag word per star is needed.")
+    raw = np.asarray(np.ma.getdata(column))
+    if raw.dtype.kind in "SU":
+        texts = np.char.lower(as_text(_bare(column), name=name))
+        logical = {"true": "1", "t": "1", "false": "0", "f": "0"}
+        return as_integers(np.array([logical.get(t, t) for t in texts.tolist()], dtype=str), name=name)
+    return as_integers(_bare(column), name=name)
+
+
+def make_stars(
+    plan: Plan, columns: Mapping[str, Any], units: Mapping[str, Any], n_rows: int, source: str = "", table: str = ""
+) -> Stars:
+    """Make the stars of some rows of a table.
 
     Parameters
     ----------
-    table : Stars, path-like or table
-        An astropy Table or QTable, a data frame, a structured array or a dict of columns, with the column names of any
-        known survey; or a file. Stars are returned as they are.
+    plan : Plan
+    columns : mapping
+        The columns of ``plan.needed``, masked where missing.
+    units : mapping
+        Their units, as text or astropy units; those without one may be absent.
+    n_rows : int
+    source, table : str
+        Recorded in the result.
 
     Returns
     -------
     stars : Stars
+        ``stars.impossible`` counts the values that were read as missing because no star can have them.
+    """
+    maker = _Maker(plan, columns, units, n_rows)
+    maker.make()
+    stands_in = "M_H" not in plan.sources and "FE_H" in plan.sources
+    return Stars(
+        maker.found,
+        maker.origin,
+        maker.units,
+        "FE_H" if stands_in else "M_H",
+        source,
+        table,
+        plan.layout.name,
+        {name: count for name, count in maker.impossible.items() if count},
+    )
+
+
+def as_stars(table: Any, layout: str | Path | Layout | None = None) -> Stars:
+    """Give the columns of a table in memory their canonical names, units and missing values.
+
+    Parameters
+    ----------
+    table : astropy Table, pandas DataFrame, structured array, mapping of columns, or Stars
+        With the columns of any layout that `skdistmass.surveys.list_layouts` knows. What a table's metadata say of
+        earlier reading is not used: columns that were joined since count as in any other table.
+    layout : str, path-like or Layout, optional
+        See `skdistmass.surveys.load_layout`; by default the one that the columns show.
+
+    Returns
+    -------
+    stars : Stars
+        As `skdistmass.surveys.read_survey` gives them.
 
     Raises
     ------
-    ColumnError, UnitError
-        As for `read_survey`.
+    ColumnError
+        If a column is doubled, ambiguous or of the wrong type.
+    UnitError
+        If the unit of a column can't be converted, or its values can't be in that unit.
+
+    Warns
+    -----
+    ImpossibleValueWarning
+        If values are outside the possible range; they are missing in the result.
 
     Examples
     --------
     >>> from skdistmass.surveys import as_stars
-    >>> stars = as_stars({"teff": [4800.0], "FE_H": [-0.1], "GAIAEDR3_R_MED_PHOTOGEO": [1500.0]})
-    >>> list(stars), float(stars["GAIAEDR3_DIST"][0])
-    (['TEFF', 'M_H', 'GAIAEDR3_DIST', 'GAIAEDR3_DIST_SRC', 'FE_H'], 1.5)
+    >>> as_stars({"TEFF": [4800.0], "GAIAEDR3_R_MED_PHOTOGEO": [1500.0]})["GAIAEDR3_DIST"]
+    array([1.5])
     """
     if isinstance(table, Stars):
         return table
-    if isinstance(table, str | os.PathLike):
-        return read_survey(table)
-    return _stars_of(_InMemory(table), ())
+    names = [str(name) for name in column_names(table)]
+    n_rows = number_of_rows(table)
+    plan = make_plan(names, None if layout is None else load_layout(layout))
+    columns, units = {}, {}
+    for name in plan.needed:
+        column = table[name]
+        units[name] = getattr(column, "unit", None)
+        columns[name] = _in_memory(column)
+    stars = make_stars(plan, columns, units, n_rows, table="table")
+    warn_of_impossible(stars.impossible)
+    return stars
 
 
-# Further columns of a survey that the rest of the package asks for, under their own names.
-_EXTRA = ("APSTAR_ID", "FE_H", "FE_H_ERR", "IRAC_4_5", "WISE_4_5", "AK_TARG", "AK_TARG_METHOD", "AK_WISE", "SFD_EBV")
-_EXTRA += ("MAG", "EXTINCTION", "EXTINCTION_METHOD", "EVSTATE", "GAIAEDR3_PHOT_G_MEAN_MAG")
-_EXTRA += ("GAIAEDR3_PHOT_BP_MEAN_MAG", "GAIAEDR3_PHOT_RP_MEAN_MAG")
-
-
-def _is_extra(name):
-    return name.upper() in _EXTRA or name.upper().startswith(("MASS", "AGE"))
-
-
-def _stars_of(file, others, source=""):
-    found, used = _read_canonical(file)
-    extra = [n for n in file.names if _is_extra(n) and n.upper() not in found]
-    for name in dict.fromkeys([*extra, *others]):
-        key = name.upper() if name.upper() in _EXTRA else name
-        if key not in found:
-            found[key] = _clean(file.column(name), name)
-    units = {name: str(column.unit) for name, column in found.items() if name not in used and column.unit is not None}
-    columns = {name: _plain(column) for name, column in found.items()}
-    metallicity = "FE_H" if used.get("M_H", [""])[0].upper() == "FE_H" else "M_H"
-    origin = {name: tuple(names) for name, names in used.items()}
-    return Stars(columns, origin, units, metallicity, source, file.where)
-
-
-def _plain(column):
-    values = np.asarray(np.ma.getdata(column))
-    if values.dtype.kind == "f":
-        return as_floats(np.asarray(values), sentinels=False)
-    return as_integers(column, missing=-1) if values.dtype.kind in "iu" else values
-
-
-def _count_known(names):
-    return sum(name.upper() in _KNOWN for name in names)
-
-
-def _shown(names):
-    return ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
-
-
-def _names(file):
-    return dict.fromkeys(file.names)
-
-
-def _find(file, name, aliases=()):
-    return find_column(_names(file), name, aliases, required=False)
-
-
-def _floats(file, name, unit, stated=None, high=True):
-    """Return a column as floats in `unit`; `stated` is its unit if the file says none."""
-    column = file.column(name)
-    if np.ndim(column) != 1:
-        raise ColumnError(f"column {name} has shape {np.shape(column)}; one number per star is needed.")
-    own = parse_unit(getattr(column, "unit", None)) or parse_unit(stated)
-    # Placeholders are numbers in the file's unit: find them before converting it.
-    plain = MaskedColumn(column, unit=None, copy=False)
-    values = as_floats(plain, name=name, high_sentinels=high)
-    return values if own is None else as_floats(Column(values, unit=own), unit, name=name, sentinels=False)
-
-
-def _read_canonical(file):
-    """Return {canonical name: column} and {canonical name: list of columns it was read from}."""
-    found, used = {}, {}
-    for name, aliases in _TEXTS.items():
-        source = _find(file, name, aliases)
-        if source is not None:
-            found[name], used[name] = Column(_text(file.column(source)), name=name), [source]
-    for name, (aliases, unit, high) in _PLAIN.items():
-        source = _find(file, name, aliases)
-        if source is None:
-            continue
-        found[name] = Column(_floats(file, source, unit, high=high), name=name, unit=unit)
-        used[name] = [source]
-        error = _find(file, source + "_ERR")
-        if name in _LABEL_UNITS and error is not None:
-            unit = _LABEL_UNITS[name]
-            found[name + "_ERR"] = Column(_floats(file, error, unit), name=name + "_ERR", unit=unit)
-            used[name + "_ERR"] = [error]
-    for quantity in _QUANTITIES:
-        _fill(file, quantity, found, used)
-    for name in _FLAGS:
-        source = _find(file, name)
-        if source is not None:
-            found[name], used[name] = Column(_flags(file.column(source), source), name=name), [source]
-    order = [name for name in _ORDER if name in found]
-    return {name: found[name] for name in order + [n for n in found if n not in order]}, used
-
-
-_LABEL_UNITS = {label.name: label.unit for label in LABELS}
-
-
-def _fill(file, quantity, found, used):
-    """Fill a quantity star by star from its sources, in place of `found` and `used`."""
-    values, errors = np.full(file.n_rows, np.nan), np.full(file.n_rows, np.nan)
-    called = np.full(file.n_rows, "")
-    columns = []
-    for source in quantity.sources:
-        name = _find(file, source.column)
-        if name is None:
-            continue
-        columns.append(name)
-        own = _floats(file, name, quantity.unit, source.unit, quantity.high_sentinels)
-        taken = np.isnan(values) & np.isfinite(own)
-        values[taken] = own[taken]
-        error = next(filter(None, (_find(file, e) for e in source.errors)), None)
-        if error is not None:
-            own_errors = _floats(file, error, quantity.unit, source.unit, quantity.high_sentinels)
-            errors[taken] = np.where(own_errors > 0, own_errors, np.nan)[taken]
-        text = next(filter(None, (_find(file, c) for c in source.called_by)), None)
-        own_text = source.called or name
-        if text is not None:
-            own_text = _text(file.column(text))
-            own_text = np.where(own_text == "", name, own_text)
-        called = np.where(taken, own_text, called)
-    if columns:
-        found[quantity.name] = Column(values, name=quantity.name, unit=quantity.unit)
-        used[quantity.name] = columns
-        if quantity.error:
-            found[quantity.error] = Column(errors, name=quantity.error, unit=quantity.unit)
-        found[quantity.name + "_SRC"] = Column(called, name=quantity.name + "_SRC")
-
-
-def _clean(column, name):
-    """Return a column in native types: floats with NaN where missing, stripped text, others as they are."""
-    unit = parse_unit(getattr(column, "unit", None))
-    mask = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else None
-    values = np.asarray(np.ma.getdata(column))
-    if values.dtype.kind == "f":
-        high = name.upper().removesuffix("_ERR") in _OTHER_MAGNITUDES or unit == u.mag
-        floats = as_floats(column if unit is not None else np.ma.asarray(column), name=name, high_sentinels=high)
-        return Column(floats.astype(values.dtype.newbyteorder("=")), name=name, unit=unit)
-    if values.dtype.kind in "SU" or (values.dtype.kind == "O" and _is_text(values)):
-        return Column(_text(column), name=name)
-    if mask is not None and mask.any():
-        return MaskedColumn(values, mask=mask, name=name, unit=unit)
-    return Column(values, name=name, unit=unit)
-
-
-def _is_text(values):
-    return all(value is None or isinstance(value, str | bytes | np.ma.core.MaskedConstant) for value in values.ravel())
-
-
-def _text(column):
-    """Return text as str without padding, empty where it is missing."""
-    mask = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else np.zeros(np.shape(column), bool)
-    values = np.asarray(np.ma.getdata(column))
-    if values.dtype.kind == "O":
-        values = np.array(["" if v is None or v is np.ma.masked or v != v else v for v in values.ravel()], dtype=str)
-        values = values.reshape(mask.shape)
-    elif values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8", "replace")
-    elif values.dtype.kind != "U":
-        values = values.astype(str)
-    return np.where(mask, "", np.char.strip(values))
-
-
-def _flags(column, name):
-    """Return bits as int64, 0 where they are missing."""
-    values = np.ma.getdata(column)
-    if np.ndim(values) != 1:
-        raise ColumnError(f"column {name} has shape {np.shape(values)}; one flag word per star is needed.")
-    if values.dtype.kind in "iub":
-        return np.where(np.ma.getmaskarray(column), 0, values).astype(np.int64)
-    floats = as_floats(np.ma.asarray(column), name=name, high_sentinels=False)
-    floats = np.where(np.isnan(floats), 0.0, floats)
-    if (floats != np.floor(floats)).any():
-        raise ColumnError(f"column {name} holds fractions; a flag is a whole number.")
-    return floats.astype(np.int64)
+def _in_memory(column: Any) -> Any:
+    """Return a column of any library as a numpy array, masked where it is missing."""
+    mask = getattr(column, "mask", None)
+    mask = None if callable(mask) else mask
+    if hasattr(column, "unmasked"):
+        column = column.unmasked
+    if hasattr(column, "to_value"):
+        column = column.value
+    if hasattr(column, "to_numpy"):
+        column = column.to_numpy(dtype=None)
+    if isinstance(column, np.ma.MaskedArray):
+        return np.ma.MaskedArray(column)
+    try:
+        values = np.asarray(column)
+    except ValueError as error:  # rows of unequal lengths
+        raise InputError(f"a column can't be made an array: {error}.") from error
+    return values if mask is None else np.ma.MaskedArray(values, mask=mask)

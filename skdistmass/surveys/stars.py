@@ -36,6 +36,8 @@ class Stars:
         Table within the file.
     layout : str
         Name of the survey layout it was recognised as.
+    impossible : dict of int
+        Name of a quantity to the number of its values that no star can have, which are missing here.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -45,6 +47,7 @@ class Stars:
     source: str = ""
     table: str = ""
     layout: str = ""
+    impossible: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {len(values) for values in self.columns.values()}

@@ -1,0 +1,104 @@
+"""What the file formats share: opening compressed files, limits on memory, and silence of other libraries."""
+
+import bz2
+import gzip
+import lzma
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from skdistmass.exceptions import ColumnError, FileFormatError
+
+__all__ = [
+    "MEMORY_LIMIT",
+    "TableFile",
+    "check_memory",
+    "check_names",
+    "compression_of",
+    "open_stream",
+    "quiet",
+    "read_to_end",
+]
+
+#: Bytes that one reading of a compressed file, or of one that can't be read in parts, may take in memory.
+MEMORY_LIMIT = 4 << 30
+_PIECE = 1 << 22
+_COMPRESSIONS: dict[bytes, tuple[str, Any]] = {
+    b"\x1f\x8b": ("gzip", gzip.open),
+    b"BZh": ("bzip2", bz2.open),
+    b"\xfd7zXZ\x00": ("xz", lzma.open),
+}
+_QUIET = threading.RLock()
+
+
+class TableFile(Protocol):
+    """A table of a file, of which columns and rows are read when asked for."""
+
+    where: str
+    names: Sequence[str]
+    units: Mapping[str, str]
+
+    @property
+    def n_rows(self) -> int | None:
+        """Number of rows; None if only reading the file tells it."""
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a part of the rows is read without the others being kept in memory."""
+
+    def load(self, names: Sequence[str], texts: set[str]) -> None:
+        """Read columns of a file that can't be read in parts; `texts` are not to be taken for numbers."""
+
+    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+        """Return columns of some rows as arrays, masked where missing."""
+
+    def verify(self) -> None:
+        """Raise FileFormatError if a checksum in the file does not agree with its content."""
+
+
+def compression_of(path: Path) -> tuple[str, Any] | None:
+    """Return the name of a file's compression and the function that opens it, or None."""
+    with open(path, "rb") as file:
+        head = file.read(8)
+    return next((known for magic, known in _COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
+def open_stream(path: Path) -> BinaryIO:
+    """Open a file to read its bytes, unpacked if it is compressed."""
+    known = compression_of(path)
+    return open(path, "rb") if known is None else known[1](path, "rb")
+
+
+def read_to_end(stream: BinaryIO) -> int:
+    """Read the rest of a stream, so that its checksum is compared, and return the number of bytes."""
+    total = 0
+    while piece := stream.read(_PIECE):
+        total += len(piece)
+    return total
+
+
+def check_memory(n_bytes: int, what: str) -> None:
+    """Refuse to take more memory than `MEMORY_LIMIT`."""
+    if n_bytes > MEMORY_LIMIT:
+        raise FileFormatError(
+            f"{what} would take {n_bytes / 2**30:.1f} GB of memory, more than the limit of {MEMORY_LIMIT / 2**30:g} "
+            "GB; read fewer rows or columns at a time, or convert the file to FITS without compression."
+        )
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse a table with two columns of one name."""
+    if len(set(names)) < len(names):
+        doubled = sorted({str(name) for name in names if list(names).count(name) > 1})
+        raise ColumnError(f"column {', '.join(doubled)} occurs more than once; rename or drop one of them.")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the warnings of other libraries to ourselves; one thread at a time, as the filters are the process's."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,139 @@
+"""Parquet files, read by row groups."""
+
+import xml.parsers.expat
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skdistmass.exceptions import ColumnError
+from skdistmass.surveys.formats.common import check_memory, check_names
+
+__all__ = ["ParquetTable", "arrow_column"]
+
+_LONGEST_TEXT = 1000
+
+
+class ParquetTable:
+    """A Parquet file, with the units that astropy, the Virtual Observatory or the writer of a column put into it."""
+
+    where, in_parts = "Parquet", True
+
+    def __init__(self, path: Path):
+        import pyarrow.parquet as pq
+
+        self.path = path
+        self._file = pq.ParquetFile(path, page_checksum_verification=True)
+        schema = self._file.schema_arrow
+        self.names = list(schema.names)
+        check_names(self.names)
+        self.n_rows = self._file.metadata.num_rows
+        self.units = _units(schema)
+
+    def load(self, names: Sequence[str], texts: set[str]) -> None:
+        """Do nothing: rows are read when asked for."""
+
+    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+        """Return columns of some rows."""
+        import pyarrow as pa
+
+        names, parts, first = list(names), [], 0
+        what = f"{self.path.name}"
+        check_memory(max(stop - start, 0) * 8 * len(names), what)
+        for group in range(self._file.num_row_groups):
+            about = self._file.metadata.row_group(group)
+            low, high = max(start - first, 0), min(stop - first, about.num_rows)
+            first += about.num_rows
+            if low >= high:
+                continue
+            columns = (about.column(i) for i in range(about.num_columns))
+            wanted = sum(c.total_uncompressed_size for c in columns if c.path_in_schema.split(".")[0] in names)
+            check_memory(max(wanted, about.num_rows * 8 * len(names)), f"a row group of {what}")
+            parts.append(self._file.read_row_group(group, columns=names).slice(low, high - low))
+        if not parts:
+            table = self._file.schema_arrow.empty_table().select(names)
+        else:
+            table = pa.concat_tables(parts)
+        return {name: arrow_column(table.column(name), name) for name in names}
+
+    def verify(self) -> None:
+        """Do nothing: pages are compared with their checksums, where they have some, when they are read."""
+
+
+def arrow_column(column: Any, name: str) -> Any:
+    """Return a column of pyarrow as an array, masked where it is null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if isinstance(kind, pa.ExtensionType):
+        return arrow_column(pa.chunked_array([c.storage for c in column.chunks], kind.storage_type), name)
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if pa.types.is_null(kind):
+        return np.full(len(column), np.nan)
+    if pa.types.is_decimal(kind):
+        column, kind = column.cast(pa.float64()), pa.float64()
+    if _is_text(kind):
+        longest = pc.max(pc.binary_length(column)).as_py() or 0
+        if longest > _LONGEST_TEXT:
+            raise ColumnError(f"column {name} has a text of {longest} bytes; {_LONGEST_TEXT} are the most.")
+        check_memory(len(column) * 4 * longest, f"column {name}")
+        texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v or "" for v in column.to_pylist()]
+        return np.array(texts, dtype=str)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        lengths = pc.unique(pc.list_value_length(column)).to_pylist()
+        if len(lengths) > 1 or None in lengths:
+            raise ColumnError(f"column {name} has lists of different lengths.")
+        inner = arrow_column(pc.list_flatten(column), name)
+        return inner.reshape(len(column), lengths[0] if lengths else 0)
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise ColumnError(f"column {name} has the type {kind}, which is neither numbers nor text.")
+    null = np.asarray(pc.is_null(column))
+    if not null.any():
+        return column.to_numpy()
+    filled = column.fill_null(False if pa.types.is_boolean(kind) else 0)
+    return np.ma.MaskedArray(filled.to_numpy(), mask=null)
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    views = [getattr(pa.types, name, lambda _: False)(kind) for name in ("is_string_view", "is_binary_view")]
+    plain = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return plain or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or any(views)
+
+
+def _units(schema: Any) -> dict[str, str]:
+    """Return the units that the metadata state: of the columns, of astropy's YAML, of a VOTable in the metadata."""
+    from skdistmass.surveys.formats.text import read_yaml
+
+    units: dict[str, str] = {}
+    about = schema.metadata or {}
+    if b"IVOA.VOTable-Parquet.content" in about:
+        units |= _votable_units(about[b"IVOA.VOTable-Parquet.content"])
+    if b"table_meta_yaml" in about:
+        described = read_yaml(about[b"table_meta_yaml"].decode("utf-8", "replace"))
+        units |= {str(c["name"]): str(c["unit"]) for c in described.get("datatype", []) if c.get("unit")}
+    for field in schema:
+        own = {key.lower(): value for key, value in (field.metadata or {}).items()}
+        unit = own.get(b"unit") or own.get(b"units") or b""
+        if unit:
+            units[field.name] = unit.decode("utf-8", "replace")
+    return {name: unit for name, unit in units.items() if unit}
+
+
+def _votable_units(document: bytes) -> dict[str, str]:
+    units: dict[str, str] = {}
+
+    def begin(units: dict[str, str], tag: str, attributes: dict[str, str]) -> None:
+        if tag.rpartition(":")[2] == "FIELD" and "unit" in attributes:
+            units[attributes.get("name", attributes.get("ID", ""))] = attributes["unit"]
+
+    parser = xml.parsers.expat.ParserCreate()
+    parser.StartElementHandler = partial(begin, units)
+    parser.Parse(document, True)
+    return units
