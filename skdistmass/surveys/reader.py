@@ -233,7 +233,7 @@ class _InMemory:
         return Column(np.asarray(values), name=name, unit=unit)
 
 
-def as_stars(table):
+def as_stars(table, *, columns=()):
     """Turn a table in memory into the record of stars that `read_survey` gives.
 
     Parameters
@@ -241,6 +241,8 @@ def as_stars(table):
     table : Stars, path-like or table
         An astropy Table or QTable, a data frame, a structured array or a dict of columns, with the column names of any
         known survey; or a file. Stars are returned as they are.
+    columns : sequence of str, default=()
+        Further columns to keep, as in `read_survey`.
 
     Returns
     -------
@@ -261,8 +263,9 @@ def as_stars(table):
     if isinstance(table, Stars):
         return table
     if isinstance(table, str | os.PathLike):
-        return read_survey(table)
-    return _stars_of(_InMemory(table), ())
+        return read_survey(table, columns=columns)
+    file = _InMemory(table)
+    return _stars_of(file, [find_column(_names(file), name) for name in columns])
 
 
 # Further columns of a survey that the rest of the package asks for, under their own names.
