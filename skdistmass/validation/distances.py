@@ -1,25 +1,41 @@
-"""How good a catalogue's distances are, held against Gaia's and those of clusters."""
+"""How good the distances of a catalogue are, compared with those of Gaia and of clusters."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
+<<<<<<< HEAD
 from skdistmass.estimators.training_space import OUTSIDE
 from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.stars import MissingInputError, cluster_rows, floats, require, require_stars
+=======
+from skdistmass.schema.bits import Space
+from skdistmass.tables import optional_floats
+from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.validation.stars import MissingInputError, cluster_rows, in_unit, require, require_stars
+>>>>>>> d
 from skdistmass.validation.statistics import binned_statistics
 
 __all__ = ["cluster_distances", "cluster_summary", "distance_by_logg", "distance_residuals"]
 
 #: Bin edges of log g (dex, cgs).
 LOGG_EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 2.75, 3.0, 3.25, 3.5, 4.0, 4.5, 5.0)
-#: Largest fractional error of a reference distance to judge by (section 4.1 of the paper).
+#: Largest fractional error of a reference distance that is compared with (section 4.1 of the paper).
 MAX_REFERENCE_ERROR = 0.15
 MIN_MEMBERS = 3
 
 
-def distance_residuals(stars, *, predicted="DISTANCE", reference="REFERENCE_DIST", max_error=MAX_REFERENCE_ERROR):
-    """Fractional error of distances.
+def distance_residuals(
+    stars: Table,
+    *,
+    predicted: str = "DISTANCE",
+    reference: str = "REFERENCE_DIST",
+    max_error: float = MAX_REFERENCE_ERROR,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the fractional errors of distances.
 
     Parameters
     ----------
@@ -33,17 +49,18 @@ def distance_residuals(stars, *, predicted="DISTANCE", reference="REFERENCE_DIST
     Returns
     -------
     error, reference_error : ndarray of shape (n_stars,)
-        ``predicted / reference - 1`` and the fractional error of the reference; NaN where a distance is missing, or the
-        reference too poor. Clusters' distances are not counted here: `cluster_distances` does.
+        ``predicted / reference - 1`` and the fractional error of the reference. Both are NaN where a distance is
+        missing, where the reference is too poor, and where it is the distance of a cluster: `cluster_distances`
+        compares those.
 
     Raises
     ------
     MissingInputError
-        If there is no such column.
+        If there is no such column, or no star has both distances.
     """
     require(stars, predicted, reference)
-    found, true = floats(stars, predicted, "kpc"), floats(stars, reference, "kpc")
-    reference_error = floats(stars, f"{reference}_ERR", "kpc")
+    found, true = in_unit(stars, predicted, "kpc"), in_unit(stars, reference, "kpc")
+    reference_error = optional_floats(stars, f"{reference}_ERR", "kpc")
     with np.errstate(invalid="ignore", divide="ignore"):
         reference_error = reference_error / true
         error = np.where(true > 0, found / true - 1.0, np.nan)
@@ -56,8 +73,14 @@ def distance_residuals(stars, *, predicted="DISTANCE", reference="REFERENCE_DIST
     return error, reference_error
 
 
-def distance_by_logg(stars, *, predicted="DISTANCE", reference="REFERENCE_DIST", edges=LOGG_EDGES):
-    """Fractional error of distances by log g (figure 4 of the paper).
+def distance_by_logg(
+    stars: Table,
+    *,
+    predicted: str = "DISTANCE",
+    reference: str = "REFERENCE_DIST",
+    edges: Sequence[float] = LOGG_EDGES,
+) -> Table:
+    """Compute the fractional error of distances by log g (figure 4 of the paper).
 
     Parameters
     ----------
@@ -66,7 +89,7 @@ def distance_by_logg(stars, *, predicted="DISTANCE", reference="REFERENCE_DIST",
     predicted, reference : str
         Columns of distances (kpc).
     edges : sequence of float
-        Bins of log g.
+        Edges of the bins of log g.
 
     Returns
     -------
@@ -74,11 +97,15 @@ def distance_by_logg(stars, *, predicted="DISTANCE", reference="REFERENCE_DIST",
         As `binned_statistics`, of fractional errors. MAD_STD, Q25 and Q75 are the lines of figure 4.
     """
     error, reference_error = distance_residuals(stars, predicted=predicted, reference=reference)
-    return binned_statistics(floats(stars, "LOGG"), error, edges, name="LOGG", reference_error=reference_error)
+    require(stars, "LOGG")
+    logg = optional_floats(stars, "LOGG")
+    return binned_statistics(logg, error, edges, name="LOGG", reference_error=reference_error)
 
 
-def cluster_distances(stars, *, predicted="DISTANCE", distances=None):
-    """Distances of clusters (figure 5 of the paper).
+def cluster_distances(
+    stars: Table, *, predicted: str = "DISTANCE", distances: Mapping[str, float] | None = None
+) -> Table:
+    """Compare the distances of clusters with the adopted ones (figure 5 of the paper).
 
     Parameters
     ----------
@@ -96,14 +123,14 @@ def cluster_distances(stars, *, predicted="DISTANCE", distances=None):
         CLUSTER, N, ADOPTED [kpc], MEAN [kpc]; ERROR, the fractional error of the mean; SCATTER, the standard
         deviation of the fractional distances around the mean; WITHIN, around the adopted distance; MEDIAN_ERROR and
         ROBUST_SCATTER, the same by median and MAD; OUTSIDE, the fraction of these stars that are outside the labels
-        that the distance model was trained on (DISTANCE_SPACE; NaN if the catalogue does not tell); P_VALUE, the
-        probability of a deviation from the other clusters as large as this cluster's, by Student's t, and DEVIANT,
-        whether it is below 1 % divided by the number of clusters.
+        that the distance model was trained on (DISTANCE_SPACE; NaN if the catalogue does not have it); P_VALUE, the
+        probability of a deviation from the other clusters as large as the deviation of this one, by Student's t; and
+        DEVIANT, whether it is below 1 % divided by the number of clusters.
     """
     require(stars, predicted)
-    found = floats(stars, predicted, "kpc")
-    space = floats(stars, "DISTANCE_SPACE")
-    outside = np.where(np.isfinite(space), space >= OUTSIDE, np.nan)
+    found = in_unit(stars, predicted, "kpc")
+    space = optional_floats(stars, "DISTANCE_SPACE")
+    outside = np.where(np.isfinite(space), space >= Space.OUTSIDE, np.nan)
     rows = []
     for name, members, adopted in cluster_rows(stars):
         adopted = (distances or {}).get(name, adopted)
@@ -112,22 +139,19 @@ def cluster_distances(stars, *, predicted="DISTANCE", distances=None):
         if len(values) < MIN_MEMBERS or not np.isfinite(adopted):
             continue
         error = values / adopted - 1.0
-        mean = error.mean()
-        within = np.sqrt(np.mean(error**2))
-        row = (name, len(values), adopted, values.mean(), mean, error.std(ddof=1), within)
+        row = (name, len(values), adopted, values.mean(), error.mean(), error.std(ddof=1), np.sqrt(np.mean(error**2)))
         rows.append((*row, np.median(error), robust_scatter(error), outside[members].mean()))
     require_stars(len(rows), 1, f"clusters have a known distance and {MIN_MEMBERS} members with {predicted}")
     names = ("CLUSTER", "N", "ADOPTED", "MEAN", "ERROR", "SCATTER", "WITHIN", "MEDIAN_ERROR", "ROBUST_SCATTER")
-    names += ("OUTSIDE",)
-    table = Table(rows=rows, names=names, units={"ADOPTED": "kpc", "MEAN": "kpc"})
+    table = Table(rows=rows, names=(*names, "OUTSIDE"), units={"ADOPTED": "kpc", "MEAN": "kpc"})
     own_error = table["ROBUST_SCATTER"] / np.sqrt(table["N"])
     table["P_VALUE"] = _deviation(np.asarray(table["MEDIAN_ERROR"]), np.asarray(own_error))
     table["DEVIANT"] = table["P_VALUE"] < 0.01 / len(table)
     return table
 
 
-def _deviation(error, own_error):
-    """Probability that a value is as far from the others by chance, for each value; NaN for fewer than five."""
+def _deviation(error: NDArray, own_error: NDArray) -> NDArray[np.float64]:
+    """Return the probability that each value is as far from the others by chance; NaN for fewer than five."""
     n = len(error)
     p_value = np.full(n, np.nan)
     for i in range(n if n >= 5 else 0):
@@ -137,8 +161,8 @@ def _deviation(error, own_error):
     return p_value
 
 
-def cluster_summary(table):
-    """Figures that section 4.3 of the paper gives for clusters.
+def cluster_summary(table: Table) -> dict[str, float]:
+    """Compute the numbers that section 4.3 of the paper gives for clusters.
 
     Parameters
     ----------

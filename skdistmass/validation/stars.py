@@ -1,25 +1,31 @@
-"""The stars of a catalogue with what is known of them from elsewhere beside them, and columns taken out of them."""
+"""The joined table: a catalogue, and beside each of its stars what is known of it from elsewhere."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn, Table
+from numpy.typing import NDArray
 
-from skdistmass.exceptions import InputError
-from skdistmass.surveys import load_clusters, match_clusters, read_survey
+from skdistmass.exceptions import ColumnError, InputError
+from skdistmass.surveys import Stars, as_stars, load_clusters, match_clusters
 from skdistmass.surveys.files import open_table
-from skdistmass.surveys.training_sets import TrainingCuts, optional_text, reference_distances
-from skdistmass.tables import as_floats, column_names, find_column, is_table
+from skdistmass.surveys.training_sets import TrainingCuts, reference_distances
+from skdistmass.tables import column_names, find_column, is_table, optional_floats, optional_text
 
 __all__ = [
     "MissingInputError",
     "age_columns",
     "carbon_to_nitrogen",
     "cluster_rows",
-    "floats",
+    "column_of",
+    "first_age",
     "galactocentric_radius",
+    "in_unit",
     "join_reference",
+    "kiel",
     "log_ages",
     "mass_scales",
     "read_catalog",
@@ -28,22 +34,29 @@ __all__ = [
     "require_stars",
 ]
 
-SUN_RADIUS = 8.122  # kpc (GRAVITY Collaboration 2018, A&A 615, L15); astropy's default as well
+SUN_RADIUS = 8.122  # kpc (GRAVITY Collaboration 2018, A&A 615, L15); also the default of astropy
 _POSITIONS = ("RA", "DEC", "GLON", "GLAT")
 _ENDS = ("_ERR", "_LO", "_HI", "_ELO", "_EHI", "_SRC", "_FLAG")
+#: Unit: the smallest 5 % quantile and the largest median that values in it can have, and what they are if outside.
+_PLAUSIBLE = {
+    "kpc": (0.0, 300.0, "pc"),
+    "Msun": (0.0, 100.0, "g or kg"),
+    "Gyr": (0.0, 20.0, "Myr or yr"),
+    "dex(yr)": (5.0, 20.0, "Gyr or yr, not log10 of yr"),
+}
 
 
 class MissingInputError(InputError):
-    """A check or figure that needs a column, or stars, that the tables do not have."""
+    """A table or figure needs a column, or stars, that the tables do not have."""
 
 
-def read_catalog(path):
-    """Read a catalogue file of any format (FITS, VOTable, Parquet, ECSV, CSV), whole.
+def read_catalog(path: str | PathLike) -> Table:
+    """Read all columns of a catalogue file (FITS, VOTable, Parquet, ECSV or CSV).
 
     Parameters
     ----------
     path : path-like
-        The file, told apart by content.
+        The file. Its format is known by its content.
 
     Returns
     -------
@@ -52,41 +65,43 @@ def read_catalog(path):
     Raises
     ------
     FileFormatError
-        If the file is absent, damaged or of another kind.
+        If the file is absent, damaged or of another format.
     """
     with open_table(path) as file:
         file.load(file.names)
         return Table({name: file.column(name) for name in file.names}, meta={"SKDM_FILE": str(path)})
 
 
-def join_reference(catalog, reference=None, *, columns=()):
-    """Put what is known of a catalogue's stars from elsewhere beside them.
+def join_reference(catalog: Any, reference: Any = None, *, columns: Sequence[str] = ()) -> Table:
+    """Join a catalogue with what is known of its stars from elsewhere.
 
     Parameters
     ----------
-    catalog : Table or path-like
+    catalog : table or path-like
         A catalogue, with the columns of Table 2 of the paper.
-    reference : Table or path-like, optional
-        What `skdistmass.surveys.read_survey` gives for these stars, or the path of a file that it reads: Gaia
-        distances or parallaxes, CLUSTER, MASS and MASS_*, AGE_* (Gyr unless a unit says otherwise), positions.
-        It is joined row by row if it has as many rows as the catalogue and the APOGEE_IDs agree, else by APOGEE_ID
-        (the first of equal ones).
+    reference : Stars, table or path-like, optional
+        Gaia distances or parallaxes, CLUSTER, MASS and MASS_*, AGE_* (Gyr, if no unit is stated) and positions of
+        these stars, in any form that `skdistmass.surveys.as_stars` takes. It is joined row by row if it has as many
+        rows as the catalogue and the APOGEE_IDs agree. Otherwise it is joined by APOGEE_ID; the first of equal ones
+        counts.
     columns : sequence of str, default=()
-        Further columns of `reference` that are wanted, as other catalogues' distances.
+        Further columns of `reference` or of `catalog` to compare with, such as distances of other catalogues.
 
     Returns
     -------
     stars : Table
-        One row per row of the catalogue: its columns; REFERENCE_DIST, REFERENCE_DIST_ERR [kpc] and
-        REFERENCE_DIST_SRC ("Gaia", "parallax", "cluster" or blank); CLUSTER and positions; and the reference's own
-        columns with REF_ before their names.
+        One row for each row of the catalogue: its columns; REFERENCE_DIST, REFERENCE_DIST_ERR [kpc] and
+        REFERENCE_DIST_SRC ("Gaia", "parallax", "cluster" or blank); CLUSTER and positions; and the columns of the
+        reference with REF_ before their names.
 
     Raises
     ------
     MissingInputError
-        If the two tables can't be joined, or no star is in both.
+        If the two tables can't be joined, or have no star in common.
     ColumnError
         If a column of `columns` is in neither table.
+    InputError
+        If the catalogue or the reference is no table.
 
     Examples
     --------
@@ -96,58 +111,62 @@ def join_reference(catalog, reference=None, *, columns=()):
     >>> join_reference(catalog, survey)["REFERENCE_DIST"].value
     array([nan,  2.])
     """
-    catalog = read_catalog(catalog) if isinstance(catalog, str | Path) else _as_table(catalog, "catalog")
-    if reference is not None:
-        reference = read_survey(reference) if isinstance(reference, str | Path) else _as_table(reference, "reference")
-    # Columns are shared, not copied: a survey's catalogue is large.
-    stars = Table(catalog, copy=False)
-    stars.meta = dict(catalog.meta)
+    if isinstance(catalog, str | PathLike):
+        catalog = read_catalog(catalog)
+    elif not is_table(catalog):
+        raise InputError(f"catalog is a {type(catalog).__name__}; give a table with named columns, or a path.")
+    # Columns are shared, not copied: the catalogue of a survey is large.
+    stars = catalog if isinstance(catalog, Table) else {name: catalog[name] for name in column_names(catalog)}
+    stars = Table(stars, copy=False)
+    stars.meta = dict(getattr(catalog, "meta", None) or {})
     if reference is None:
-        _missing_columns(catalog, (), columns)
-        distance = floats(catalog, "GAIAEDR3_DIST", "kpc")
+        for name in columns:
+            find_column(stars, name)
+        distance = in_unit(stars, "GAIAEDR3_DIST", "kpc")
         source = np.where(np.isfinite(distance), "Gaia", "")
         return _with_distances(stars, distance, np.full(len(stars), np.nan), source)
-    rows = _match(catalog, reference)
+    reference = _read_reference(reference, columns, stars)
+    rows = _match(stars, reference)
     found = rows >= 0
-    if not found.any() and len(catalog):
+    if not found.any() and len(stars):
         raise MissingInputError("no star of the catalogue is in the reference table; do their APOGEE_IDs agree?")
-    _missing_columns(catalog, reference.colnames, columns)
     distance, error, source = reference_distances(reference, TrainingCuts())
     distance, error = (np.where(found, values[rows], np.nan) for values in (distance, error))
     _with_distances(stars, distance, distance * error, np.where(found, source[rows], ""))
-    for name in reference.colnames:
-        if _is_wanted(name) or name in columns:
-            stars[f"REF_{name}"] = _taken(reference[name], rows, found)
+    for name in reference:
+        if name.startswith(("MASS", "AGE")) or name in ("CLUSTER", "EVSTATE", *_POSITIONS, *columns):
+            stars[f"REF_{name}"] = _taken(reference, name, rows, found)
     for name in ("CLUSTER", *_POSITIONS):
         if f"REF_{name}" in stars.colnames and name not in stars.colnames:
             stars[name] = stars[f"REF_{name}"]
     return stars
 
 
-def _as_table(table, name):
-    if isinstance(table, Table):
-        return table
-    if not is_table(table):
-        raise InputError(f"{name} is a {type(table).__name__}; give a table with named columns, or a path.")
-    return Table({column: table[column] for column in column_names(table)})
+def _read_reference(reference: Any, columns: Sequence[str], catalog: Table) -> Stars:
+    """Read the reference with the further columns that it has; the catalogue must have the others."""
+    if not isinstance(reference, Stars | str | PathLike) and not is_table(reference):
+        raise InputError(f"reference is a {type(reference).__name__}; give a table with named columns, or a path.")
+    if not isinstance(reference, Stars):
+        try:
+            return as_stars(reference, columns=columns)
+        except ColumnError:
+            return as_stars(reference, columns=[name for name in columns if name not in catalog.colnames])
+    for name in columns:
+        if name not in catalog.colnames and name not in reference:
+            find_column(dict.fromkeys([*catalog.colnames, *reference]), name)
+    return reference
 
 
-def _missing_columns(catalog, names, wanted):
-    for name in wanted:
-        if name not in catalog.colnames and name not in names:
-            find_column(dict.fromkeys([*catalog.colnames, *names]), name)
-
-
-def _with_distances(stars, distance, error, source):
+def _with_distances(stars: Table, distance: NDArray, error: NDArray, source: NDArray) -> Table:
     stars["REFERENCE_DIST"] = Column(distance, unit="kpc")
     stars["REFERENCE_DIST_ERR"] = Column(error, unit="kpc")
     stars["REFERENCE_DIST_SRC"] = source
     return stars
 
 
-def _match(catalog, reference):
+def _match(catalog: Table, reference: Stars) -> NDArray[np.intp]:
     """Return the row of the reference for each row of the catalogue, or -1."""
-    ids, other = optional_text(catalog, "APOGEE_ID"), optional_text(reference, "APOGEE_ID")
+    ids, other = optional_text(catalog, "APOGEE_ID"), reference.text("APOGEE_ID")
     if len(ids) == len(other) and ((ids == other) | (ids == "") | (other == "")).all():
         return np.arange(len(ids))
     if (ids == "").all() or (other == "").all():
@@ -160,99 +179,123 @@ def _match(catalog, reference):
     return np.where((unique[at] == ids) & (ids != ""), first[at], -1)
 
 
-def _is_wanted(name):
-    return name.startswith(("MASS", "AGE")) or name in ("CLUSTER", "EVSTATE", *_POSITIONS)
+def _taken(reference: Stars, name: str, rows: NDArray, found: NDArray) -> Any:
+    """Return a column of the reference for the rows of the catalogue; missing where a star was not found."""
+    values, unit = reference[name][rows], reference.units.get(name)
+    if values.dtype.kind == "U":
+        return np.where(found, values, "")
+    if values.dtype.kind == "f":
+        return Column(np.where(found, values, np.nan), unit=unit)
+    return MaskedColumn(values, mask=~found, unit=unit)
 
 
-def _taken(column, rows, found):
-    """Rows of a column; missing where a star was not found."""
-    values = column[rows]
-    if values.dtype.kind in "f" and not isinstance(values, MaskedColumn):
-        return np.where(found, values, np.nan) if values.unit is None else _with_nan(values, found)
-    if values.dtype.kind in "SU":
-        return np.where(found, np.ma.filled(np.ma.asarray(values), ""), "")
-    return MaskedColumn(values, mask=~found | np.ma.getmaskarray(np.ma.asarray(values)), unit=values.unit)
+def in_unit(stars: Table, name: str, unit: str) -> NDArray[np.float64]:
+    """Return a column in a unit: NaN where a value is missing, and everywhere if there is no such column.
+
+    Raises
+    ------
+    InputError
+        If the column states no unit, and its values show that it is in another one.
+    """
+    values = optional_floats(stars, name, unit)
+    if name in stars.colnames and (getattr(stars[name], "unit", None) is None or unit == "dex(yr)"):
+        seen = values[values > 0]
+        low, high, likely = _PLAUSIBLE[unit]
+        if len(seen) and (np.quantile(seen, 0.05) < low or np.median(seen) > high):
+            raise InputError(
+                f"column {name.removeprefix('REF_')} of {_where(name)} would be read in {unit}, but its median is "
+                f"{np.median(seen):.6g}: it is likely in {likely}. Give the column its right unit."
+            )
+    return values
 
 
-def _with_nan(column, found):
-    return Column(np.where(found, np.asarray(column), np.nan), unit=column.unit)
-
-
-def floats(stars, name, unit=None):
-    """Return a column as floats, NaN where missing; NaN for every star if there is no such column."""
-    if name not in column_names(stars):
-        return np.full(len(stars), np.nan)
-    return as_floats(stars[name], unit, name=name, high_sentinels=False)
-
-
-def require(stars, *names):
-    """Raise `MissingInputError` unless the stars have all these columns, each with a value somewhere."""
+def require(stars: Table, *names: str) -> None:
+    """Raise `MissingInputError` unless the stars have all these columns, each with a value for some star."""
     for name in names:
         if name not in stars.colnames:
             raise MissingInputError(f"there is no column {name.removeprefix('REF_')} in {_where(name)}")
-        if stars[name].dtype.kind in "fiu" and not np.isfinite(floats(stars, name)).any():
+        if stars[name].dtype.kind in "fiu" and not np.isfinite(optional_floats(stars, name)).any():
             raise MissingInputError(f"the column {name.removeprefix('REF_')} of {_where(name)} is empty")
 
 
-def _where(name):
+def _where(name: str) -> str:
     if name.startswith("REFERENCE_DIST"):
         return "what is known of these stars: no Gaia distance, parallax or cluster distance"
     return "the reference table" if name.startswith("REF_") else "the catalogue"
 
 
-def require_stars(n_stars, wanted, what):
+def require_stars(n_stars: int, wanted: int, what: str) -> None:
     """Raise `MissingInputError` if there are fewer stars than a result needs."""
     if n_stars < wanted:
         raise MissingInputError(f"{n_stars} {what} (at least {wanted} needed)")
 
 
-def carbon_to_nitrogen(stars):
+def column_of(stars: Table, name: str) -> str:
+    """Return the name in the joined table of a further column: that of the reference, else the catalogue's."""
+    return f"REF_{name}" if f"REF_{name}" in stars.colnames else name
+
+
+def kiel(stars: Table) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return Teff [K], log g [dex, cgs] and [M/H] [dex]."""
+    require(stars, "TEFF", "LOGG", "M_H")
+    return optional_floats(stars, "TEFF", "K"), optional_floats(stars, "LOGG"), optional_floats(stars, "M_H", "dex")
+
+
+def carbon_to_nitrogen(stars: Table) -> NDArray[np.float64]:
     """Return [C/N] = [C/Fe] - [N/Fe] in dex."""
     require(stars, "C_FE", "N_FE")
-    return floats(stars, "C_FE", "dex") - floats(stars, "N_FE", "dex")
+    return optional_floats(stars, "C_FE", "dex") - optional_floats(stars, "N_FE", "dex")
 
 
-def mass_scales(stars):
-    """Return {mass column of the catalogue: column of the reference that it is to be held against, or None}."""
+def mass_scales(stars: Table) -> dict[str, str | None]:
+    """Return {mass column of the catalogue: column of the reference to compare it with, or None}."""
     names = [n for n in stars.colnames if (n == "MASS" or n.startswith("MASS_")) and not n.endswith((*_ENDS, "_SPACE"))]
     names.sort(key=lambda name: name != "MASS")
-
-    def reference(name):
-        return next((n for n in (f"REF_{name}", "REF_MASS") if n in stars.colnames), None)
-
-    return {name: reference(name) for name in names}
+    return {name: next((n for n in (f"REF_{name}", "REF_MASS") if n in stars.colnames), None) for name in names}
 
 
-def age_columns(stars):
-    """Return the names of the catalogue's ages (log10 yr)."""
+def age_columns(stars: Table) -> list[str]:
+    """Return the names of the ages of the catalogue (log10 yr, if they state no unit)."""
     names = [n for n in stars.colnames if (n == "AGE" or n.startswith("AGE_")) and not n.endswith(_ENDS)]
     return sorted(names, key=lambda name: name != "AGE")
 
 
-def reference_age_columns(stars):
-    """Return the names of the reference's ages."""
+def first_age(stars: Table, name: str | None = None) -> str:
+    """Return the name of an age column: `name`, or the first of the catalogue."""
+    names = [name] if name else age_columns(stars)
+    if not names:
+        raise MissingInputError("there is no age in the catalogue")
+    return names[0]
+
+
+def reference_age_columns(stars: Table) -> list[str]:
+    """Return the names of the ages of the reference."""
     return [n for n in stars.colnames if n.startswith("REF_AGE") and not n.endswith(_ENDS)]
 
 
-def log_ages(stars, name):
+def log_ages(stars: Table, name: str) -> NDArray[np.float64]:
     """Return an age column as log10 of the age in years.
 
-    The catalogue's own AGE columns are log10 yr. Others are in the unit they state, log10 yr if that is ``dex(yr)``
-    or dex, and in Gyr if they state none.
+    A column with a unit is converted: ``dex(yr)`` and dex are log10 of years, yr and Gyr are linear. Without a unit,
+    the AGE columns of a catalogue are log10 of years, and all other columns are in Gyr.
+
+    Raises
+    ------
+    InputError
+        If the values of a column can't be ages in the unit that it would be read in.
     """
-    column = stars[name]
-    unit = getattr(column, "unit", None)
-    # By name: the dex of a VOTable is a unit of its own to astropy.
+    unit = getattr(stars[name], "unit", None)
+    # By name: the dex of a VOTable is another unit to astropy.
     if str(unit).startswith("dex") or (unit is None and name in age_columns(stars)):
-        return floats(stars, name)
-    values = floats(stars, name, "Gyr")
+        return in_unit(stars, name, "dex(yr)")
+    values = in_unit(stars, name, "Gyr")
     return 9.0 + np.log10(np.where(values > 0, values, np.nan))
 
 
-def cluster_rows(stars):
-    """Return (name, rows, adopted distance in kpc) of each cluster of Table 1 or not, by name.
+def cluster_rows(stars: Table) -> list[tuple[str, NDArray[np.intp], float]]:
+    """Return (name, rows, adopted distance in kpc) of each cluster, sorted by name.
 
-    The distance is NaN for a cluster that is not in Table 1.
+    The distance is NaN for a cluster that is not in Table 1 of the paper.
     """
     require(stars, "CLUSTER")
     text = optional_text(stars, "CLUSTER")
@@ -269,19 +312,19 @@ def cluster_rows(stars):
     return found
 
 
-def galactocentric_radius(stars):
-    """Return the distance from the Galactic axis in kpc, in astropy's Galactocentric frame.
+def galactocentric_radius(stars: Table) -> NDArray[np.float64]:
+    """Return the distance from the axis of the Galaxy in kpc, in the Galactocentric frame of astropy.
 
-    Distances are REFERENCE_DIST, else DISTANCE.
+    It is computed with REFERENCE_DIST, and with DISTANCE for stars that have none.
     """
     from astropy.coordinates import Galactocentric, SkyCoord
 
-    distance = floats(stars, "REFERENCE_DIST", "kpc")
-    distance = np.where(np.isfinite(distance), distance, floats(stars, "DISTANCE", "kpc"))
+    distance = in_unit(stars, "REFERENCE_DIST", "kpc")
+    distance = np.where(np.isfinite(distance), distance, in_unit(stars, "DISTANCE", "kpc"))
     names, frame = (("RA", "DEC"), "icrs") if "RA" in stars.colnames else (("GLON", "GLAT"), "galactic")
     require(stars, *names)
-    longitude, latitude = (floats(stars, name, "deg") for name in names)
-    known = np.isfinite(distance) & np.isfinite(longitude) & np.isfinite(latitude)
+    longitude, latitude = (optional_floats(stars, name, "deg") for name in names)
+    known = (distance > 0) & np.isfinite(longitude) & (np.abs(latitude) <= 90.0)
     radius = np.full(len(stars), np.nan)
     place = SkyCoord(longitude[known] * u.deg, latitude[known] * u.deg, distance[known] * u.kpc, frame=frame)
     place = place.transform_to(Galactocentric(galcen_distance=SUN_RADIUS * u.kpc))

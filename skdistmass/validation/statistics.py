@@ -1,18 +1,25 @@
-"""Robust fits and two-sample tests, with errors."""
+"""Robust fits, statistics in bins, and tests of two samples, all with errors."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 from scipy.stats import ks_2samp
 from sklearn.linear_model import HuberRegressor
 
+<<<<<<< HEAD
 from skdistmass.uncertainty.statistics import NORMAL_TO_MAD, robust_scatter
 from skdistmass.validation.stars import require_stars
+=======
+from skdistmass.uncertainty.conformal import NORMAL_TO_MAD, robust_scatter
+from skdistmass.validation.stars import MissingInputError, require_stars
+>>>>>>> d
 
-__all__ = ["LinearFit", "binned_statistics", "compare_samples", "robust_fit"]
+__all__ = ["FittedBin", "LinearFit", "binned_statistics", "compare_samples", "fit_in_bins", "robust_fit"]
 
 _EPSILON = 1.345  # 95 % efficiency for normal errors (Huber 1981)
 _STARS_PER_TERM = 8
@@ -28,7 +35,7 @@ class LinearFit:
     intercept : float
         Value where all terms are 0.
     slopes, errors : dict of float
-        By term: slope and its standard error.
+        Slope and its standard error, by term.
     scatter : float
         Scale of the residuals.
     n_stars : int
@@ -41,24 +48,44 @@ class LinearFit:
     scatter: float
     n_stars: int
 
-    def significance(self, term):
-        """Slope in units of its error."""
-        return self.slopes[term] / self.errors[term]
+    def p_value(self, term: str) -> float:
+        """Return the probability of a slope as large as this by chance, if there is none."""
+        return float(2.0 * ndtr(-abs(self.slopes[term] / self.errors[term])))
 
-    def p_value(self, term):
-        """Probability of a slope as large by chance, if there is none."""
-        return float(2.0 * ndtr(-abs(self.significance(term))))
+    def at(self, **terms: ArrayLike) -> NDArray[np.float64]:
+        """Return the fitted value where the terms have these values."""
+        return self.intercept + sum(self.slopes[name] * np.asarray(value) for name, value in terms.items())
 
 
-def robust_fit(y, **terms):
-    """Fit a linear function with Huber's loss; errors that hold for uneven scatter.
+@dataclass(frozen=True)
+class FittedBin:
+    """Stars of one bin, and the fit to them.
+
+    Attributes
+    ----------
+    low, high : float
+        Edges of the bin.
+    rows : ndarray of int
+        Stars of the bin that have all values of the fit.
+    fit : LinearFit or None
+        None if there are too few stars.
+    """
+
+    low: float
+    high: float
+    rows: NDArray[np.intp]
+    fit: LinearFit | None
+
+
+def robust_fit(y: NDArray, **terms: NDArray) -> LinearFit:
+    """Fit a linear function with Huber's loss, with errors that hold for uneven scatter.
 
     Parameters
     ----------
     y : ndarray of shape (n_stars,)
-        What to fit. Stars with a NaN anywhere are left out.
+        Values to fit. Stars with a NaN anywhere are left out.
     **terms : ndarray of shape (n_stars,)
-        Terms of the function, by name, besides a constant.
+        Terms of the function, by name. A constant is always fitted.
 
     Returns
     -------
@@ -107,13 +134,48 @@ def robust_fit(y, **terms):
     )
 
 
-def compare_samples(first, second, *, n_bootstrap=300, random_state=0):
-    """Compare two samples: medians, their difference with a bootstrap error, and Kolmogorov and Smirnov's test.
+def fit_in_bins(
+    by: NDArray, bins: Iterable[tuple[float, float]], chosen: NDArray, y: NDArray, **terms: NDArray
+) -> list[FittedBin]:
+    """Make a robust fit in each bin.
+
+    Parameters
+    ----------
+    by : ndarray of shape (n_stars,)
+        Quantity to bin by.
+    bins : iterable of pairs of float
+        Edges of each bin; a star at the lower edge is inside, one at the upper edge is not.
+    chosen : ndarray of bool
+        Stars that may be fitted.
+    y, **terms : ndarray of shape (n_stars,)
+        As in `robust_fit`.
+
+    Returns
+    -------
+    fitted : list of FittedBin
+        One for each bin.
+    """
+    usable = chosen & np.isfinite(y) & np.isfinite(list(terms.values())).all(axis=0)
+    fitted = []
+    for low, high in bins:
+        rows = np.flatnonzero(usable & (by >= low) & (by < high))
+        try:
+            fit = robust_fit(y[rows], **{name: values[rows] for name, values in terms.items()})
+        except MissingInputError:
+            fit = None
+        fitted.append(FittedBin(low, high, rows, fit))
+    return fitted
+
+
+def compare_samples(
+    first: NDArray, second: NDArray, *, n_bootstrap: int = 300, random_state: int = 0
+) -> dict[str, float]:
+    """Compare two samples: medians, their difference with a bootstrap error, and a Kolmogorov-Smirnov test.
 
     Returns
     -------
     result : dict
-        N_1, N_2, MEDIAN_1, MEDIAN_2, DIFFERENCE (second minus first), DIFFERENCE_ERR, KS (largest distance of the
+        N_1, N_2, MEDIAN_1, MEDIAN_2, DIFFERENCE (second minus first), DIFFERENCE_ERR, KS (largest difference of the
         cumulative distributions), P_VALUE.
     """
     rng = np.random.default_rng(random_state)
@@ -133,19 +195,21 @@ def compare_samples(first, second, *, n_bootstrap=300, random_state=0):
     }
 
 
-def binned_statistics(by, error, edges, *, name, reference_error=None):
-    """Bias, scatter and quartiles of an error in bins of something.
+def binned_statistics(
+    by: NDArray, error: NDArray, edges: Sequence[float], *, name: str, reference_error: NDArray | None = None
+) -> Table:
+    """Compute bias, scatter and quartiles of an error in bins of another quantity.
 
     Parameters
     ----------
     by, error : ndarray of shape (n_stars,)
-        What to bin by, and the error; NaN are left out.
+        The quantity to bin by, and the error. NaN are left out.
     edges : sequence of float
         Edges of the bins, increasing. Bins of fewer than five stars are left out.
     name : str
         Name of `by`, for the columns.
     reference_error : ndarray of shape (n_stars,), optional
-        Error of what was compared with.
+        Error of the reference.
 
     Returns
     -------
@@ -153,6 +217,11 @@ def binned_statistics(by, error, edges, *, name, reference_error=None):
         ``<name>_LO``, ``<name>_HI``, ``<name>`` (median); N; BIAS, the median error; SCATTER, 1.4826 times the median
         absolute deviation from the median; MAD_STD, 1.4826 times the median absolute error; Q25 and Q75, quartiles
         of the absolute error; REFERENCE_ERR, median error of the reference.
+
+    Raises
+    ------
+    MissingInputError
+        If no bin has five stars.
 
     Examples
     --------
@@ -163,18 +232,17 @@ def binned_statistics(by, error, edges, *, name, reference_error=None):
     (0.1, 100)
     """
     usable = np.isfinite(by) & np.isfinite(error)
+    known = np.full(len(by), np.nan) if reference_error is None else reference_error
     rows = []
     for low, high in pairwise(edges):
         chosen = usable & (by >= low) & (by < high)
         values = error[chosen]
         if len(values) < MIN_PER_BIN:
             continue
-        absolute = np.percentile(np.abs(values), [25, 50, 75])
+        q25, q50, q75 = np.percentile(np.abs(values), [25, 50, 75])
         row = [low, high, np.median(by[chosen]), len(values), np.median(values), robust_scatter(values)]
-        row += [NORMAL_TO_MAD * absolute[1], absolute[0], absolute[2]]
-        known = np.full(0, np.nan) if reference_error is None else reference_error[chosen]
-        row.append(np.median(known[np.isfinite(known)]) if np.isfinite(known).any() else np.nan)
-        rows.append(row)
+        stated = known[chosen & np.isfinite(known)]
+        rows.append([*row, NORMAL_TO_MAD * q50, q25, q75, np.median(stated) if len(stated) else np.nan])
     names = [f"{name}_LO", f"{name}_HI", name, "N", "BIAS", "SCATTER", "MAD_STD", "Q25", "Q75", "REFERENCE_ERR"]
     require_stars(len(rows), 1, f"bins of {name} with {MIN_PER_BIN} stars")
     table = Table(rows=rows, names=names)

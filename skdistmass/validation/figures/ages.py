@@ -1,8 +1,13 @@
 """Figures 15 to 18 of the paper: ages."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+from astropy.table import Table
 
 from skdistmass.surveys import match_clusters
+<<<<<<< HEAD
 from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.figures.drawing import (
     CN_LABEL,
@@ -20,34 +25,39 @@ from skdistmass.validation.figures.drawing import (
 )
 from skdistmass.validation.metrics import MIN_MEMBERS
 from skdistmass.validation.science import NARROW_FEH_BINS, spoo_log_age
+=======
+from skdistmass.tables import optional_floats
+from skdistmass.validation.ages import NARROW_FEH_BINS, age_in_clusters, age_statistics, spoo_log_age
+from skdistmass.validation.figures import drawing
+>>>>>>> d
 from skdistmass.validation.stars import (
     MissingInputError,
-    age_columns,
     carbon_to_nitrogen,
     cluster_rows,
-    floats,
+    first_age,
+    kiel,
     log_ages,
     reference_age_columns,
     require,
     require_stars,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from skdistmass.validation.checks import Validation
+
 __all__ = ["fig15_age_vs_cn", "fig16_age_comparison", "fig17_cluster_ages", "fig18_cluster_kiel"]
 
 AGE_LABEL = r"$\log_{10}$ age [yr]"
 _AGE_RANGE = (8.0, 10.6)
+_MOST_CLUSTERS = 60  # panels that fit into one picture
 
 
-def _first_age(stars, age):
-    ages = age_columns(stars)
-    if age is None and not ages:
-        raise MissingInputError("there is no age in the catalogue")
-    require(stars, age or ages[0])
-    return age or ages[0]
-
-
-@figure_style
-def fig15_age_vs_cn(stars, *, age=None, bins=NARROW_FEH_BINS):
+@drawing.figure_style
+def fig15_age_vs_cn(
+    stars: Table, *, age: str | None = None, bins: Sequence[tuple[float, float]] = NARROW_FEH_BINS
+) -> "Figure":
     """Log age against [C/N] in narrow bins of [Fe/H], coloured by log g, with Spoo et al. (2022) dashed (figure 15).
 
     Parameters
@@ -55,124 +65,109 @@ def fig15_age_vs_cn(stars, *, age=None, bins=NARROW_FEH_BINS):
     stars : Table
         A catalogue.
     age : str, optional
-        Column of log ages; by default the first.
+        Column of ages; by default the first of the catalogue.
     bins : sequence of pairs of float
-        Bins of [Fe/H].
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
+        Edges of each bin of [Fe/H].
     """
-    log_age = log_ages(stars, _first_age(stars, age))
-    cn, feh, logg = carbon_to_nitrogen(stars), floats(stars, "M_H", "dex"), floats(stars, "LOGG")
+    log_age, cn = log_ages(stars, first_age(stars, age)), carbon_to_nitrogen(stars)
+    feh, logg = optional_floats(stars, "M_H", "dex"), optional_floats(stars, "LOGG")
     usable = np.isfinite(log_age) & np.isfinite(cn)
     chosen = [usable & (feh >= low) & (feh < high) for low, high in bins]
     require_stars(sum(map(np.count_nonzero, chosen)), 10, "stars with age and [C/N] in the narrow bins of [Fe/H]")
-    figure, (axes,) = new_figure(1, len(bins), panel_height=2.7, sharey=True)
-    xlim = spread_range(cn[np.any(chosen, axis=0)], fraction=0.005)
+    figure, (axes,) = drawing.new_figure(1, len(bins), panel_height=2.7, sharey=True)
+    xlim = drawing.spread_range(cn[np.any(chosen, axis=0)], fraction=0.005)
     line = np.linspace(-1.0, 0.5, 400)
-    for ax, letter, inside, (low, high) in zip(axes, "abcdefgh", chosen, bins, strict=False):
-        drawn = colour_scatter(ax, cn[inside], log_age[inside], logg[inside], limits=(1.0, 3.5))
-        ax.plot(line, spoo_log_age(line), color=COLOURS[1], ls="--", lw=1.6, label="Spoo et al. (2022)")
-        ax.set(xlabel=CN_LABEL, xlim=xlim, ylim=_AGE_RANGE)
-        panel_letter(ax, letter, f"{low:g} < [M/H] < {high:g}")
+    for number, (ax, inside, (low, high)) in enumerate(zip(axes, chosen, bins, strict=True)):
+        drawn = drawing.colour_scatter(ax, cn[inside], log_age[inside], logg[inside], limits=(1.0, 3.5))
+        ax.plot(line, spoo_log_age(line), color=drawing.COLOURS[1], ls="--", lw=1.6, label="Spoo et al. (2022)")
+        ax.set(xlabel=drawing.CN_LABEL, xlim=xlim, ylim=_AGE_RANGE)
+        drawing.panel_letter(ax, number, f"{low:g} < [M/H] < {high:g}")
         ax.legend(loc="lower right")
     axes[0].set(ylabel=AGE_LABEL)
-    colour_bar(figure, drawn, axes, LOGG_LABEL)
+    drawing.colour_bar(figure, drawn, axes, drawing.LOGG_LABEL)
     return figure
 
 
-@figure_style
-def fig16_age_comparison(stars, *, age=None, references=None):
-    """Ages against other ages (figure 16; there, astroNN's by Mackereth et al. 2019).
+@drawing.figure_style
+def fig16_age_comparison(
+    stars: Table, *, age: str | None = None, references: Sequence[str] | None = None, found: "Validation | None" = None
+) -> "Figure":
+    """Ages against other ages (figure 16; in the paper, those of astroNN by Mackereth et al. 2019).
 
     Parameters
     ----------
     stars : Table
         Of `join_reference`.
     age : str, optional
-        Column of log ages; by default the first.
+        Column of ages; by default the first of the catalogue.
     references : sequence of str, optional
         Columns of other ages (Gyr, or with a unit), a panel each; by default every AGE_* of the reference.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
     """
-    age = _first_age(stars, age)
+    table = found.tables.get("ages") if found and age is None and references is None else None
+    age = first_age(stars, age)
+    references = reference_age_columns(stars) if references is None else references
+    table = table or age_statistics(stars, predicted=age, references=references)
+    names = {name.removeprefix("REF_"): name for name in references}
     own = log_ages(stars, age)
-    others = {}
-    for name in reference_age_columns(stars) if references is None else references:
-        values = log_ages(stars, name)
-        if np.isfinite(own + values).any():
-            others[name.removeprefix("REF_")] = values
-    if not others:
-        raise MissingInputError("the reference table has no ages (AGE_*) of these stars")
-    n_columns = 1 if len(others) == 1 else 2
-    figure, axes = new_figure(-(-len(others) // n_columns), n_columns, panel_height=2.9)
-    for ax in axes.flat[len(others) :]:
-        ax.set_axis_off()
-    for ax, letter, (name, values) in zip(axes.flat, "abcdefghijkl", others.items(), strict=False):
-        density(figure, ax, values, own, xlim=_AGE_RANGE, ylim=_AGE_RANGE)
-        ax.plot(_AGE_RANGE, _AGE_RANGE, color=COLOURS[1], lw=0.9)
-        ax.set(xlabel=rf"{name}, $\log_{{10}}$ age [yr]", ylabel=rf"{age}, $\log_{{10}}$ age [yr]")
-        difference = (own - values)[np.isfinite(own - values)]
-        text = f"{len(difference)} stars\nbias {np.median(difference):+.3f} dex"
-        text += f"\nscatter {robust_scatter(difference):.3f} dex"
-        panel_letter(ax, letter if len(others) > 1 else "", text)
+    figure, axes = drawing.new_panels(len(table), 2, "", panel_height=2.9)
+    for number, (ax, row) in enumerate(zip(axes, table, strict=True)):
+        drawing.density(figure, ax, log_ages(stars, names[row["REFERENCE"]]), own, xlim=_AGE_RANGE, ylim=_AGE_RANGE)
+        ax.plot(_AGE_RANGE, _AGE_RANGE, color=drawing.COLOURS[1], lw=0.9)
+        ax.set(xlabel=f"{drawing.plain(row['REFERENCE'])}, {AGE_LABEL}", ylabel=f"{drawing.plain(age)}, {AGE_LABEL}")
+        text = f"{row['N']} stars\nbias {row['BIAS']:+.3f} dex\nscatter {row['SCATTER']:.3f} dex"
+        drawing.panel_letter(ax, number if len(table) > 1 else None, text)
     return figure
 
 
-@figure_style
-def fig17_cluster_ages(stars, *, age=None, others=()):
+@drawing.figure_style
+def fig17_cluster_ages(
+    stars: Table, *, age: str | None = None, others: Sequence[str] = (), found: "Validation | None" = None
+) -> "Figure":
     """Histograms of the ages of the members of each cluster (figure 17).
+
+    Panels are of clusters with three ages or more, with the standard deviation of the log ages in dex. Of more than 60
+    clusters, those with most ages are drawn.
 
     Parameters
     ----------
     stars : Table
         With CLUSTER and ages.
     age : str, optional
-        Column of log ages; by default the first.
+        Column of ages; by default the first of the catalogue.
     others : sequence of str, default=()
         Other ages to draw beside it.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-        A panel for each cluster with three ages or more, with the standard deviation of the log ages in dex.
     """
-    names = [_first_age(stars, age), *others]
-    ages = {name: log_ages(stars, name) for name in names}
-    clusters = [
-        (cluster, rows)
-        for cluster, rows, _ in cluster_rows(stars)
-        if np.count_nonzero(np.isfinite(ages[names[0]][rows])) >= MIN_MEMBERS
-    ]
-    require_stars(len(clusters), 1, f"clusters have {MIN_MEMBERS} members with an age")
-    n_columns = min(3, len(clusters))
-    figure, axes = new_figure(-(-len(clusters) // n_columns), n_columns, panel_height=1.9, sharex=True)
-    label_bottom(axes, AGE_LABEL, len(clusters))
+    table = found.tables.get("cluster_ages") if found and age is None else None
+    age = first_age(stars, age)
+    tables = {age: table or age_in_clusters(stars, predicted=age)}
+    tables |= {name: age_in_clusters(stars, predicted=name) for name in others}
+    ages = {name: log_ages(stars, name) for name in tables}
+    rows = {cluster: members for cluster, members, _ in cluster_rows(stars)}
+    most = np.sort(np.argsort(-tables[age]["N"], kind="stable")[:_MOST_CLUSTERS])
+    figure, axes = drawing.new_panels(len(most), 3, AGE_LABEL, panel_height=1.9, sharex=True)
     edges = np.arange(8.0, 10.65, 0.1)
-    for ax, (cluster, rows) in zip(axes.flat, clusters, strict=False):
-        lines = [cluster]
-        for number, name in enumerate(names):
-            values = ages[name][rows]
-            values = values[np.isfinite(values)]
-            style = {"color": COLOURS[number], "histtype": "stepfilled" if number == 0 else "step"}
-            ax.hist(np.clip(values, edges[0], edges[-1]), edges, alpha=0.75 if number == 0 else 1.0, **style)
-            if len(values) > 1:
-                label = name.removeprefix("REF_")
-                lines.append(f"{label}: {len(values)} stars, {values.std(ddof=1):.2f} dex")
-        panel_letter(ax, "", "\n".join(lines))
+    for ax, cluster in zip(axes, tables[age]["CLUSTER"][most], strict=True):
+        lines = [drawing.plain(cluster)]
+        for number, (name, found) in enumerate(tables.items()):
+            values = ages[name][rows[cluster]]
+            style = {
+                "color": drawing.COLOURS[number % len(drawing.COLOURS)],
+                "histtype": "step" if number else "stepfilled",
+            }
+            values = np.clip(values[np.isfinite(values)], edges[0], edges[-1])
+            ax.hist(values, edges, alpha=1.0 if number else 0.75, **style)
+            for row in found[found["CLUSTER"] == cluster]:
+                lines.append(f"{drawing.plain(name)}: {row['N']} stars, {row['STD']:.2f} dex")
+        drawing.panel_letter(ax, None, "\n".join(lines))
         ax.set(ylabel="stars", xlim=(edges[0], edges[-1]))
         ax.set_ylim(top=1.6 * ax.get_ylim()[1])
         ax.yaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
-@figure_style
-def fig18_cluster_kiel(stars, *, cluster="NGC 7789", age=None):
-    """Kiel diagram of a cluster's members, coloured by age (figure 18).
+@drawing.figure_style
+def fig18_cluster_kiel(stars: Table, *, cluster: str = "NGC 7789", age: str | None = None) -> "Figure":
+    """Kiel diagram of the members of a cluster, coloured by age (figure 18).
 
     Parameters
     ----------
@@ -181,34 +176,29 @@ def fig18_cluster_kiel(stars, *, cluster="NGC 7789", age=None):
     cluster : str, default="NGC 7789"
         In any usual spelling.
     age : str, optional
-        Column of log ages; by default the first.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
+        Column of ages; by default the first of the catalogue.
     """
-    age = _first_age(stars, age)
+    age = first_age(stars, age)
+    require(stars, age)
     wanted = match_clusters(cluster)
-    rows = [
-        r for name, r, _ in cluster_rows(stars) if name == cluster or (wanted >= 0 and match_clusters(name) == wanted)
-    ]
-    if not rows:
+    members = {name: rows for name, rows, _ in cluster_rows(stars)}
+    names = [name for name in members if name == cluster or (wanted >= 0 and match_clusters(name) == wanted)]
+    if not names:
         raise MissingInputError(f"no star is marked as a member of {cluster}")
-    members = stars[rows[0]]
-    log_age = log_ages(members, age)
-    require_stars(np.count_nonzero(np.isfinite(log_age)), 1, f"members of {cluster} have an age")
-    teff, logg = floats(members, "TEFF", "K"), floats(members, "LOGG")
+    rows = members[names[0]]
+    log_age = log_ages(stars, age)[rows]
     aged = np.isfinite(log_age)
-    figure, ((ax,),) = new_figure(panel_height=3.0)
+    require_stars(np.count_nonzero(aged), 1, f"members of {cluster} have an age")
+    teff, logg, _ = (values[rows] for values in kiel(stars))
+    figure, ((ax,),) = drawing.new_figure(panel_height=3.0)
     if not aged.all():
         ax.scatter(teff[~aged], logg[~aged], s=8, facecolors="none", edgecolors="0.7", linewidths=0.6, label="no age")
         ax.legend(loc="lower left")
-    drawn = colour_scatter(ax, teff, logg, log_age, size=16, limits=spread_range(log_age[aged], fraction=0.05))
-    ax.set(
-        **KIEL_LABELS,
-        xlim=spread_range(teff, reverse=True, margin=0.1),
-        ylim=spread_range(logg, reverse=True, margin=0.1),
+    drawn = drawing.colour_scatter(
+        ax, teff, logg, log_age, size=16, limits=drawing.spread_range(log_age[aged], fraction=0.05)
     )
-    colour_bar(figure, drawn, ax, f"{age}, " + AGE_LABEL)
-    panel_letter(ax, "", f"{cluster}: {np.count_nonzero(aged)} ages")
+    xlim, ylim = (drawing.spread_range(values, reverse=True, margin=0.1) for values in (teff, logg))
+    ax.set(xlim=xlim, ylim=ylim, **drawing.KIEL_LABELS)
+    drawing.colour_bar(figure, drawn, ax, f"{drawing.plain(age)}, {AGE_LABEL}")
+    drawing.panel_letter(ax, None, f"{drawing.plain(cluster)}: {np.count_nonzero(aged)} ages")
     return figure

@@ -1,24 +1,23 @@
 """Figures 1 to 5 of the paper: training space, binaries, distances."""
 
 import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
 
 from skdistmass.estimators.binaries import PAPER_THRESHOLD
-from skdistmass.schema.columns import Bit
+from skdistmass.schema.bits import Bit
 from skdistmass.validation.distances import cluster_distances, cluster_summary, distance_by_logg, distance_residuals
-from skdistmass.validation.figures.drawing import (
-    COLOURS,
-    FEH_LABEL,
-    KIEL_LABELS,
-    LOGG_LABEL,
-    density,
-    figure_style,
-    new_figure,
-    panel_letter,
-    spread_range,
-)
-from skdistmass.validation.stars import cluster_rows, floats, require, require_stars
+from skdistmass.validation.figures import drawing
+from skdistmass.validation.stars import cluster_rows, in_unit, kiel, require, require_stars
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from skdistmass.validation.checks import Validation
 
 __all__ = [
     "fig01_parameter_space",
@@ -31,25 +30,25 @@ __all__ = [
 DWARF_LOGG = 4.0
 
 
-def parameter_space(stars, training, name):
+def parameter_space(stars: Table, training: NDArray, name: str) -> "Figure":
     """Draw Kiel diagram and log g against metallicity of all stars, and of those trained on (figures 1 and 11)."""
-    require(stars, "TEFF", "LOGG", "M_H")
-    teff, logg, feh = floats(stars, "TEFF", "K"), floats(stars, "LOGG"), floats(stars, "M_H", "dex")
+    teff, logg, feh = kiel(stars)
     require_stars(np.count_nonzero(training), 1, f"stars of the catalogue are in the training set of the {name} model")
-    figure, axes = new_figure(2, 2)
-    ylim = spread_range(logg, reverse=True)
-    for column, (chosen, title) in enumerate(((np.ones(len(stars), bool), "all stars"), (training, "training set"))):
-        for row, (x, xlabel, reverse) in enumerate(((teff, KIEL_LABELS["xlabel"], True), (feh, FEH_LABEL, False))):
+    everything = np.ones(len(stars), bool)
+    figure, axes = drawing.new_figure(2, 2)
+    ylim = drawing.spread_range(logg, reverse=True)
+    for row, (x, xlabel) in enumerate(((teff, drawing.KIEL_LABELS["xlabel"]), (feh, drawing.FEH_LABEL))):
+        xlim = drawing.spread_range(x, reverse=row == 0)
+        for column, (title, chosen) in enumerate({"all stars": everything, "training set": training}.items()):
             ax = axes[row, column]
-            xlim = spread_range(x, reverse=reverse)
-            density(figure, ax, x[chosen], logg[chosen], xlim=xlim, ylim=ylim, cmap="viridis")
-            ax.set(xlabel=xlabel, ylabel=LOGG_LABEL)
-            panel_letter(ax, "abcd"[2 * row + column], f"{title}: {np.count_nonzero(chosen)}")
+            drawing.density(figure, ax, x[chosen], logg[chosen], xlim=xlim, ylim=ylim)
+            ax.set(xlabel=xlabel, ylabel=drawing.LOGG_LABEL)
+            drawing.panel_letter(ax, 2 * row + column, f"{title}: {np.count_nonzero(chosen)}")
     return figure
 
 
-@figure_style
-def fig01_parameter_space(stars, *, training=None):
+@drawing.figure_style
+def fig01_parameter_space(stars: Table, *, training: NDArray | None = None) -> "Figure":
     """Kiel diagram and metallicity of all stars and of the training set of the distance model (figure 1).
 
     Parameters
@@ -58,10 +57,6 @@ def fig01_parameter_space(stars, *, training=None):
         A catalogue.
     training : ndarray of bool, optional
         Stars that were trained on; by default those with bit 1 of BITMASK.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
     """
     if training is None:
         require(stars, "BITMASK")
@@ -69,123 +64,132 @@ def fig01_parameter_space(stars, *, training=None):
     return parameter_space(stars, np.asarray(training, bool), "distance")
 
 
-@figure_style
-def fig02_cluster_coverage(stars):
+@drawing.figure_style
+def fig02_cluster_coverage(stars: Table) -> "Figure":
     """Cluster members, in green, over all other stars: Kiel diagram, and log g against metallicity (figure 2).
 
     Parameters
     ----------
     stars : Table
-        Of `join_reference`. If a star's reference distance is its cluster's (REFERENCE_DIST_SRC), only such stars are
-        green; else all with a CLUSTER.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
+        Of `join_reference`. Green are stars whose reference distance is that of their cluster (REFERENCE_DIST_SRC), or,
+        if there are none, all with a CLUSTER.
     """
-    require(stars, "TEFF", "LOGG", "M_H")
+    teff, logg, feh = kiel(stars)
     member = np.zeros(len(stars), bool)
     if "REFERENCE_DIST_SRC" in stars.colnames:
         member = np.asarray(stars["REFERENCE_DIST_SRC"]) == "cluster"
     if not member.any():
         for _, rows, _ in cluster_rows(stars):
             member[rows] = True
-    logg = floats(stars, "LOGG")
-    figure, axes = new_figure(1, 2, panel_height=2.9)
-    quantities = ((floats(stars, "TEFF", "K"), KIEL_LABELS["xlabel"], True), (floats(stars, "M_H"), FEH_LABEL, False))
-    for ax, letter, (x, xlabel, reverse) in zip(axes[0], "ab", quantities, strict=True):
-        xlim, ylim = spread_range(x, reverse=reverse), spread_range(logg, reverse=True)
-        density(figure, ax, x[~member], logg[~member], xlim=xlim, ylim=ylim, cmap="Greys", bar=len(stars) > 1000)
-        ax.scatter(
-            x[member], logg[member], s=5, color=COLOURS[2], linewidths=0, label="cluster members", rasterized=True
-        )
-        ax.set(xlabel=xlabel, ylabel=LOGG_LABEL)
-        panel_letter(ax, letter)
+    figure, axes = drawing.new_figure(1, 2, panel_height=2.9)
+    quantities = ((teff, drawing.KIEL_LABELS["xlabel"]), (feh, drawing.FEH_LABEL))
+    for number, (ax, (x, xlabel)) in enumerate(zip(axes[0], quantities, strict=True)):
+        limits = {
+            "xlim": drawing.spread_range(x, reverse=number == 0),
+            "ylim": drawing.spread_range(logg, reverse=True),
+        }
+        drawing.density(figure, ax, x[~member], logg[~member], **limits, cmap="Greys", bar=len(stars) > 1000)
+        style = {"s": 5, "color": drawing.COLOURS[2], "linewidths": 0, "rasterized": True}
+        ax.scatter(x[member], logg[member], label="cluster members", **style)
+        ax.set(xlabel=xlabel, ylabel=drawing.LOGG_LABEL)
+        drawing.panel_letter(ax, number)
         ax.legend(loc="lower left")
     return figure
 
 
-@figure_style
-def fig03_binaries(stars, *, threshold=PAPER_THRESHOLD):
-    """Residual distances of dwarfs, and where those beyond the threshold lie in the Kiel diagram (figure 3).
+@drawing.figure_style
+def fig03_binaries(stars: Table, *, threshold: float = PAPER_THRESHOLD) -> "Figure":
+    """Residual distances of dwarfs, and where those beyond the threshold are in the Kiel diagram (figure 3).
 
     Parameters
     ----------
     stars : Table
         Of `join_reference`.
     threshold : float, default=0.13
-        Residual fractional distance, 1 - predicted / reference, beyond which the paper takes a star for a binary.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
+        Residual fractional distance, 1 - predicted / reference, above which the paper takes a star for a binary.
     """
-    error, _ = distance_residuals(stars)
-    logg, teff = floats(stars, "LOGG"), floats(stars, "TEFF", "K")
-    dwarf = (logg > DWARF_LOGG) & np.isfinite(error)
+    residual = -distance_residuals(stars)[0]
+    teff, logg, _ = kiel(stars)
+    known = np.isfinite(residual)
+    dwarf = (logg > DWARF_LOGG) & known
     require_stars(np.count_nonzero(dwarf), 20, f"dwarfs (log g > {DWARF_LOGG:g}) with a reference distance")
-    distance, residual = floats(stars, "REFERENCE_DIST", "kpc"), -error
-    figure, (axes,) = new_figure(1, 2, panel_height=2.9)
-    ylim = (-0.5, 0.5)
-    density(figure, axes[0], distance[dwarf], residual[dwarf], xlim=spread_range(distance[dwarf]), ylim=ylim)
-    axes[0].axhline(threshold, color=COLOURS[1], label=f"threshold {threshold:g}")
-    axes[0].set(xlabel="reference distance [kpc]", ylabel="residual, 1 - predicted / reference")
-    axes[0].legend(loc="lower right")
-    panel_letter(axes[0], "a", f"{np.count_nonzero(dwarf)} dwarfs")
-    known = np.isfinite(error)
-    beyond = known & (residual > threshold)
-    limits = {"xlim": spread_range(teff[known], reverse=True), "ylim": spread_range(logg[known], reverse=True)}
-    axes[1].scatter(teff[known & ~beyond], logg[known & ~beyond], s=3, color="0.75", linewidths=0, rasterized=True)
+    distance = in_unit(stars, "REFERENCE_DIST", "kpc")
+    figure, ((left, right),) = drawing.new_figure(1, 2, panel_height=2.9)
+    limits = {"xlim": drawing.spread_range(distance[dwarf]), "ylim": (-0.5, 0.5)}
+    drawing.density(figure, left, distance[dwarf], residual[dwarf], **limits)
+    left.axhline(threshold, color=drawing.COLOURS[1], label=f"threshold {threshold:g}")
+    left.set(xlabel="reference distance [kpc]", ylabel="residual, 1 - predicted / reference")
+    left.legend(loc="lower right")
+    drawing.panel_letter(left, 0, f"{np.count_nonzero(dwarf)} dwarfs")
+    beyond = residual > threshold
+    style = {"linewidths": 0, "rasterized": True}
+    right.scatter(teff[known & ~beyond], logg[known & ~beyond], s=3, color="0.75", **style)
     label = f"beyond the threshold: {np.count_nonzero(beyond)}"
-    axes[1].scatter(teff[beyond], logg[beyond], s=4, color=COLOURS[1], linewidths=0, label=label, rasterized=True)
-    axes[1].set(**KIEL_LABELS, **limits)
-    axes[1].legend(loc="lower left")
-    panel_letter(axes[1], "b")
+    right.scatter(teff[beyond], logg[beyond], s=4, color=drawing.COLOURS[1], label=label, **style)
+    right.set(
+        xlim=drawing.spread_range(teff[known], reverse=True),
+        ylim=drawing.spread_range(logg[known], reverse=True),
+        **drawing.KIEL_LABELS,
+    )
+    right.legend(loc="lower left")
+    drawing.panel_letter(right, 1)
     return figure
 
 
-@figure_style
-def fig04_mad_vs_logg(stars, *, others=()):
-    """Median absolute deviation of distances against log g, with quartiles, beside the reference's error (figure 4).
+@drawing.figure_style
+def fig04_mad_vs_logg(stars: Table, *, others: Sequence[str] = (), found: "Validation | None" = None) -> "Figure":
+    """Median absolute deviation of distances against log g, with quartiles, and the error of the reference (figure 4).
 
     Parameters
     ----------
     stars : Table
         Of `join_reference`.
     others : sequence of str, default=()
-        Further columns of distances (kpc); each gets a panel in which it is held against this catalogue's.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
+        Further columns of distances (kpc); each gets a panel in which it is compared with those of the catalogue.
     """
-    table = distance_by_logg(stars)
-    panels = [("", None)]
-    for name in others:
-        panels.append((name, distance_by_logg(stars, predicted=name)))
-    figure, (axes,) = new_figure(1, len(panels), panel_height=2.8, sharey=True)
+    names = ("DISTANCE", *others)
+    table = (found and found.tables.get("distance_by_logg")) or distance_by_logg(stars)
+    figure, (axes,) = drawing.new_figure(1, len(names), panel_height=2.8, sharey=True)
     top = max(float(np.nanmax(table["Q75"])), 0.25)
-    for ax, letter, (name, other) in zip(axes, "abcdefgh", panels, strict=False):
-        ax.plot(table["LOGG"], table["MAD_STD"], color=COLOURS[0], marker="o", ms=3, label="this catalogue, 1.48 MAD")
-        if other is None:
-            ax.plot(table["LOGG"], table["Q25"], color=COLOURS[0], ls="--", lw=0.9, label="quartiles of |error|")
-            ax.plot(table["LOGG"], table["Q75"], color=COLOURS[0], ls="--", lw=0.9)
+    for number, (ax, name) in enumerate(zip(axes, names, strict=True)):
+        ax.plot(
+            table["LOGG"],
+            table["MAD_STD"],
+            color=drawing.COLOURS[0],
+            marker="o",
+            ms=3,
+            label="this catalogue, 1.48 MAD",
+        )
+        if number == 0:
+            ax.plot(
+                table["LOGG"], table["Q25"], color=drawing.COLOURS[0], ls="--", lw=0.9, label="quartiles of |error|"
+            )
+            ax.plot(table["LOGG"], table["Q75"], color=drawing.COLOURS[0], ls="--", lw=0.9)
         else:
-            own = name.removeprefix("REF_")
-            ax.plot(other["LOGG"], other["MAD_STD"], color=COLOURS[2], marker="s", ms=3, label=f"{own}, 1.48 MAD")
+            other = distance_by_logg(stars, predicted=name)
+            style = {"color": drawing.COLOURS[2], "marker": "s", "ms": 3, "label": f"1.48 MAD of {drawing.plain(name)}"}
+            ax.plot(other["LOGG"], other["MAD_STD"], **style)
             top = max(top, min(float(np.nanmax(other["MAD_STD"])), 1.0))
         if np.isfinite(table["REFERENCE_ERR"]).any():
-            ax.plot(table["LOGG"], table["REFERENCE_ERR"], color=COLOURS[1], ls="-.", label="error of reference")
-        ax.set(xlabel=LOGG_LABEL)
+            ax.plot(
+                table["LOGG"], table["REFERENCE_ERR"], color=drawing.COLOURS[1], ls="-.", label="error of reference"
+            )
+        ax.set(xlabel=drawing.LOGG_LABEL)
         ax.legend(loc="upper right")
-        panel_letter(ax, letter if len(panels) > 1 else "")
+        drawing.panel_letter(ax, number if others else None)
     axes[0].set(ylabel="fractional distance error", ylim=(0, 1.25 * top))
     return figure
 
 
-@figure_style
-def fig05_cluster_distances(stars, *, others=(), distances=None):
-    """Fractional error of cluster distances against distance (figure 5).
+@drawing.figure_style
+def fig05_cluster_distances(
+    stars: Table,
+    *,
+    others: Sequence[str] = (),
+    distances: Mapping[str, float] | None = None,
+    found: "Validation | None" = None,
+) -> "Figure":
+    """Fractional error of cluster distances against distance, with the scatter of the stars of each (figure 5).
 
     Parameters
     ----------
@@ -195,28 +199,25 @@ def fig05_cluster_distances(stars, *, others=(), distances=None):
         Further columns of distances (kpc), a panel each.
     distances : dict, optional
         As in `cluster_distances`.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-        Bars are the standard deviation of the stars around the mean of their cluster.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure, axes = new_figure(1 + len(others), 1, width=5.0, panel_height=2.9, sharex=True)
-    for ax, letter, name in zip(axes[:, 0], "abcdefgh", ("DISTANCE", *others), strict=False):
-        table = cluster_distances(stars, predicted=name, distances=distances)
-        summary = cluster_summary(table)
+    figure, axes = drawing.new_figure(1 + len(others), 1, width=5.0, panel_height=2.9, sharex=True)
+    for number, (ax, name) in enumerate(zip(axes[:, 0], ("DISTANCE", *others), strict=True)):
+        known = found.tables.get("cluster_distances") if found and number == 0 else None
+        table = known or cluster_distances(stars, predicted=name, distances=distances)
         ax.axhline(0, color="0.5", lw=0.7)
-        style = {"fmt": "o", "ms": 4, "color": COLOURS[0], "ecolor": "0.6", "elinewidth": 0.8}
+        style = {"fmt": "o", "ms": 4, "color": drawing.COLOURS[0], "ecolor": "0.6", "elinewidth": 0.8}
         ax.errorbar(table["ADOPTED"], table["ERROR"], yerr=table["SCATTER"], **style)
         # Names of neighbours go to different sides.
         places = itertools.cycle([(4, 3), (4, -8), (-4, 9), (-4, -14)])
         for row, place in zip(table[np.argsort(table["ADOPTED"])], places, strict=False):
             style = {"xytext": place, "textcoords": "offset points", "ha": "left" if place[0] > 0 else "right"}
-            ax.annotate(row["CLUSTER"], (row["ADOPTED"], row["ERROR"]), fontsize=6.5, **style)
-        text = f"{name.removeprefix('REF_')}: scatter of clusters {summary['scatter']:.3f}"
-        panel_letter(ax, letter if others else "", text)
+            ax.annotate(drawing.plain(row["CLUSTER"]), (row["ADOPTED"], row["ERROR"]), fontsize=6.5, **style)
+        scatter = cluster_summary(table)["scatter"]
+        drawing.panel_letter(
+            ax, number if others else None, f"{drawing.plain(name)}: scatter of clusters {scatter:.3f}"
+        )
         reach = float(np.max(np.abs(table["ERROR"]) + table["SCATTER"]))
         ax.set(ylabel="fractional error", ylim=(-1.3 * reach, 1.3 * reach), xscale="log")
         ax.set_xlim(0.8 * float(table["ADOPTED"].min()), 1.35 * float(table["ADOPTED"].max()))

@@ -1,28 +1,18 @@
-"""What all figures share: size, type, colours, and the kinds of panel that the paper's figures are made of."""
+"""What all figures share: size, type, colours, and the kinds of panel that the figures of the paper are made of."""
 
+from collections.abc import Callable
 from functools import wraps
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = [
-    "CN_LABEL",
-    "COLOURS",
-    "FEH_LABEL",
-    "KIEL_LABELS",
-    "LOGG_LABEL",
-    "MASS_LABEL",
-    "colour_bar",
-    "colour_scatter",
-    "density",
-    "figure_style",
-    "label_bottom",
-    "new_figure",
-    "panel_letter",
-    "spread_range",
-]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-#: Okabe and Ito's colours, told apart by all eyes: blue, vermillion, green, orange, purple, sky blue, black.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
+#: Colours of Okabe and Ito, which colour-blind readers can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.1  # inches, of the journal
 LOGG_LABEL = r"$\log g$ [dex, cgs]"
 FEH_LABEL = "[M/H] [dex]"
@@ -44,10 +34,25 @@ _STYLE = {
     "ytick.direction": "in",
 }
 _FEW_STARS = 400  # below which stars are drawn one by one
+_LONGEST = 30  # characters of a name from a file
+_FOUND = """
+    found : Validation, optional
+        What `validate` found for these stars: its tables and fits are drawn, and not made again.
+"""
+_ALL = """
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    MissingInputError
+        If columns or stars that the figure needs are missing.
+    """
 
 
-def figure_style(function):
-    """Draw a figure in the paper's style, whatever style the caller has set."""
+def figure_style(function: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
+    """Draw a figure in the style of the paper, whatever style the caller has set, and complete its documentation."""
 
     @wraps(function)
     def draw(*args, **parameters):
@@ -58,10 +63,28 @@ def figure_style(function):
         with rc_context(defaults | _STYLE):
             return function(*args, **parameters)
 
+    shared = _FOUND.removeprefix("\n") if "found" in signature(function).parameters else ""
+    draw.__doc__ = f"{(function.__doc__ or '').rstrip()}\n{shared}{_ALL}"
     return draw
 
 
-def new_figure(n_rows=1, n_columns=1, *, width=None, panel_height=2.4, **parameters):
+def plain(text: str) -> str:
+    """Return a name from a file as text that matplotlib draws letter by letter.
+
+    Dollar signs would start mathematics; letters that the font does not have are written as their codes; long names
+    are cut, because they would leave no room for the panels.
+    """
+    from matplotlib.font_manager import findfont, get_font
+
+    known = get_font(findfont("DejaVu Sans")).get_charmap()
+    text = "".join(c if ord(c) in known else c.encode("unicode_escape").decode() for c in text.removeprefix("REF_"))
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text.replace("$", r"\$")
+
+
+def new_figure(
+    n_rows: int = 1, n_columns: int = 1, *, width: float | None = None, panel_height: float = 2.4, **parameters: Any
+) -> tuple["Figure", NDArray]:
     """Return a matplotlib Figure, free of pyplot, and an array of axes of shape (n_rows, n_columns)."""
     from matplotlib.figure import Figure
 
@@ -74,31 +97,39 @@ def new_figure(n_rows=1, n_columns=1, *, width=None, panel_height=2.4, **paramet
     return figure, axes
 
 
-def label_bottom(axes, xlabel, n_panels):
-    """Label the lowest used panel of each column, and hide the unused ones, of panels that share their x axis."""
+def new_panels(n_panels: int, n_columns: int, xlabel: str, **parameters: Any) -> tuple["Figure", NDArray]:
+    """Return a Figure and the axes of its panels, row by row; the lowest panel of each column has the x label."""
+    n_columns = min(n_columns, n_panels)
+    figure, axes = new_figure(-(-n_panels // n_columns), n_columns, **parameters)
     for number, ax in enumerate(axes.flat):
-        ax.set_axis_on() if number < n_panels else ax.set_axis_off()
-        if number < n_panels <= number + axes.shape[1]:
+        if number >= n_panels:
+            ax.set_axis_off()
+        elif number >= n_panels - n_columns:
             ax.set_xlabel(xlabel)
             ax.tick_params(labelbottom=True)
+    return figure, axes.flat[:n_panels]
 
 
-def panel_letter(ax, letter, text=""):
-    """Name a panel in its upper left corner."""
-    words = f"({letter}) {text}".strip() if letter else text
+def panel_letter(ax: Any, number: int | None, text: str = "") -> None:
+    """Write the letter of a panel, by its number, and a text into its upper left corner."""
+    words = text if number is None else f"({chr(ord('a') + number) if number < 26 else number + 1}) {text}".strip()
     label = ax.text(0.03, 0.97, words, transform=ax.transAxes, ha="left", va="top", fontsize=7.5, zorder=10)
     label.set_bbox({"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.0})
 
 
-def spread_range(values, *, reverse=False, fraction=0.001, margin=0.04):
-    """Return limits that hold all but a fraction of the values on each side."""
+def spread_range(
+    values: NDArray, *, reverse: bool = False, fraction: float = 0.001, margin: float = 0.04
+) -> tuple[float, float]:
+    """Return limits that hold all but a fraction of the values on each side; 0 and 1 if there are no values."""
     values = values[np.isfinite(values)]
-    low, high = np.quantile(values, [fraction, 1.0 - fraction])
+    low, high = np.quantile(values, [fraction, 1.0 - fraction]) if len(values) else (0.0, 1.0)
     pad = margin * (high - low) if high > low else 0.5
     return (high + pad, low - pad) if reverse else (low - pad, high + pad)
 
 
-def density(figure, ax, x, y, *, xlim, ylim, cmap="viridis", bins=70, bar=True):
+def density(
+    figure: "Figure", ax: Any, x: NDArray, y: NDArray, *, xlim, ylim, cmap: str = "viridis", bins: int = 70, bar=True
+) -> None:
     """Draw how many stars are where, with a logarithmic colour scale; few stars one by one."""
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import LogLocator, NullLocator
@@ -106,7 +137,8 @@ def density(figure, ax, x, y, *, xlim, ylim, cmap="viridis", bins=70, bar=True):
     inside = np.isfinite(x) & np.isfinite(y)
     ax.set(xlim=xlim, ylim=ylim)
     if np.count_nonzero(inside) < _FEW_STARS:
-        return ax.scatter(x[inside], y[inside], s=6, color=COLOURS[0], linewidths=0)
+        ax.scatter(x[inside], y[inside], s=6, color=COLOURS[0], linewidths=0)
+        return
     edges = [np.linspace(*sorted(limits), bins + 1) for limits in (xlim, ylim)]
     counts = np.histogram2d(x[inside], y[inside], bins=edges)[0].T
     counts = np.ma.masked_equal(counts, 0)
@@ -117,20 +149,20 @@ def density(figure, ax, x, y, *, xlim, ylim, cmap="viridis", bins=70, bar=True):
         counted.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         counted.ax.yaxis.set_major_formatter("{x:g}")
         counted.ax.yaxis.set_minor_locator(NullLocator())
-    return mesh
 
 
-def colour_scatter(ax, x, y, values, *, limits=None, cmap="viridis", size=4):
-    """Draw stars coloured by a value, in an order that the value has no part in."""
+def colour_scatter(
+    ax: Any, x: NDArray, y: NDArray, values: NDArray, *, limits=None, cmap: str = "viridis", size: float = 4
+) -> Any:
+    """Draw stars coloured by a value, in random order, so that no value lies on top."""
     usable = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(values))
     usable = np.random.default_rng(0).permutation(usable)
     low, high = limits or spread_range(values[usable], fraction=0.02, margin=0.0)
-    return ax.scatter(
-        x[usable], y[usable], c=values[usable], s=size, cmap=cmap, vmin=low, vmax=high, linewidths=0, rasterized=True
-    )
+    style = {"s": size, "cmap": cmap, "vmin": low, "vmax": high, "linewidths": 0, "rasterized": True}
+    return ax.scatter(x[usable], y[usable], c=values[usable], **style)
 
 
-def colour_bar(figure, drawn, axes, label):
+def colour_bar(figure: "Figure", drawn: Any, axes: Any, label: str) -> Any:
     """Add a colour bar with its label."""
     bar = figure.colorbar(drawn, ax=axes, pad=0.01, aspect=20 * (np.shape(axes) or (1,))[0])
     bar.ax.tick_params(labelsize=7.0)

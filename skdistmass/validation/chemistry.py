@@ -1,0 +1,260 @@
+"""The checks of [C/N] on which masses and ages rest: at birth, and after the first dredge-up (section 5)."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from skdistmass.tables import optional_floats
+from skdistmass.validation.stars import (
+    SUN_RADIUS,
+    MissingInputError,
+    carbon_to_nitrogen,
+    galactocentric_radius,
+    in_unit,
+    require,
+    require_stars,
+)
+from skdistmass.validation.statistics import FittedBin, LinearFit, fit_in_bins, robust_fit
+
+__all__ = [
+    "birth_cn_fits",
+    "birth_cn_relation",
+    "cn_low_logg_rise",
+    "cn_radial_trend",
+    "giants_of_one_mass",
+    "is_undredged_subgiant",
+    "radial_trend_fits",
+    "rise_fits",
+]
+
+#: Edges of the bins of [Fe/H] (dex) for trends with radius; figure 9 of the paper.
+FEH_EDGES = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4)
+#: Masses (Msun) of the stars in the one bin of figure 8b.
+NARROW_MASS_BIN = (1.1, 1.3)
+#: Edges of the bins of mass (Msun), and range of log g, for the rise of [C/N]; figure 10 of the paper.
+RISE_MASS_EDGES = (0.8, 1.0, 1.2, 1.4, 1.6, 2.0)
+RISE_LOGG = (1.0, 2.5)
+
+
+def is_undredged_subgiant(stars: Table) -> NDArray[np.bool_]:
+    """Tell which stars are subgiants before the first dredge-up, whose surface still has the [C/N] of their birth.
+
+    Section 5.1 of the paper: 3.5 < log g < 4, 4750 K < Teff < 5500 K (both inequalities are printed reversed there).
+
+    Parameters
+    ----------
+    stars : Table
+        With LOGG and TEFF.
+
+    Returns
+    -------
+    mask : ndarray of bool
+    """
+    require(stars, "LOGG", "TEFF")
+    logg, teff = optional_floats(stars, "LOGG"), optional_floats(stars, "TEFF", "K")
+    return (logg > 3.5) & (logg < 4.0) & (teff > 4750.0) & (teff < 5500.0)
+
+
+def giants_of_one_mass(
+    stars: Table,
+    *,
+    mass_range: tuple[float, float] = NARROW_MASS_BIN,
+    logg_range: tuple[float, float] = (2.0, 3.2),
+) -> NDArray[np.bool_]:
+    """Tell which stars are first-ascent giants after the first dredge-up with one mass (figure 8b of the paper).
+
+    Parameters
+    ----------
+    stars : Table
+        Of `join_reference`. The mass is that of the reference. Stars known to be in the red clump (EVSTATE
+        2) are left out.
+    mass_range : tuple of float
+        Msun.
+    logg_range : tuple of float
+        dex, cgs.
+
+    Returns
+    -------
+    mask : ndarray of bool
+    """
+    require(stars, "LOGG", "REF_MASS")
+    mass, logg = in_unit(stars, "REF_MASS", "Msun"), optional_floats(stars, "LOGG")
+    mask = (mass > mass_range[0]) & (mass < mass_range[1]) & (logg > logg_range[0]) & (logg < logg_range[1])
+    if "REF_EVSTATE" in stars.colnames:
+        mask &= optional_floats(stars, "REF_EVSTATE") != 2
+    return mask
+
+
+def birth_cn_fits(stars: Table) -> dict[str, tuple[NDArray[np.intp], LinearFit]]:
+    """Fit [C/N] against [Fe/H] of subgiants before, and of giants of one mass after, the first dredge-up (figure 8).
+
+    Parameters
+    ----------
+    stars : Table
+        Of `join_reference`.
+
+    Returns
+    -------
+    fits : dict of (ndarray of int, LinearFit)
+        Rows and fit of "subgiants" and "giants of one mass"; a sample of fewer than 16 stars is left out.
+
+    Raises
+    ------
+    MissingInputError
+        If neither sample has 16 stars.
+    """
+    cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
+    fits, reasons = {}, []
+    for name, select in (("subgiants", is_undredged_subgiant), ("giants of one mass", giants_of_one_mass)):
+        try:
+            rows = np.flatnonzero(select(stars) & np.isfinite(cn) & np.isfinite(feh))
+            fits[name] = rows, robust_fit(cn[rows], feh=feh[rows])
+        except MissingInputError as error:
+            reasons.append(f"{name}: {error}")
+    if not fits:
+        raise MissingInputError("; ".join(reasons))
+    return fits
+
+
+def birth_cn_relation(stars: Table, *, fits: dict | None = None) -> Table:
+    """Compute the slope of [C/N] with [Fe/H] (figure 8 of the paper).
+
+    Parameters
+    ----------
+    stars : Table
+        Of `join_reference`.
+    fits : dict, optional
+        What `birth_cn_fits` returned for these stars, if it was called already.
+
+    Returns
+    -------
+    table : Table
+        SAMPLE ("subgiants", whose [C/N] is that of their birth, and "giants of one mass"), N, SLOPE and SLOPE_ERR,
+        INTERCEPT (at [Fe/H] = 0) and SCATTER [dex].
+
+    Raises
+    ------
+    MissingInputError
+        If neither sample has 16 stars.
+    """
+    fits = fits or birth_cn_fits(stars)
+    rows = [
+        (name, fit.n_stars, fit.slopes["feh"], fit.errors["feh"], fit.intercept, fit.scatter)
+        for name, (_, fit) in fits.items()
+    ]
+    names = ("SAMPLE", "N", "SLOPE", "SLOPE_ERR", "INTERCEPT", "SCATTER")
+    return Table(rows=rows, names=names, units={"INTERCEPT": "dex", "SCATTER": "dex"})
+
+
+def radial_trend_fits(stars: Table, *, edges: Sequence[float] = FEH_EDGES) -> list[FittedBin]:
+    """Fit birth [C/N] against Galactocentric radius and [Fe/H] in bins of [Fe/H], and in all of them at once.
+
+    The terms of the fits are ``radius``, minus that of the Sun, in kpc, and ``feh``. A gradient of metallicity makes no
+    trend with radius, because the slope with [Fe/H] is fitted, too.
+
+    Parameters
+    ----------
+    stars : Table
+        Of `join_reference`, with positions on the sky.
+    edges : sequence of float
+        Edges of the bins of [Fe/H].
+
+    Returns
+    -------
+    fits : list of FittedBin
+        The last one is all bins at once.
+    """
+    cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
+    offset = galactocentric_radius(stars) - SUN_RADIUS
+    bins = [*pairwise(edges), (edges[0], edges[-1])]
+    return fit_in_bins(feh, bins, is_undredged_subgiant(stars), cn, radius=offset, feh=feh)
+
+
+def cn_radial_trend(stars: Table, *, edges: Sequence[float] = FEH_EDGES, fits: list[FittedBin] | None = None) -> Table:
+    """Compute the trend of birth [C/N] with Galactocentric radius at given [Fe/H] (figure 9 of the paper: none).
+
+    Parameters
+    ----------
+    stars, edges
+        As in `radial_trend_fits`.
+    fits : list of FittedBin, optional
+        What `radial_trend_fits` returned for these stars, if it was called already.
+
+    Returns
+    -------
+    table : Table
+        FEH_LO, FEH_HI, N, SLOPE and SLOPE_ERR [dex/kpc], P_VALUE of no trend. The last row is all bins at once.
+    """
+    rows = [
+        (b.low, b.high, b.fit.n_stars, b.fit.slopes["radius"], b.fit.errors["radius"], b.fit.p_value("radius"))
+        for b in fits or radial_trend_fits(stars, edges=edges)
+        if b.fit is not None
+    ]
+    require_stars(len(rows), 1, "bins of [Fe/H] with 24 subgiants of known distance")
+    names = ("FEH_LO", "FEH_HI", "N", "SLOPE", "SLOPE_ERR", "P_VALUE")
+    units = {"FEH_LO": "dex", "FEH_HI": "dex", "SLOPE": "dex/kpc", "SLOPE_ERR": "dex/kpc"}
+    return Table(rows=rows, names=names, units=units)
+
+
+def rise_fits(
+    stars: Table, *, edges: Sequence[float] = RISE_MASS_EDGES, logg_range: tuple[float, float] = RISE_LOGG
+) -> list[FittedBin]:
+    """Fit [C/N] of giants against log g, [Fe/H] and mass in bins of mass, and in all of them at once.
+
+    The terms of the fits are ``logg``, ``feh`` and ``mass``.
+
+    Parameters
+    ----------
+    stars : Table
+        Of `join_reference`. The mass is that of the reference.
+    edges : sequence of float
+        Edges of the bins of mass (Msun).
+    logg_range : tuple of float
+        Stars fitted (dex, cgs).
+
+    Returns
+    -------
+    fits : list of FittedBin
+        The last one is all bins at once.
+    """
+    require(stars, "LOGG", "REF_MASS")
+    cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
+    logg, mass = optional_floats(stars, "LOGG"), in_unit(stars, "REF_MASS", "Msun")
+    giants = (logg > logg_range[0]) & (logg < logg_range[1])
+    bins = [*pairwise(edges), (edges[0], edges[-1])]
+    return fit_in_bins(mass, bins, giants, cn, logg=logg, feh=feh, mass=mass)
+
+
+def cn_low_logg_rise(
+    stars: Table,
+    *,
+    edges: Sequence[float] = RISE_MASS_EDGES,
+    logg_range: tuple[float, float] = RISE_LOGG,
+    fits: list[FittedBin] | None = None,
+) -> Table:
+    """Compute the rise of [C/N] of giants towards low log g at given mass (section 5.2 and figure 10 of the paper).
+
+    Parameters
+    ----------
+    stars, edges, logg_range
+        As in `rise_fits`.
+    fits : list of FittedBin, optional
+        What `rise_fits` returned for these stars, if it was called already.
+
+    Returns
+    -------
+    table : Table
+        MASS_LO, MASS_HI [Msun], N, RISE and RISE_ERR, in dex of [C/N] per dex that log g falls, P_VALUE of neither rise
+        nor fall. The last row is all bins at once.
+    """
+    rows = [
+        (b.low, b.high, b.fit.n_stars, -b.fit.slopes["logg"], b.fit.errors["logg"], b.fit.p_value("logg"))
+        for b in fits or rise_fits(stars, edges=edges, logg_range=logg_range)
+        if b.fit is not None
+    ]
+    require_stars(len(rows), 1, "bins of mass with 32 giants of low log g")
+    names = ("MASS_LO", "MASS_HI", "N", "RISE", "RISE_ERR", "P_VALUE")
+    return Table(rows=rows, names=names, units={"MASS_LO": "Msun", "MASS_HI": "Msun"})

@@ -1,0 +1,101 @@
+"""How often the intervals of a catalogue hold the reference, and any two columns compared."""
+
+import numpy as np
+from astropy.table import Table
+
+from skdistmass.tables import optional_floats
+from skdistmass.uncertainty.conformal import normal_coverage, robust_scatter
+from skdistmass.validation.ages import age_residuals
+from skdistmass.validation.distances import distance_residuals
+from skdistmass.validation.masses import mass_residuals
+from skdistmass.validation.stars import MissingInputError, in_unit, mass_scales, require, require_stars
+
+__all__ = ["compare_columns", "coverage"]
+
+_UNITS = {"distance": "kpc", "mass": "Msun"}
+
+
+def coverage(stars: Table) -> Table:
+    """Count how often the intervals of the catalogue hold the reference.
+
+    Parameters
+    ----------
+    stars : Table
+        Of `join_reference`, with the ends _LO and _HI of the intervals of DISTANCE and MASS_*.
+
+    Returns
+    -------
+    table : Table
+        QUANTITY, N; FOUND_68, the fraction of stars in the interval of 68.27 %, and FOUND_95, in twice the
+        interval (95.45 % for a normal law). The error of the reference is added to both sides in quadrature;
+        STATED is the number of stars for which it is known.
+    """
+    pairs = [("DISTANCE", "REFERENCE_DIST", "kpc", distance_residuals)]
+    pairs += [(name, reference, "Msun", mass_residuals) for name, reference in mass_scales(stars).items() if reference]
+    rows = []
+    for name, reference, unit, residuals in pairs:
+        try:
+            require(stars, name, f"{name}_LO", f"{name}_HI")
+            error, fraction = residuals(stars, predicted=name, reference=reference)
+        except MissingInputError:
+            continue
+        columns = (optional_floats(stars, n, unit) for n in (name, f"{name}_LO", f"{name}_HI", reference))
+        value, low, high, true = (values[np.isfinite(error)] for values in columns)
+        true_error = np.nan_to_num(fraction[np.isfinite(error)]) * true
+        side = np.where(true > value, high - value, value - low)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pull = np.abs(true - value) / np.hypot(side, true_error)
+        pull = pull[np.isfinite(pull)]
+        if len(pull):
+            rows.append((name, len(pull), np.mean(pull <= 1.0), np.mean(pull <= 2.0), np.count_nonzero(true_error > 0)))
+    require_stars(len(rows), 1, "quantities have an interval and a reference")
+    table = Table(rows=rows, names=("QUANTITY", "N", "FOUND_68", "FOUND_95", "STATED"))
+    table.meta["nominal"] = (float(normal_coverage(1.0)), float(normal_coverage(2.0)))
+    return table
+
+
+def compare_columns(stars: Table, first: str, second: str, kind: str = "distance") -> Table:
+    """Compare any two columns of distances, masses or ages on the stars that have both.
+
+    Parameters
+    ----------
+    stars : Table
+        Of `join_reference`; columns of the reference have REF_ before their names.
+    first, second : str
+        Columns.
+    kind : {"distance", "mass", "age"}, default="distance"
+        Distances in kpc and masses in Msun, unless they state another unit, are compared as a fraction; ages in dex.
+
+    Returns
+    -------
+    table : Table
+        One row: FIRST, SECOND, N, BIAS (median of first / second - 1, or of the difference of log ages), SCATTER
+        (robust), OUTLIERS (fraction beyond three times the scatter).
+
+    Raises
+    ------
+    MissingInputError
+        If a column is absent, or no star has both.
+
+    Examples
+    --------
+    >>> from skdistmass.validation import compare_columns
+    >>> stars = Table({"DISTANCE": [1.0, 2.0, 3.3], "NMSU_DIST": [1.0, 2.0, 3.0]})
+    >>> compare_columns(stars, "DISTANCE", "NMSU_DIST")["N"][0].item()
+    3
+    """
+    require(stars, first, second)
+    if kind == "age":
+        error = age_residuals(stars, first, second)
+    elif kind in _UNITS:
+        a, b = in_unit(stars, first, _UNITS[kind]), in_unit(stars, second, _UNITS[kind])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error = np.where((a > 0) & (b > 0), a / b - 1.0, np.nan)
+    else:
+        raise MissingInputError(f"kind is {kind!r}; give 'distance', 'mass' or 'age'")
+    error = error[np.isfinite(error)]
+    require_stars(len(error), 1, f"stars have both {first} and {second}")
+    bias, scatter = np.median(error), robust_scatter(error)
+    outliers = np.mean(np.abs(error - bias) > 3.0 * scatter)
+    row = (first.removeprefix("REF_"), second.removeprefix("REF_"), len(error), bias, scatter, outliers)
+    return Table(rows=[row], names=("FIRST", "SECOND", "N", "BIAS", "SCATTER", "OUTLIERS"))
