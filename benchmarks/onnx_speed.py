@@ -29,7 +29,8 @@ from skdistmass import DistMassModel, load_model
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
-from skdistmass.deploy.graph import IR_VERSION, OPSET, graph_inputs, model_graph
+from skdistmass.deploy.format import IR_VERSION, OPSET
+from skdistmass.deploy.graph import graph_inputs, model_graph
 from skdistmass.deploy.networks import FusedNetworks, Network
 from skdistmass.labels import LABEL_NAMES
 

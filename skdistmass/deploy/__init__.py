@@ -1,12 +1,11 @@
 """A model in other tools: one ONNX graph, converters for skl2onnx, and a predictor that needs onnxruntime alone.
 
-Importing this package makes the estimators of skdistmass known to skl2onnx, whenever that is imported itself. Neither
-skl2onnx nor onnx nor scikit-learn is imported for it: `load` works without them.
+Importing this package imports neither skl2onnx nor onnx nor scikit-learn. The converters are registered by a call of
+`register_converters`.
 """
 
 from importlib import import_module
-
-from skdistmass.deploy.registration import register_with_skl2onnx
+from typing import Any
 
 _PUBLIC = {
     "OnnxPredictor": "skdistmass.deploy.runtime",
@@ -18,10 +17,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'skdistmass.deploy' has no attribute {name!r}")
-
-
-register_with_skl2onnx()

@@ -159,24 +159,49 @@ class AgeGraph:
         cubics = _Cubics(self, ln_mass, n_rows)
         return self._with_trend(ln_mass, self.b.op("Add", cubics.at_left, cubics.rise))
 
-    def log_age_and_error(self, ln_mass, n_rows, mass, mass_error):
-        """`log_age`, and `IsochroneAgeTransformer.log_age_err` for one vector of masses with their errors."""
-        b = self.b
+    def log_age_and_errors(self, ln_mass, n_scales, mass, mass_error):
+        """`log_age` of masses and of the ends of their intervals, and two errors of the first mass's age.
+
+        Parameters
+        ----------
+        ln_mass : str
+            Natural logarithms of initial mass within the bounds, shape (3 n_scales, N): of the masses, of the lower
+            ends, of the upper ends.
+        n_scales : int
+        mass, mass_error : str
+            The masses of the first scale and their errors, as vectors.
+
+        Returns
+        -------
+        log_age : str
+            Shape (3 n_scales, N).
+        half_interval : str
+            Half the difference of the ages at the ends of the first mass's interval.
+        error : str
+            What `IsochroneAgeTransformer.log_age_err` gives.
+        """
+        b, n_rows = self.b, 3 * n_scales
         sigma = b.op("Min", mass_error, self._const(1e30))
         centre = b.clip(self.initial(mass), self.low, self.high)
         light, heavy = (b.clip(b.op(kind, centre, sigma), self.low, self.high) for kind in ("Sub", "Add"))
-        ends = b.op("Log", b.stack([b.reshape(m, [1, -1]) for m in (light, heavy, centre)]))
-        ends = b.clip(ends, self.ln_low, self.ln_high)
-        cubics = _Cubics(self, b.stack([ln_mass, ends]), n_rows + 3)
-        rise = cubics.difference(n_rows, n_rows + 1)
-        run = b.op("Sub", b.row(ends, 1), b.row(ends, 0))
+        ends = b.clip(b.op("Log", b.matrix([light, heavy, centre])), self.ln_low, self.ln_high)
+        every = b.stack([ln_mass, ends])
+        cubics = _Cubics(self, every, n_rows + 3)
+        rise, run = self._rise_and_run(cubics, every, n_rows, n_rows + 1)
         wide = b.op("Greater", run, self._const(_NARROW[self.dtype.name]))
         secant = b.op("Div", rise, b.op("Where", wide, run, self._const(1.0)))
         slope = b.op("Where", wide, secant, cubics.slope(n_rows + 2))
         slope = b.op("Add", slope, self._const(self.slope))
         error = b.op("Div", b.op("Mul", slope, sigma), b.op("Mul", centre, self._const(-1.0)))
+        rise, run = self._rise_and_run(cubics, every, n_scales, 2 * n_scales)
+        drop = b.op("Add", rise, b.op("Mul", run, self._const(self.slope)))
         values = b.op("Add", *(b.rows(part, range(n_rows)) for part in (cubics.at_left, cubics.rise)))
-        return self._with_trend(ln_mass, values), error
+        return self._with_trend(ln_mass, values), b.op("Mul", drop, self._const(-0.5)), error
+
+    def _rise_and_run(self, cubics, ln_mass, light, heavy):
+        """How far the age without its trend, and the mass's logarithm, rise from one row to another."""
+        run = self.b.op("Sub", self.b.row(ln_mass, heavy), self.b.row(ln_mass, light))
+        return cubics.difference(light, heavy), run
 
     def _with_trend(self, ln_mass, value):
         trend = self.b.op("Add", self.b.op("Mul", ln_mass, self._const(self.slope)), self._const(self.start))

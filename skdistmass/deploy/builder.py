@@ -1,4 +1,4 @@
-"""Writes ONNX nodes one after the other, as an expression is written in numpy."""
+"""Writing ONNX nodes one after the other, like expressions in NumPy."""
 
 import numpy as np
 
@@ -16,9 +16,9 @@ def onnx_type(dtype):
 class GraphBuilder:
     """Collects nodes and constants.
 
-    Everything the graphs are made of keeps to operators that mean the same from opset 11 to the newest: sums are
-    products with rows of ones, shapes are changed by `reshape`, limits are set by Min and Max. Stars run along the
-    last axis, so that every label, neuron or mass scale is one contiguous row.
+    All operators mean the same from opset 11 to the newest, except Split, which `vectors` and `parts` use: these are
+    for graphs of opset 11 only. Sums are products with rows of ones, shapes are changed by `reshape`, limits are set
+    by Min and Max. Stars run along the last axis, so that every label, neuron or mass scale is one contiguous row.
 
     Parameters
     ----------
@@ -69,6 +69,25 @@ class GraphBuilder:
     def stack(self, matrices):
         """Matrices one under the other."""
         return matrices[0] if len(matrices) == 1 else self.op("Concat", *matrices, axis=0)
+
+    def matrix(self, vectors):
+        """Vectors as the rows of a matrix."""
+        return self.reshape(self.stack(list(vectors)), [len(vectors), -1])
+
+    def vectors(self, matrix, count):
+        """All rows of a matrix of `count` rows, as vectors; of opset 11 only."""
+        flat = self.reshape(matrix, [-1])
+        return [flat] if count == 1 else self._split(flat, count)
+
+    def parts(self, matrix, sizes):
+        """A matrix cut into matrices of these numbers of rows, without those of none; of opset 11 only."""
+        sizes = [size for size in sizes if size]
+        return [matrix] if len(sizes) == 1 else self._split(matrix, len(sizes), split=sizes)
+
+    def _split(self, value, count, **attributes):
+        outputs = [self._unique_name("split") for _ in range(count)]
+        self._add_node("Split", [value], outputs, {"axis": 0, **attributes})
+        return outputs
 
     def clip(self, value, low, high):
         """Limit finite values; NaN stays clear of here, since runtimes differ about it."""

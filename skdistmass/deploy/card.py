@@ -5,7 +5,7 @@ import json
 import platform
 
 from skdistmass._version import __version__
-from skdistmass.deploy.format import CHECKSUM_KEY, FORMAT_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
+from skdistmass.deploy.format import CARD_KEY, CHECKSUM_KEY, FORMAT_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
 from skdistmass.labels import LABELS
 from skdistmass.surveys.training_sets import TrainingCuts
 
@@ -98,7 +98,7 @@ def metadata_of(card):
         FORMAT_KEY: "skdistmass graph",
         FORMAT_VERSION_KEY: str(FORMAT_VERSION),
         CHECKSUM_KEY: NO_CHECKSUM,
-        "model_card": json.dumps(card, ensure_ascii=False, sort_keys=False, default=_plain),
+        CARD_KEY: json.dumps(card, ensure_ascii=False, sort_keys=False, default=_plain),
     }
 
 

@@ -1,6 +1,6 @@
 """Converters for skl2onnx: what each estimator's ``predict`` or ``transform`` gives, as nodes of a graph.
 
-Registered by ``import skdistmass.deploy``. Options, as in ``to_onnx(model, X, options={"with_std": True})``, and for a
+`register_converters` makes them known to skl2onnx. Options, as in ``to_onnx(model, X, options={"with_std": True})``, and for a
 step of a pipeline ``options={id(step): {"with_std": True}}``:
 
 ``with_std`` (regressors)
@@ -19,22 +19,25 @@ from skdistmass.deploy.errors import scatter_rows
 from skdistmass.deploy.inputs import is_present
 from skdistmass.deploy.networks import FusedNetworks, Network
 from skdistmass.deploy.space import pair_products, space_answers, space_scores
-from skdistmass.estimators.training_space import OUTSIDE
 from skdistmass.exceptions import InputError
+from skdistmass.schema.bits import Space
 from skdistmass.uncertainty import normal_coverage
 
 __all__ = ["register_converters"]
 
 
-def register_converters():
+def register_converters() -> None:
     """Make the estimators of skdistmass known to skl2onnx.
+
+    Call it once before `skl2onnx.to_onnx`. skl2onnx has no entry points that could do it.
 
     Examples
     --------
     >>> import numpy as np
-    >>> import skdistmass.deploy
     >>> from skl2onnx import to_onnx
     >>> from skdistmass import IsochroneAgeTransformer
+    >>> from skdistmass.deploy import register_converters
+    >>> register_converters()
     >>> X = np.array([[1.0, 0.0], [2.0, -0.5]])
     >>> graph = to_onnx(IsochroneAgeTransformer().fit(X), X, target_opset=11)
     >>> [output.name for output in graph.graph.output]
@@ -226,12 +229,13 @@ def _convert_regressor(scope, operator, container):
     complete = b.all_of(*(b.row(present, i) for i in range(n_labels)))
     scaled = b.op("Div", b.op("Sub", labels, center[:, None]), scale[:, None])
     one = b.op("Add", b.op("Mul", b.rows(scaled, [0]), 0.0), 1.0)
-    working = b.cast(b.stack([one, scaled]), dtype)
+    with_ones = b.stack([one, scaled])
+    working = b.cast(with_ones, dtype)
     values = b.cast(FusedNetworks(b, [network], working, center, scale, dtype).outputs(), np.float64)
     _write(b, operator, 0, b.nan_unless(complete, values))
     if len(operator.outputs) == 1:
         return
-    scatter = scatter_rows(b, [model.errors_], scaled, center, scale)
+    scatter = scatter_rows(b, [model.errors_], with_ones, center, scale)
     logarithmic = model._link(np.array([np.e]))[0] != np.e
     middle = b.op("Log", values) if logarithmic else values
     ends = []
@@ -277,8 +281,8 @@ def _convert_space(scope, operator, container):
     scaled = b.clip(scaled, -1e6, 1e6)
     one = b.op("Add", b.op("Mul", b.rows(scaled, [0]), 0.0), 1.0)
     products = pair_products(b, b.stack([one, scaled]), n_labels)
-    answer = space_answers(b, model, products, density.location, density.scale, complete)
-    believed = b.cast(b.op("Less", answer, b.const(OUTSIDE, np.int32)), np.int64)
+    answer = space_answers(b, [model], products, density.location, density.scale, [complete])
+    believed = b.cast(b.op("Less", answer, b.const(Space.OUTSIDE, np.int32)), np.int64)
     sign = b.op("Sub", b.op("Add", believed, believed), b.const(1, np.int64))
     score = space_scores(b, density, products, density.location, density.scale)
     _write(b, operator, 0, sign)

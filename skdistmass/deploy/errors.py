@@ -10,10 +10,10 @@ __all__ = ["scatter_rows"]
 
 
 def _polynomial(errors, coef, center, scale, n_labels):
-    """What makes an error model's own scaled labels of the commonly scaled ones, and the polynomial of them.
+    """How to turn commonly scaled labels into those of an error model, and its polynomial of them.
 
     Returns stretch, shift and limits of each label, the constant, the coefficients of the powers of each label (from
-    the first up) and the lower triangle of those of the products.
+    the first up), and those of the products as a lower triangle.
     """
     n = len(errors.center_)
     moves = np.zeros((4, n_labels))
@@ -40,13 +40,17 @@ def _polynomials(b, models, coefs, labels, center, scale, dtype):
     def const(values):
         return b.const(values, dtype)
 
-    stretch, shift, lower, upper = (const(moves[:, i, :, None]) for i in range(4))
+    stretch, shift, lower, upper = (moves[:, i, :, None] for i in range(4))
     # In a model's own scale terms are small, and single precision keeps their sum.
-    z = b.clip(b.op("Add", b.op("Mul", labels, stretch), shift), lower, upper)
+    own_scale = np.concatenate([shift, stretch * np.eye(n_labels)], axis=2).reshape(-1, 1 + n_labels)
+    z = b.reshape(b.op("MatMul", const(own_scale), labels), [len(models), n_labels, -1])
+    z = b.clip(z, const(lower), const(upper))
     inner = b.op("Mul", const(powers[:, -1, :, None]), z)
-    for degree in range(DEGREE - 1, 1, -1):
+    for degree in range(DEGREE - 1, 2, -1):
         inner = b.op("Mul", b.op("Add", inner, const(powers[:, degree - 1, :, None])), z)
-    inner = b.op("Add", inner, b.op("MatMul", const(products), z))
+    # The squares go with the products.
+    products = products + powers[:, 1, :, None] * np.eye(n_labels)
+    inner = b.op("Add", b.op("Mul", inner, z), b.op("MatMul", const(products), z))
     inner = b.op("Mul", z, b.op("Add", inner, const(powers[:, 0, :, None])))
     total = b.op("MatMul", const(np.ones((len(models), 1, n_labels))), inner)
     return b.op("Add", b.reshape(total, [len(models), -1]), const(constant[:, None]))
@@ -81,11 +85,8 @@ def _paper(b, errors, labels, center, scale):
     """Scatter by `PaperErrors`, shape (1, N)."""
     column = 0 if errors.logg_column is None else errors.logg_column
     coef = np.asarray(errors.coef_[1], float)
-    logg = b.op("Add", b.op("Mul", b.rows(labels, [column]), scale[column]), center[column])
-    if errors.logg_column is None:
-        logg = b.op("Mul", logg, 0.0)
-    else:
-        logg = b.clip(logg, *errors.logg_range_)
+    logg = b.op("Add", b.op("Mul", b.rows(labels, [1 + column]), scale[column]), center[column])
+    logg = b.op("Mul", logg, 0.0) if errors.logg_column is None else b.clip(logg, *errors.logg_range_)
     value = b.op("Mul", logg, coef[0])
     value = b.op("Mul", b.op("Add", value, coef[1]), logg)
     value = b.op("Max", b.op("Add", value, coef[2]), 0.0)
@@ -101,36 +102,40 @@ def scatter_rows(b, models, labels, center, scale, noise=None, dtype=np.float64)
     models : list of ConformalErrors, PaperErrors or None
         One of each network. NaN where there is none.
     labels : str
-        Commonly scaled labels without NaN, shape (n_labels, N).
+        Commonly scaled labels without NaN, with a row of ones on top; double, shape (1 + n_labels, N).
     center, scale : ndarray
         What they were scaled with.
     noise : str, optional
-        Variance by the stars' label errors, NaN where unknown, shape (n_networks, N).
+        Variance by the stars' label errors, NaN where unknown; double, shape (n_networks, N). It spans many
+        magnitudes: all is computed in double with it.
     dtype : numpy type, default=float64
-        Of the polynomials of `ConformalErrors`; with `noise`, which spans many magnitudes, double in any case.
+        Of the result, and without `noise` of the polynomials of `ConformalErrors`.
 
     Returns
     -------
     scatter : str
-        Double, shape (n_networks, N).
+        Of type `dtype`, shape (n_networks, N).
     """
+
+    def result(value):
+        return value if np.dtype(dtype) == np.float64 else b.cast(value, dtype)
+
     parts, order = [], []
     conformal = [i for i, model in enumerate(models) if isinstance(model, ConformalErrors)]
     if conformal:
-        chosen = noise if noise is None or len(conformal) == len(models) else b.rows(noise, conformal)
-        chosen_models = [models[i] for i in conformal]
-        if noise is not None or np.dtype(dtype) == np.float64:
-            parts.append(_conformal(b, chosen_models, labels, center, scale, chosen, np.float64))
+        chosen = [models[i] for i in conformal]
+        if noise is None:
+            parts.append(_conformal(b, chosen, result(labels), center, scale, None, dtype))
         else:
-            found = _conformal(b, chosen_models, b.cast(labels, dtype), center, scale, None, dtype)
-            parts.append(b.cast(found, np.float64))
+            rows = noise if len(conformal) == len(models) else b.rows(noise, conformal)
+            parts.append(result(_conformal(b, chosen, labels, center, scale, rows, np.float64)))
         order += conformal
     for i, model in enumerate(models):
         if isinstance(model, PaperErrors):
-            parts.append(_paper(b, model, labels, center, scale))
+            parts.append(result(_paper(b, model, labels, center, scale)))
             order.append(i)
         elif model is None:
-            parts.append(b.op("Add", b.op("Mul", b.rows(labels, [0]), 0.0), np.nan))
+            parts.append(result(b.op("Mul", b.rows(labels, [0]), np.nan)))
             order.append(i)
     joined = b.stack(parts)
     return joined if order == sorted(order) else b.rows(joined, np.argsort(order))

@@ -1,4 +1,4 @@
-"""Which input values are there and which are missing, as `skdistmass.labels` has it."""
+"""Which input values are present and which are missing, by the rules of `skdistmass.tables`."""
 
 import numpy as np
 
@@ -44,16 +44,24 @@ def is_present(b, values, dtype=np.float64):
 def labels_present(b, matrix, dtype):
     """Tell which values of the labels, shape (n_labels, N), are there and possible for a star.
 
-    Most placeholders are impossible values of a label; only those within its range are looked for.
+    Most placeholders are impossible values of a label; only those within its range are searched for.
+
+    Returns
+    -------
+    present : str
+        Of the same shape.
+    rows : list of str
+        Its rows, as vectors.
     """
     dtype = np.dtype(dtype).type
     low = np.array([[np.nextafter(dtype(label.minimum), dtype(-np.inf))] for label in LABELS])
     high = np.array([[np.nextafter(dtype(label.maximum), dtype(np.inf))] for label in LABELS])
     present = b.op("And", b.op("Greater", matrix, b.const(low, dtype)), b.op("Less", matrix, b.const(high, dtype)))
-    rows = [b.row(present, number) for number in range(len(LABELS))]
+    rows, labels = b.vectors(present, len(LABELS)), None
     for number, label in enumerate(LABELS):
         within = HIGH_SENTINELS[(label.minimum <= HIGH_SENTINELS) & (label.maximum >= HIGH_SENTINELS)]
         if len(within):
-            placeholder = _is_one_of(b, b.row(matrix, number), within, dtype)
+            labels = labels or b.vectors(matrix, len(LABELS))
+            placeholder = _is_one_of(b, labels[number], within, dtype)
             rows[number] = b.op("And", rows[number], b.op("Not", placeholder))
-    return rows
+    return b.matrix(rows), rows

@@ -3,40 +3,45 @@
 import hashlib
 import json
 import os
-import re
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from skdistmass.deploy.format import CHECKSUM_KEY, FORMAT_VERSION, FORMAT_VERSION_KEY, NO_CHECKSUM
+from skdistmass.deploy.checks import read_model_file, shortened
+from skdistmass.deploy.format import CARD_KEY
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
-from skdistmass.labels import LABEL_NAMES, LABELS, read_labels
+from skdistmass.labels import LABEL_NAMES, error_unit, read_labels
 from skdistmass.schema.columns import describe
 from skdistmass.tables import as_floats, find_column, is_table
 
 __all__ = ["OnnxPredictor", "load"]
 
-_CHUNK = 4096  # rows at a time: what is between two operators stays in the processor's cache
+_CHUNK = 4096  # rows at a time: the values between two operators stay in the processor's cache
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
     "tensor(int32)": np.int32,
     "tensor(bool)": np.bool_,
 }
-# Names under which a survey may have what a graph calls differently, in order of preference.
+# Names that a survey may use for an input, in order of preference.
 _PHOTOMETRY = {"MAG": ("K",), "EXTINCTION": ("A_K",), "MAG_ERR": ("K_ERR",)}
+# Predictors of this process by their content: a copy that arrives by pickle uses the session that is there.
+_IN_USE: WeakValueDictionary = WeakValueDictionary()
 
 
-def load(path, *, threads=None):
+def load(path: str | os.PathLike, *, threads: int | None = None) -> "OnnxPredictor":
     """Read a model that `DistMassModel.to_onnx` wrote.
 
-    Nothing of the file is executed but standard ONNX operators, by onnxruntime. The checksum in it is tested first.
+    The file is checked before onnxruntime sees it: size, format version, checksum, and that it has no other operators
+    than the models of this package have, so no loop, no other file and no operator of a vendor.
 
     Parameters
     ----------
     path : path-like
-        The file.
+        The file, at most 32 MB.
     threads : int, optional
         Number of threads, each with a part of the stars; by default one for each processor.
 
@@ -47,8 +52,8 @@ def load(path, *, threads=None):
     Raises
     ------
     FileFormatError
-        If there is no such file, or it is not a model of this package, truncated, altered, or of an unknown format
-        version.
+        If there is no such file, or it is not a model of this package, truncated, altered, too large, or of an unknown
+        format version.
     InputError
         If `threads` is less than 1.
 
@@ -60,63 +65,56 @@ def load(path, *, threads=None):
       ...
     skdistmass.exceptions.FileFormatError: no-such-file.onnx can't be read: No such file or directory.
     """
-    path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileFormatError(f"{path} can't be read: {error.strerror or error}.") from error
-    _check_file(content, path)
+    content = read_model_file(path)
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     elif threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}.")
-    return OnnxPredictor(_open_session(content, path), threads)
+    return OnnxPredictor(content, threads, name=str(path))
 
 
-def _check_file(content, path):
-    """Refuse what is foreign, of another version, truncated or altered, before anything interprets it."""
-    version = _metadata_value(content, FORMAT_VERSION_KEY, rb"\d{1,9}")
-    if version is None:
-        raise FileFormatError(
-            f"{path} is not an ONNX model of skdistmass, or its end is missing; write it with DistMassModel.to_onnx, "
-            "or fetch a fresh copy."
-        )
-    if int(version) != FORMAT_VERSION:
-        raise FileFormatError(
-            f"{path} has the format version {int(version)}; this release reads version {FORMAT_VERSION}. Update "
-            "skdistmass, or write the file again with this release."
-        )
-    stated = _metadata_value(content, CHECKSUM_KEY, rb"sha256:[0-9a-f]{64}")
-    if stated is None or content.count(stated) != 1:
-        raise FileFormatError(f"{path} has no checksum: it was altered. Fetch a fresh copy.")
-    found = hashlib.sha256(content.replace(stated, NO_CHECKSUM.encode())).hexdigest()
-    if stated != b"sha256:" + found.encode():
-        raise FileFormatError(
-            f"{path} is truncated or was altered: its checksum is not the one written in it. Fetch a fresh copy."
-        )
-
-
-def _metadata_value(content, key, pattern):
-    """Value of a metadata entry, from the bytes of the file: key, then tag and length of the value, then the value."""
-    found = re.search(re.escape(key.encode()) + rb"\x12[\x00-\x7f](" + pattern + rb")", content, re.DOTALL)
-    return found[1] if found else None
-
-
-def _open_session(content, path):
+def _open_session(content: bytes, name: str) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # Threads have chunks of their own: sharing each of some hundred small operators would keep them waiting.
+    # Threads have chunks of their own: if they shared each of some hundred small operators, they would wait.
     options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a type of its own for each way a file can be bad
-        raise FileFormatError(f"onnxruntime can't use {path}: {error}") from error
+    except Exception as error:  # onnxruntime has a type of its own for each way a file can be bad
+        raise FileFormatError(f"onnxruntime can't use {name}: {shortened(error)}") from error
+
+
+def _read_card(session: Any, name: str) -> dict:
+    """The model card, after checking that the graph has the inputs and outputs of a model."""
+    types = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
+    inputs = [value.name for value in session.get_inputs()]
+    unknown = [value.name for value in session.get_outputs() if describe(value.name) is None]
+    try:
+        card = json.loads(session.get_modelmeta().custom_metadata_map[CARD_KEY])
+    except (KeyError, ValueError, RecursionError):
+        card = None
+    for bad, what in (
+        (inputs[: len(LABEL_NAMES)] != list(LABEL_NAMES), "other inputs"),
+        (bool(unknown) or not types <= set(_TYPES), "other outputs"),
+        (not isinstance(card, dict) or not isinstance(card.get("name"), str), "another model card"),
+    ):
+        if bad:
+            raise FileFormatError(f"{name} has {what} than a model of skdistmass; fetch a fresh copy.")
+    return card
+
+
+def _rebuild(content: bytes, threads: int) -> "OnnxPredictor":
+    """Make a predictor from what pickle stored; a process makes it once for each file."""
+    found = _IN_USE.get((content, threads))
+    return found if found is not None else OnnxPredictor(content, threads)
 
 
 class OnnxPredictor:
     """A model in an ONNX file, ready to predict; see `load`.
+
+    It can be copied, pickled and sent to another process, which makes its session once.
 
     Attributes
     ----------
@@ -124,6 +122,8 @@ class OnnxPredictor:
         The model card: training set, accuracy, limits, versions, references.
     inputs, outputs : list of str
         Names of the graph's vectors.
+    columns : list of str
+        Names of the columns that it predicts: `outputs`.
     dtype : numpy.dtype
         Of the inputs and of the outputs that are not flags.
 
@@ -138,26 +138,38 @@ class OnnxPredictor:
     ((1,), 0, 'kpc')
     """
 
-    def __init__(self, session, threads=1):
-        self._session, self._threads = session, threads
+    def __init__(self, content: bytes, threads: int = 1, *, name: str = "the model"):
+        self._content, self._threads = content, threads
+        self._session = session = _open_session(content, name)
+        self.card = _read_card(session, name)
         self.inputs = [value.name for value in session.get_inputs()]
         self.outputs = [value.name for value in session.get_outputs()]
         self._types = [_TYPES[value.type] for value in session.get_outputs()]
         self.dtype = np.dtype(np.float32 if "(float)" in session.get_inputs()[0].type else np.float64)
-        self.card = json.loads(session.get_modelmeta().custom_metadata_map["model_card"])
+        _IN_USE[content, threads] = self
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"OnnxPredictor({self.card['name']!r}, {self.dtype.name})"
 
-    def predict(self, table):
+    def __reduce__(self) -> tuple:
+        return _rebuild, (self._content, self._threads)
+
+    def __dask_tokenize__(self) -> tuple:
+        return type(self).__qualname__, hashlib.sha256(self._content).hexdigest(), self._threads
+
+    @property
+    def columns(self) -> list[str]:
+        return self.outputs
+
+    def predict(self, table: Any) -> dict[str, np.ndarray]:
         """Predict distances, masses and ages.
 
         Parameters
         ----------
-        table : dict, data frame, Table or structured array
+        table : dict, data frame, Table, structured array or Stars
             With the labels TEFF, LOGG, M_H (or FE_H), C_FE and N_FE, MAG (or K) and EXTINCTION (or A_K). Units are
             converted; survey placeholders, NaN and masked values are missing. C_FE, N_FE, MAG and EXTINCTION may be
-            absent, as may the errors that some graphs have inputs for: TEFF_ERR and so on, MAG_ERR (or K_ERR).
+            absent, and so may the errors that some graphs have inputs for: TEFF_ERR and so on, MAG_ERR (or K_ERR).
 
         Returns
         -------
@@ -171,15 +183,44 @@ class OnnxPredictor:
         InputError
             If columns differ in length.
         """
-        columns = self.read(table)
+        return self._run(self.read(table))
+
+    def predict_columns(self, stars: Any, *, out_of_fold: bool = True) -> dict[str, np.ndarray]:
+        """Predict the columns of a catalogue for stars of a survey.
+
+        Parameters
+        ----------
+        stars : skdistmass.surveys.Stars
+            The stars.
+        out_of_fold : bool, default=True
+            Without effect: a file holds no out-of-fold predictions. `DistMassModel.predict` has them.
+
+        Returns
+        -------
+        catalog : dict of ndarray
+            As from `predict`.
+
+        Raises
+        ------
+        ColumnError
+            If TEFF, LOGG or M_H is absent.
+        """
+        return self._run(self._read_stars(stars))
+
+    def _run(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         n_stars = len(next(iter(columns.values())))
         catalog = {name: np.empty(n_stars, dtype) for name, dtype in zip(self.outputs, self._types, strict=True)}
 
-        def run(start):
+        def run(start: int) -> None:
             rows = slice(start, start + _CHUNK)
-            found = self._session.run(self.outputs, {name: column[rows] for name, column in columns.items()})
-            for column, values in zip(catalog.values(), found, strict=True):
-                column[rows] = values
+            try:
+                found = self._session.run(self.outputs, {name: column[rows] for name, column in columns.items()})
+                for column, values in zip(catalog.values(), found, strict=True):
+                    column[rows] = values
+            except MemoryError:
+                raise
+            except Exception as error:  # onnxruntime has many types
+                raise FileFormatError(f"the graph of {self!r} can't be computed: {shortened(error)}") from error
 
         starts = range(0, n_stars, _CHUNK)
         if self._threads == 1 or len(starts) <= 1:
@@ -190,7 +231,7 @@ class OnnxPredictor:
                 list(pool.map(run, starts))
         return catalog
 
-    def predict_chunks(self, tables):
+    def predict_chunks(self, tables: Iterable[Any]) -> Iterator[dict[str, np.ndarray]]:
         """Predict for one table after the other, as a generator: for tables too large for the memory.
 
         Parameters
@@ -206,12 +247,12 @@ class OnnxPredictor:
         for table in tables:
             yield self.predict(table)
 
-    def read(self, table):
+    def read(self, table: Any) -> dict[str, np.ndarray]:
         """Read a graph's inputs from a table, in their units; NaN where missing.
 
         Parameters
         ----------
-        table : dict, data frame, Table or structured array
+        table : dict, data frame, Table, structured array or Stars
             As for `predict`.
 
         Returns
@@ -219,35 +260,45 @@ class OnnxPredictor:
         columns : dict of ndarray
             By name of the input, of type `dtype`.
         """
+        if hasattr(table, "with_metallicity"):
+            return self._read_stars(table)
         if not is_table(table):
             raise InputError(
                 f"a table with named columns is needed, not {type(table).__name__}; give a dict of "
                 f"{', '.join(self.inputs[:7])}."
             )
-        if not isinstance(table, np.ndarray) and not hasattr(table, "colnames") and not hasattr(table, "columns"):
+        if isinstance(table, Mapping):
             table = {name: np.atleast_1d(column) if np.ndim(column) == 0 else column for name, column in table.items()}
         names = [n for n in LABEL_NAMES if n in LABEL_NAMES[:3] or find_column(table, n, required=False)]
         metallicity = find_column(table, self.card.get("metallicity", "M_H"), required=False)
-        prefer = {"M_H": metallicity} if metallicity is not None else {}
-        found = read_labels(table, names, prefer=prefer)
+        found = read_labels(table, names, prefer={"M_H": metallicity} if metallicity is not None else {})
         n_stars = len(found.values)
         columns = dict(zip(names, found.values.T, strict=True))
-        units = {label.name: label.unit for label in LABELS}
         for name in self.inputs:
             if name not in columns:
-                columns[name] = self._read_optional(table, name, found.columns, units, n_stars)
+                columns[name] = self._read_optional(table, name, found.columns, n_stars)
+        return self._as_inputs(columns)
+
+    def _read_stars(self, stars: Any) -> dict[str, np.ndarray]:
+        """Read the inputs from the record of a survey, whose units are those of the graph."""
+        stars = stars.with_metallicity(self.card.get("metallicity", "M_H"))
+        columns = {name: stars[name] for name in LABEL_NAMES[:3]}
+        for name in self.inputs[3:]:
+            columns[name] = stars.floats(_PHOTOMETRY.get(name, (name,))[0])
+        return self._as_inputs(columns)
+
+    def _as_inputs(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: np.ascontiguousarray(columns[name], dtype=self.dtype) for name in self.inputs}
 
-    def _read_optional(self, table, name, label_columns, units, n_stars):
+    def _read_optional(self, table: Any, name: str, label_columns: Mapping[str, str], n_stars: int) -> np.ndarray:
         label = name.removesuffix("_ERR")
-        if label in LABEL_NAMES:
-            unit = None if units[label].startswith("dex") else units[label]
-            column = f"{label_columns[label]}_ERR" if name.endswith("_ERR") and label in label_columns else name
-            candidates = (column,)
-        else:
-            unit, candidates = "mag", (name, *_PHOTOMETRY.get(name, ()))
+        unit: str | None = "mag"
         # A survey's own name comes first, as in `DistMassModel.predict`.
-        present = [c for c in candidates[::-1] if find_column(table, c, required=False) is not None]
+        candidates = [*_PHOTOMETRY.get(name, ()), name]
+        if label in LABEL_NAMES:
+            unit = error_unit(label) if name != label else None
+            candidates = [f"{label_columns[label]}_ERR" if name != label and label in label_columns else name]
+        present = [c for c in candidates if find_column(table, c, required=False) is not None]
         if not present:
             return np.full(n_stars, np.nan)
         column = find_column(table, present[0])
@@ -256,7 +307,7 @@ class OnnxPredictor:
             raise InputError(f"column {column} has shape {values.shape}; the labels have {n_stars} rows.")
         return values
 
-    def unit(self, name):
+    def unit(self, name: str) -> str | None:
         """Unit of an output, in astropy's notation; None if it has none.
 
         Raises
@@ -266,21 +317,21 @@ class OnnxPredictor:
         """
         return self._schema(name).unit
 
-    def description(self, name):
+    def description(self, name: str) -> str:
         """What an output is, in words; see `unit`."""
         return self._schema(name).description
 
-    def _schema(self, name):
+    def _schema(self, name: str) -> Any:
         if name not in self.outputs:
             raise ColumnError(f"the model has no output {name}; it has {', '.join(self.outputs)}.")
         return describe(name)
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the model card as text, for people to read."""
         return "\n".join(_lines(self.card))
 
 
-def _lines(card, indent=""):
+def _lines(card: Mapping, indent: str = "") -> Iterator[str]:
     for key, value in card.items():
         title = f"{indent}{key.replace('_', ' ') if key.islower() else key}"
         if isinstance(value, dict) and value and all(isinstance(part, dict) for part in value.values()):

@@ -5,6 +5,8 @@ import numpy as np
 __all__ = ["pair_products", "space_answers", "space_scores", "training_bits"]
 
 _LARGEST_EXPONENT = {"float64": 600.0, "float32": 60.0}  # exp overflows at 709 and 88
+# Below it a Gaussian counts for nothing, and exp takes ten times as long because its result is denormal.
+_SMALLEST_EXPONENT = {"float64": -700.0, "float32": -80.0}
 
 
 def _pairs(n_labels):
@@ -35,41 +37,47 @@ def _exponents(density, center, scale, n_labels):
     return coef
 
 
-def space_answers(b, space, products, center, scale, present, dtype=np.float64):
-    """Answer of `TrainingSpace.classify`, int32.
+def space_answers(b, spaces, products, center, scale, present, dtype=np.float64):
+    """Answers of `TrainingSpace.classify` of some spaces, int32, shape (n_spaces, N).
 
-    The densities are compared with the thresholds before the logarithm is taken. Scaled labels are not cut to 1e6
-    here: labels in their ranges come nowhere near it, and what is so far off is outside with or without.
+    The densities are compared with the thresholds before the logarithm is taken. Scaled labels are not limited to 1e6
+    here: labels in their ranges never reach it, and a star so far away is outside in either case.
 
     Parameters
     ----------
     b : GraphBuilder
-    space : TrainingSpace
+    spaces : list of TrainingSpace
     products : str
         From `pair_products`.
     center, scale : ndarray
         What the labels were scaled with.
-    present : str
-        Whether all labels that the space needs are there; where not the answer is 3.
+    present : list of str
+        For each space: whether all labels that it needs are there; where not, the answer is 3.
     dtype : numpy type, default=float64
         Of the exponentials, which are most of the work.
     """
-    low, high = space.thresholds_
-    coef = _exponents(space.density_, center, scale, len(scale))
-    apart = high - low > _LARGEST_EXPONENT[np.dtype(dtype).name]
-    relative = {}
-    for threshold in (low, high) if apart else (low,):
-        shifted = coef.copy()
-        shifted[:, 0] -= threshold
+    name = np.dtype(dtype).name
+    thresholds = np.array([space.thresholds_ for space in spaces])
+    apart = np.any(thresholds[:, 1] - thresholds[:, 0] > _LARGEST_EXPONENT[name])
+    coefs = [_exponents(space.density_, center, scale, len(scale)) for space in spaces]
+    owner = np.repeat(np.arange(len(spaces)), [len(coef) for coef in coefs])
+
+    def densities(thresholds):
+        """Density of each space in units of its threshold."""
+        shifted = np.concatenate(coefs)
+        shifted[:, 0] -= thresholds[owner]
         exponents = b.op("MatMul", b.const(shifted), products)
-        terms = b.op("Exp", exponents if dtype == np.float64 else b.cast(exponents, dtype))
-        relative[threshold] = b.reshape(b.op("MatMul", b.const(np.ones((1, len(coef))), dtype), terms), [-1])
-    one = b.const(1.0, dtype)
-    outside = b.op("Less", relative[low], one)
-    limit = one if apart else b.const(np.exp(high - low), dtype)
-    edge = b.op("Less", relative[high if apart else low], limit)
-    answer = b.op("Add", b.code(outside, 1), b.code(edge, 1))
-    return b.op("Where", present, answer, b.const(3, np.int32))
+        exponents = exponents if dtype == np.float64 else b.cast(exponents, dtype)
+        terms = b.op("Exp", b.op("Max", exponents, b.const(_SMALLEST_EXPONENT[name], dtype)))
+        members = owner == np.arange(len(spaces))[:, None]
+        return b.op("MatMul", b.const(members, dtype), terms)
+
+    low, high = thresholds.T
+    relative = densities(low)
+    outside = b.code(b.op("Less", relative, b.const(1.0, dtype)), 1)
+    limits = np.ones((len(spaces), 1)) if apart else np.exp(high - low)[:, None]
+    edge = b.code(b.op("Less", densities(high) if apart else relative, b.const(limits, dtype)), 1)
+    return b.op("Where", b.matrix(present), b.op("Add", outside, edge), b.const(3, np.int32))
 
 
 def space_scores(b, density, products, center, scale):

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skdistmass.isochrones import GiantAgeRelation
 from skdistmass.tables import optional_floats
-from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.distances import MIN_MEMBERS
 from skdistmass.validation.stars import (
     MissingInputError,

@@ -4,7 +4,7 @@ import numpy as np
 from astropy.table import Table
 
 from skdistmass.tables import optional_floats
-from skdistmass.uncertainty.conformal import normal_coverage, robust_scatter
+from skdistmass.uncertainty import normal_coverage, robust_scatter
 from skdistmass.validation.ages import age_residuals
 from skdistmass.validation.distances import distance_residuals
 from skdistmass.validation.masses import mass_residuals

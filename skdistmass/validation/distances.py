@@ -14,7 +14,7 @@ from skdistmass.validation.stars import MissingInputError, cluster_rows, floats,
 =======
 from skdistmass.schema.bits import Space
 from skdistmass.tables import optional_floats
-from skdistmass.uncertainty.conformal import robust_scatter
+from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.stars import MissingInputError, cluster_rows, in_unit, require, require_stars
 >>>>>>> d
 from skdistmass.validation.statistics import binned_statistics

@@ -15,7 +15,7 @@ from sklearn.linear_model import HuberRegressor
 from skdistmass.uncertainty.statistics import NORMAL_TO_MAD, robust_scatter
 from skdistmass.validation.stars import require_stars
 =======
-from skdistmass.uncertainty.conformal import NORMAL_TO_MAD, robust_scatter
+from skdistmass.uncertainty import NORMAL_TO_MAD, robust_scatter
 from skdistmass.validation.stars import MissingInputError, require_stars
 >>>>>>> d
 
