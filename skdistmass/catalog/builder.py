@@ -23,7 +23,7 @@ from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import Predictor, load_model
 from skdistmass.schema.columns import CatalogColumn
-from skdistmass.surveys.chunks import SurveyChunks
+from skdistmass.surveys.chunks import SurveyFile
 from skdistmass.surveys.parallax import check_zero_point
 from skdistmass.surveys.stars import Stars
 
@@ -82,6 +82,7 @@ def build_catalog(
     parallax_zero_point: str | float = "model",
     isochrones: IsochroneDistanceRegressor | None = None,
     out_of_fold: bool = True,
+    layout: str | os.PathLike[str] | None = None,
     hdu: int | str | None = None,
     model_name: str | None = None,
     model_file: str | os.PathLike[str] | None = None,
@@ -122,6 +123,8 @@ def build_catalog(
         Fitted; without it NMSU_DIST is NaN.
     out_of_fold : bool, default=True
         Whether stars that the model was trained on get predictions from networks that had not seen them.
+    layout : str or path-like, optional
+        Layout of the survey; see `skdistmass.surveys.read_survey`.
     hdu : int or str, optional
         FITS extension of the survey.
     model_name : str, optional
@@ -172,7 +175,7 @@ def build_catalog(
     part = PartFile(output_path)
     journal = _journal_to_resume(part, output_path, resume, overwrite)
     model, about_model = _load(model, model_name, model_file)
-    survey = SurveyChunks(survey_path, hdu)
+    survey = SurveyFile(survey_path, layout, hdu)
     if journal is not None:
         _require_same_input(journal, survey)
         chunk_rows, command = journal["chunk_rows"], journal["command"]
@@ -269,7 +272,7 @@ def _load(model, name, file) -> tuple[Predictor, list[Card]]:
     return model, model_cards(model, name, file)
 
 
-def _require_same_input(journal: dict[str, Any], survey: SurveyChunks) -> None:
+def _require_same_input(journal: dict[str, Any], survey: SurveyFile) -> None:
     started, now = journal["input"], survey.file.as_dict()
     if (started["size"], started["sha256"]) != (now["size"], now["sha256"]):
         raise DistMassError(
@@ -292,7 +295,7 @@ def _require_room(output_path: Path, n_bytes: int, form: str) -> None:
 
 def _fill(
     part: PartFile,
-    survey: SurveyChunks,
+    survey: SurveyFile,
     work: Callable[[Stars], dict[CatalogColumn, NDArray]],
     first: NDArray,
     chunk_rows: int,

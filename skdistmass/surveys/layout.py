@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -211,7 +211,7 @@ def recognise(names: Iterable[str]) -> Layout:
     return max(found, key=lambda layout: len(layout.columns) + len(layout.absent), default=_shipped("generic"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shipped(name: str) -> Layout:
     file = resources.files(_FOLDER).joinpath("layouts", f"{name}.toml")
     return _parse(file.read_text(encoding="utf-8"), f"{name}.toml")

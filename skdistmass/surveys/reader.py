@@ -271,8 +271,10 @@ class _Maker:
             plain = replace(source, transform="none", law="")
             unit = _unit_before(source.transform, about.unit)
             middle = self._floats(source.column[0], about, unit, source.unit)
-            sides = [self._floats(side, replace(about, high_sentinels=False), unit, source.unit) for side in (
-                plain.below, plain.above)]
+            sides = [
+                self._floats(side, replace(about, high_sentinels=False), unit, source.unit)
+                for side in (plain.below, plain.above)
+            ]
             ends = [middle - sides[0], middle + sides[1]]
             if source.transform == "log10":
                 with np.errstate(invalid="ignore", divide="ignore"):

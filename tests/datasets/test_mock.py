@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from skdistmass.datasets import evolution, make_survey, observe, population
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
-from skdistmass.tables import as_floats
 from skdistmass.surveys import load_clusters
+from skdistmass.tables import as_floats
 
 CLEAN = {"sentinel_fraction": 0.0, "bad_fraction": 0.0}
 

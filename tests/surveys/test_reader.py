@@ -16,8 +16,8 @@ from mock_allstar import write_mock_allstar
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError, UnitError
 from skdistmass.labels import LABEL_NAMES, read_labels
-from skdistmass.tables import as_floats
 from skdistmass.surveys import read_survey
+from skdistmass.tables import as_floats
 
 WRITERS = {
     "fits": {"format": "fits"},

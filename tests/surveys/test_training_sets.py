@@ -6,8 +6,8 @@ import pytest
 from astropy import units as u
 from astropy.table import Table
 
-from skdistmass.exceptions import ColumnError
 from skdistmass.estimators.star_keys import star_groups
+from skdistmass.exceptions import ColumnError
 from skdistmass.photometry import absolute_magnitude
 from skdistmass.schema.limits import ASPCAP_STAR_BAD
 from skdistmass.surveys import as_stars, load_clusters

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from skdistmass.schema.bits import Bit
 from skdistmass.tables import optional_floats
+from skdistmass.validation.figures import drawing
 from skdistmass.validation.figures.chemistry import CN_RANGE, MASS_RANGE
 from skdistmass.validation.figures.distances import parameter_space
-from skdistmass.validation.figures import drawing
 from skdistmass.validation.masses import DISTANCE_EDGES, HIGH_LOGG, LOGG_BINS, LOW_LOGG, mass_samples
 from skdistmass.validation.stars import carbon_to_nitrogen, in_unit, mass_scales, require, require_stars
 
