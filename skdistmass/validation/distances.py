@@ -10,7 +10,8 @@ from scipy.stats import t as student
 from skdistmass.schema.bits import Space
 from skdistmass.tables import optional_floats
 from skdistmass.uncertainty.conformal import robust_scatter
-from skdistmass.validation.stars import MissingInputError, cluster_rows, in_unit, require, require_stars
+from skdistmass.validation.columns import cluster_rows, in_unit
+from skdistmass.validation.requirements import MissingInputError, require, require_stars
 from skdistmass.validation.statistics import binned_statistics
 
 __all__ = ["cluster_distances", "cluster_summary", "distance_by_logg", "distance_residuals"]

@@ -12,7 +12,7 @@ from scipy.stats import ks_2samp
 from sklearn.linear_model import HuberRegressor
 
 from skdistmass.uncertainty.conformal import NORMAL_TO_MAD, robust_scatter
-from skdistmass.validation.stars import MissingInputError, require_stars
+from skdistmass.validation.requirements import MissingInputError, require_stars
 
 __all__ = ["FittedBin", "LinearFit", "binned_statistics", "compare_samples", "fit_in_bins", "robust_fit"]
 
@@ -54,17 +54,7 @@ class LinearFit:
 
 @dataclass(frozen=True)
 class FittedBin:
-    """Stars of one bin, and the fit to them.
-
-    Attributes
-    ----------
-    low, high : float
-        Edges of the bin.
-    rows : ndarray of int
-        Stars of the bin that have all values of the fit.
-    fit : LinearFit or None
-        None if there are too few stars.
-    """
+    """Edges of a bin, rows of its stars that have all values, and the fit to them: None if they are too few."""
 
     low: float
     high: float
@@ -132,24 +122,7 @@ def robust_fit(y: NDArray, **terms: NDArray) -> LinearFit:
 def fit_in_bins(
     by: NDArray, bins: Iterable[tuple[float, float]], chosen: NDArray, y: NDArray, **terms: NDArray
 ) -> list[FittedBin]:
-    """Make a robust fit in each bin.
-
-    Parameters
-    ----------
-    by : ndarray of shape (n_stars,)
-        Quantity to bin by.
-    bins : iterable of pairs of float
-        Edges of each bin; a star at the lower edge is inside, one at the upper edge is not.
-    chosen : ndarray of bool
-        Stars that may be fitted.
-    y, **terms : ndarray of shape (n_stars,)
-        As in `robust_fit`.
-
-    Returns
-    -------
-    fitted : list of FittedBin
-        One for each bin.
-    """
+    """Make a robust fit of the chosen stars in each bin. A star at its lower edge is inside, one at the upper is not."""
     usable = chosen & np.isfinite(y) & np.isfinite(list(terms.values())).all(axis=0)
     fitted = []
     for low, high in bins:

@@ -1,7 +1,6 @@
 """Figures 15 to 18 of the paper: ages."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
@@ -9,23 +8,16 @@ from astropy.table import Table
 from skdistmass.surveys import match_clusters
 from skdistmass.tables import optional_floats
 from skdistmass.validation.ages import NARROW_FEH_BINS, age_in_clusters, age_statistics, spoo_log_age
-from skdistmass.validation.figures import drawing
-from skdistmass.validation.stars import (
-    MissingInputError,
+from skdistmass.validation.columns import (
     carbon_to_nitrogen,
     cluster_rows,
     first_age,
     kiel,
     log_ages,
     reference_age_columns,
-    require,
-    require_stars,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from skdistmass.validation.checks import Validation
+from skdistmass.validation.figures import drawing
+from skdistmass.validation.requirements import MissingInputError, require, require_stars
 
 __all__ = ["fig15_age_vs_cn", "fig16_age_comparison", "fig17_cluster_ages", "fig18_cluster_kiel"]
 
@@ -37,13 +29,11 @@ _MOST_CLUSTERS = 60  # panels that fit into one picture
 @drawing.figure_style
 def fig15_age_vs_cn(
     stars: Table, *, age: str | None = None, bins: Sequence[tuple[float, float]] = NARROW_FEH_BINS
-) -> "Figure":
+) -> "drawing.Figure":
     """Log age against [C/N] in narrow bins of [Fe/H], coloured by log g, with Spoo et al. (2022) dashed (figure 15).
 
     Parameters
     ----------
-    stars : Table
-        A catalogue.
     age : str, optional
         Column of ages; by default the first of the catalogue.
     bins : sequence of pairs of float
@@ -70,14 +60,16 @@ def fig15_age_vs_cn(
 
 @drawing.figure_style
 def fig16_age_comparison(
-    stars: Table, *, age: str | None = None, references: Sequence[str] | None = None, found: "Validation | None" = None
-) -> "Figure":
+    stars: Table,
+    *,
+    age: str | None = None,
+    references: Sequence[str] | None = None,
+    found: "drawing.Validation | None" = None,
+) -> "drawing.Figure":
     """Ages against other ages (figure 16; in the paper, those of astroNN by Mackereth et al. 2019).
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`.
     age : str, optional
         Column of ages; by default the first of the catalogue.
     references : sequence of str, optional
@@ -101,8 +93,8 @@ def fig16_age_comparison(
 
 @drawing.figure_style
 def fig17_cluster_ages(
-    stars: Table, *, age: str | None = None, others: Sequence[str] = (), found: "Validation | None" = None
-) -> "Figure":
+    stars: Table, *, age: str | None = None, others: Sequence[str] = (), found: "drawing.Validation | None" = None
+) -> "drawing.Figure":
     """Histograms of the ages of the members of each cluster (figure 17).
 
     Panels are of clusters with three ages or more, with the standard deviation of the log ages in dex. Of more than 60
@@ -110,8 +102,6 @@ def fig17_cluster_ages(
 
     Parameters
     ----------
-    stars : Table
-        With CLUSTER and ages.
     age : str, optional
         Column of ages; by default the first of the catalogue.
     others : sequence of str, default=()
@@ -146,13 +136,11 @@ def fig17_cluster_ages(
 
 
 @drawing.figure_style
-def fig18_cluster_kiel(stars: Table, *, cluster: str = "NGC 7789", age: str | None = None) -> "Figure":
+def fig18_cluster_kiel(stars: Table, *, cluster: str = "NGC 7789", age: str | None = None) -> "drawing.Figure":
     """Kiel diagram of the members of a cluster, coloured by age (figure 18).
 
     Parameters
     ----------
-    stars : Table
-        With CLUSTER and ages.
     cluster : str, default="NGC 7789"
         In any usual spelling.
     age : str, optional

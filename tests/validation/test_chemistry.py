@@ -16,7 +16,7 @@ from skdistmass.validation import (
     spoo_comparison,
     spoo_log_age,
 )
-from skdistmass.validation.science import giants_of_one_mass, is_undredged_subgiant
+from skdistmass.validation.chemistry import giants_of_one_mass, is_undredged_subgiant
 
 
 def test_subgiants_are_those_of_the_paper():
