@@ -9,27 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from skdistmass.isochrones import GiantAgeRelation
 from skdistmass.tables import optional_floats
 from skdistmass.uncertainty import robust_scatter
+from skdistmass.validation.columns import carbon_to_nitrogen, cluster_rows, first_age, log_ages, reference_age_columns
 from skdistmass.validation.distances import MIN_MEMBERS
-from skdistmass.validation.stars import (
-    MissingInputError,
-    carbon_to_nitrogen,
-    cluster_rows,
-    first_age,
-    log_ages,
-    reference_age_columns,
-    require,
-    require_stars,
-)
+from skdistmass.validation.requirements import MissingInputError, require, require_stars
 from skdistmass.validation.statistics import fit_in_bins
 
-__all__ = [
-    "age_in_clusters",
-    "age_residuals",
-    "age_statistics",
-    "mass_loss_effect",
-    "spoo_comparison",
-    "spoo_log_age",
-]
+__all__ = ["age_in_clusters", "age_residuals", "age_statistics", "mass_loss_effect", "spoo_comparison", "spoo_log_age"]
 
 #: Three narrow bins of [Fe/H] (dex) for ages by [C/N]; figure 15 of the paper.
 NARROW_FEH_BINS = ((-0.35, -0.25), (-0.05, 0.05), (0.15, 0.25))

@@ -9,36 +9,14 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from skdistmass.validation import ages, chemistry, comparisons, distances, masses
-from skdistmass.validation.stars import (
-    MissingInputError,
-    age_columns,
-    column_of,
-    join_reference,
-    mass_scales,
-)
+from skdistmass.validation.columns import age_columns, column_of, mass_scales
+from skdistmass.validation.requirements import MissingInputError
+from skdistmass.validation.stars import join_reference
 
 __all__ = ["Check", "Validation", "validate"]
 
 COVERAGE_TOLERANCE = 0.03
 PASSED, SHORT, INFORMATION, NOT_TESTED = "passed", "fell short", "for information", "not tested"
-_TITLES = {
-    "distance_by_logg": "Distances by log g (figure 4)",
-    "cluster_distances": "Distances of clusters (figure 5)",
-    "mass_by_logg": "Masses by log g",
-    "mass_by_mass": "Masses by mass",
-    "ages": "Ages against other ages (figure 16)",
-    "cluster_ages": "Scatter of ages in clusters (figure 17)",
-    "coverage": "How often the intervals hold the reference",
-    "comparisons": "Other columns on common stars",
-    "birth_cn": "[C/N] against [Fe/H] (figure 8)",
-    "cn_radial_trend": "Birth [C/N] against radius (figure 9)",
-    "cn_low_logg_rise": "Rise of [C/N] at low log g (figure 10)",
-    "reference_mass_distributions": "Reference masses at low (1) and high (2) log g (figure 12)",
-    "mass_distributions": "Predicted masses at low (1) and high (2) log g (figure 14)",
-    "learned_relation": "The learned [C/N]-mass relation (figure 13)",
-    "mass_loss": "Ages of giants that lost 0.03 Msun (section 6.2)",
-    "spoo": "Ages against those from [C/N] of Spoo et al. 2022 (figure 15)",
-}
 
 
 @dataclass(frozen=True)
@@ -137,9 +115,9 @@ def validate(
     stars = join_reference(catalog, reference, columns=(*distance_columns, *age_columns))
     result = Validation(stars)
     makers = _makers(result, distance_columns, age_columns, cluster_distances)
-    for name, title in _TITLES.items():
+    for name, (title, make) in makers.items():
         try:
-            table = makers[name]()
+            table = make()
         except MissingInputError as reason:
             result.skipped[name] = str(reason)
             continue
@@ -147,40 +125,46 @@ def validate(
         result.tables[name] = table
     for summary in (_distance_checks, _cluster_checks, _mass_checks, _age_checks, _chemistry_checks):
         result.checks += summary(result.tables)
-    result.checks += [Check(_TITLES[name], "", reason, NOT_TESTED) for name, reason in result.skipped.items()]
+    result.checks += [Check(makers[name][0], "", reason, NOT_TESTED) for name, reason in result.skipped.items()]
     return result
 
 
 def _makers(
-    result: Validation,
-    distance_columns: Sequence[str],
-    age_names: Sequence[str],
-    cluster_distances: Mapping[str, float] | None,
-) -> dict[str, Callable[[], Table]]:
-    """Return the function that makes each table."""
+    result: Validation, distance_columns: Sequence[str], age_names: Sequence[str], known: Mapping[str, float] | None
+) -> dict[str, tuple[str, Callable[[], Table]]]:
+    """Return the title of each table, and the function that makes it."""
     stars = result.stars
 
-    def fitted(name, fit, tabulate):
+    def fitted(name: str, fit: Callable, tabulate: Callable) -> Table:
         result.fits[name] = fit(stars)
         return tabulate(stars, fits=result.fits[name])
 
+    birth = "birth_cn", chemistry.birth_cn_fits, chemistry.birth_cn_relation
+    trend = "cn_radial_trend", chemistry.radial_trend_fits, chemistry.cn_radial_trend
+    rise = "cn_low_logg_rise", chemistry.rise_fits, chemistry.cn_low_logg_rise
+    given, predicted = "Reference masses at low (1) and high (2)", "Predicted masses at low (1) and high (2)"
+    spoo = "Ages against those from [C/N] of Spoo et al. 2022 (figure 15)"
+    clusters = partial(distances.cluster_distances, distances=known)
     return {
-        "distance_by_logg": partial(distances.distance_by_logg, stars),
-        "cluster_distances": partial(distances.cluster_distances, stars, distances=cluster_distances),
-        "mass_by_logg": partial(_mass_tables, stars, "LOGG"),
-        "mass_by_mass": partial(_mass_tables, stars, "MASS"),
-        "ages": partial(ages.age_statistics, stars),
-        "cluster_ages": partial(ages.age_in_clusters, stars),
-        "coverage": partial(comparisons.coverage, stars),
-        "comparisons": partial(_comparisons, stars, distance_columns, age_names),
-        "birth_cn": partial(fitted, "birth_cn", chemistry.birth_cn_fits, chemistry.birth_cn_relation),
-        "cn_radial_trend": partial(fitted, "cn_radial_trend", chemistry.radial_trend_fits, chemistry.cn_radial_trend),
-        "cn_low_logg_rise": partial(fitted, "cn_low_logg_rise", chemistry.rise_fits, chemistry.cn_low_logg_rise),
-        "reference_mass_distributions": partial(_reference_masses, stars),
-        "mass_distributions": partial(masses.mass_distributions, stars),
-        "learned_relation": partial(masses.learned_cn_mass_relation, stars),
-        "mass_loss": ages.mass_loss_effect,
-        "spoo": partial(ages.spoo_comparison, stars),
+        "distance_by_logg": ("Distances by log g (figure 4)", lambda: distances.distance_by_logg(stars)),
+        "cluster_distances": ("Distances of clusters (figure 5)", lambda: clusters(stars)),
+        "mass_by_logg": ("Masses by log g", lambda: _mass_tables(stars, "LOGG")),
+        "mass_by_mass": ("Masses by mass", lambda: _mass_tables(stars, "MASS")),
+        "ages": ("Ages against other ages (figure 16)", lambda: ages.age_statistics(stars)),
+        "cluster_ages": ("Scatter of ages in clusters (figure 17)", lambda: ages.age_in_clusters(stars)),
+        "coverage": ("How often the intervals hold the reference", lambda: comparisons.coverage(stars)),
+        "comparisons": ("Other columns on common stars", lambda: _comparisons(stars, distance_columns, age_names)),
+        "birth_cn": ("[C/N] against [Fe/H] (figure 8)", lambda: fitted(*birth)),
+        "cn_radial_trend": ("Birth [C/N] against radius (figure 9)", lambda: fitted(*trend)),
+        "cn_low_logg_rise": ("Rise of [C/N] at low log g (figure 10)", lambda: fitted(*rise)),
+        "reference_mass_distributions": (f"{given} log g (figure 12)", lambda: _reference_masses(stars)),
+        "mass_distributions": (f"{predicted} log g (figure 14)", lambda: masses.mass_distributions(stars)),
+        "learned_relation": (
+            "The learned [C/N]-mass relation (figure 13)",
+            lambda: masses.learned_cn_mass_relation(stars),
+        ),
+        "mass_loss": ("Ages of giants that lost 0.03 Msun (section 6.2)", ages.mass_loss_effect),
+        "spoo": (spoo, lambda: ages.spoo_comparison(stars)),
     }
 
 

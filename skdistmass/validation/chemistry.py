@@ -8,27 +8,11 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from skdistmass.tables import optional_floats
-from skdistmass.validation.stars import (
-    SUN_RADIUS,
-    MissingInputError,
-    carbon_to_nitrogen,
-    galactocentric_radius,
-    in_unit,
-    require,
-    require_stars,
-)
+from skdistmass.validation.columns import SUN_RADIUS, carbon_to_nitrogen, galactocentric_radius, in_unit
+from skdistmass.validation.requirements import MissingInputError, require, require_stars
 from skdistmass.validation.statistics import FittedBin, LinearFit, fit_in_bins, robust_fit
 
-__all__ = [
-    "birth_cn_fits",
-    "birth_cn_relation",
-    "cn_low_logg_rise",
-    "cn_radial_trend",
-    "giants_of_one_mass",
-    "is_undredged_subgiant",
-    "radial_trend_fits",
-    "rise_fits",
-]
+__all__ = ["birth_cn_relation", "cn_low_logg_rise", "cn_radial_trend"]
 
 #: Edges of the bins of [Fe/H] (dex) for trends with radius; figure 9 of the paper.
 FEH_EDGES = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4)
@@ -91,20 +75,7 @@ def giants_of_one_mass(
 def birth_cn_fits(stars: Table) -> dict[str, tuple[NDArray[np.intp], LinearFit]]:
     """Fit [C/N] against [Fe/H] of subgiants before, and of giants of one mass after, the first dredge-up (figure 8).
 
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`.
-
-    Returns
-    -------
-    fits : dict of (ndarray of int, LinearFit)
-        Rows and fit of "subgiants" and "giants of one mass"; a sample of fewer than 16 stars is left out.
-
-    Raises
-    ------
-    MissingInputError
-        If neither sample has 16 stars.
+    Return {sample: (rows, fit)} of "subgiants" and "giants of one mass"; one of fewer than 16 stars is left out.
     """
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     fits, reasons = {}, []
@@ -150,22 +121,9 @@ def birth_cn_relation(stars: Table, *, fits: dict | None = None) -> Table:
 
 
 def radial_trend_fits(stars: Table, *, edges: Sequence[float] = FEH_EDGES) -> list[FittedBin]:
-    """Fit birth [C/N] against Galactocentric radius and [Fe/H] in bins of [Fe/H], and in all of them at once.
+    """Fit birth [C/N] against Galactocentric radius and [Fe/H] in bins of [Fe/H]; the last is all bins at once.
 
-    The terms of the fits are ``radius``, minus that of the Sun, in kpc, and ``feh``. A gradient of metallicity makes no
-    trend with radius, because the slope with [Fe/H] is fitted, too.
-
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`, with positions on the sky.
-    edges : sequence of float
-        Edges of the bins of [Fe/H].
-
-    Returns
-    -------
-    fits : list of FittedBin
-        The last one is all bins at once.
+    The slope with [Fe/H] is fitted, too, so that a gradient of metallicity makes no trend with radius.
     """
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     offset = galactocentric_radius(stars) - SUN_RADIUS
@@ -178,8 +136,10 @@ def cn_radial_trend(stars: Table, *, edges: Sequence[float] = FEH_EDGES, fits: l
 
     Parameters
     ----------
-    stars, edges
-        As in `radial_trend_fits`.
+    stars : Table
+        Of `join_reference`, with positions on the sky.
+    edges : sequence of float
+        Edges of the bins of [Fe/H].
     fits : list of FittedBin, optional
         What `radial_trend_fits` returned for these stars, if it was called already.
 
@@ -202,24 +162,7 @@ def cn_radial_trend(stars: Table, *, edges: Sequence[float] = FEH_EDGES, fits: l
 def rise_fits(
     stars: Table, *, edges: Sequence[float] = RISE_MASS_EDGES, logg_range: tuple[float, float] = RISE_LOGG
 ) -> list[FittedBin]:
-    """Fit [C/N] of giants against log g, [Fe/H] and mass in bins of mass, and in all of them at once.
-
-    The terms of the fits are ``logg``, ``feh`` and ``mass``.
-
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`. The mass is that of the reference.
-    edges : sequence of float
-        Edges of the bins of mass (Msun).
-    logg_range : tuple of float
-        Stars fitted (dex, cgs).
-
-    Returns
-    -------
-    fits : list of FittedBin
-        The last one is all bins at once.
-    """
+    """Fit [C/N] of giants against log g, [Fe/H] and mass in bins of mass; the last is all bins at once."""
     require(stars, "LOGG", "REF_MASS")
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     logg, mass = optional_floats(stars, "LOGG"), in_unit(stars, "REF_MASS", "Msun")
@@ -239,8 +182,12 @@ def cn_low_logg_rise(
 
     Parameters
     ----------
-    stars, edges, logg_range
-        As in `rise_fits`.
+    stars : Table
+        Of `join_reference`. The mass is that of the reference.
+    edges : sequence of float
+        Edges of the bins of mass (Msun).
+    logg_range : tuple of float
+        Stars fitted (dex, cgs).
     fits : list of FittedBin, optional
         What `rise_fits` returned for these stars, if it was called already.
 

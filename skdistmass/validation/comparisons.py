@@ -6,9 +6,10 @@ from astropy.table import Table
 from skdistmass.tables import optional_floats
 from skdistmass.uncertainty import normal_coverage, robust_scatter
 from skdistmass.validation.ages import age_residuals
+from skdistmass.validation.columns import in_unit, mass_scales
 from skdistmass.validation.distances import distance_residuals
 from skdistmass.validation.masses import mass_residuals
-from skdistmass.validation.stars import MissingInputError, in_unit, mass_scales, require, require_stars
+from skdistmass.validation.requirements import MissingInputError, require, require_stars
 
 __all__ = ["compare_columns", "coverage"]
 

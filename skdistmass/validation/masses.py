@@ -8,18 +8,12 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from skdistmass.tables import optional_floats
+from skdistmass.validation.columns import carbon_to_nitrogen, in_unit, mass_scales
 from skdistmass.validation.distances import LOGG_EDGES
-from skdistmass.validation.stars import (
-    MissingInputError,
-    carbon_to_nitrogen,
-    in_unit,
-    mass_scales,
-    require,
-    require_stars,
-)
+from skdistmass.validation.requirements import MissingInputError, require, require_stars
 from skdistmass.validation.statistics import binned_statistics, compare_samples, fit_in_bins
 
-__all__ = ["learned_cn_mass_relation", "mass_by", "mass_distributions", "mass_residuals", "mass_samples"]
+__all__ = ["learned_cn_mass_relation", "mass_by", "mass_distributions", "mass_residuals"]
 
 #: Edges of the bins of mass (Msun).
 MASS_EDGES = (0.5, 0.8, 1.0, 1.2, 1.4, 1.6, 2.0, 2.5, 4.0)

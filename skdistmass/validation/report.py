@@ -18,8 +18,9 @@ from skdistmass._version import __version__
 from skdistmass.exceptions import DistMassError
 from skdistmass.validation import figures
 from skdistmass.validation.checks import INFORMATION, NOT_TESTED, PASSED, SHORT, Validation, validate
+from skdistmass.validation.columns import column_of
 from skdistmass.validation.distances import distance_by_logg
-from skdistmass.validation.stars import MissingInputError, column_of
+from skdistmass.validation.requirements import MissingInputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,10 +16,13 @@ PLANTED = {
 }
 
 
+TRUTH = ("TRUE_DISTANCE", "TRUE_MASS", "TRUE_M_H", "TRUE_LOGG", "TRUE_LOG_AGE", "TRUE_RADIUS_GC")
+
+
 def perfect_catalog(survey, *, distance_error=0.06, mass_error=0.06):
     """Return the catalogue of a model whose only fault is noise of a known size."""
     rng = np.random.default_rng(5)
-    catalog = Table({name: np.asarray(survey[name]) for name in ("APOGEE_ID", "TEFF", "LOGG", "M_H", "C_FE", "N_FE")})
+    catalog = Table({name: survey[name] for name in ("APOGEE_ID", "TEFF", "LOGG", "M_H", "C_FE", "N_FE")})
     catalog["BITMASK"] = np.where(np.arange(len(survey)) % 2, 1 | 8, 0).astype(np.int32)
     truth = np.asarray(survey["TRUE_DISTANCE"], float)
     catalog["DISTANCE"] = truth * np.exp(distance_error * rng.standard_normal(len(truth)))
@@ -42,8 +45,8 @@ def mock(tmp_path_factory):
         if key not in made:
             path = tmp_path_factory.mktemp("mock") / "survey.fits"
             make_survey(14_000, random_state=11, cluster_fraction=0.04, **effects).write(path)
-            survey = read_survey(path)
-            survey["AGE_TRUE"] = 10.0 ** (np.asarray(survey["TRUE_LOG_AGE"], float) - 9.0)  # Gyr
+            survey = read_survey(path, columns=TRUTH)
+            survey = survey.with_columns({"AGE_TRUE": 10.0 ** (survey["TRUE_LOG_AGE"] - 9.0)})  # Gyr
             made[key] = perfect_catalog(survey), survey
         return made[key]
 

@@ -9,7 +9,6 @@ import pytest
 from astropy.table import Table
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from skdistmass.validation.science import giants_of_one_mass, is_undredged_subgiant
 
 from skdistmass.validation import (
     MissingInputError,
@@ -20,6 +19,7 @@ from skdistmass.validation import (
     join_reference,
 )
 from skdistmass.validation.figures.drawing import new_figure, spread_range
+from skdistmass.validation.chemistry import giants_of_one_mass, is_undredged_subgiant
 
 UNITS = ("[K]", "[dex", "[kpc]", "[yr]", r"[M$_\odot", "fraction", "1 - predicted / reference", "stars", "")
 

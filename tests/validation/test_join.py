@@ -7,7 +7,7 @@ from astropy.table import Table
 
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
 from skdistmass.validation import MissingInputError, join_reference, read_catalog
-from skdistmass.validation.stars import (
+from skdistmass.validation.columns import (
     age_columns,
     cluster_rows,
     galactocentric_radius,

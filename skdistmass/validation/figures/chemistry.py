@@ -1,7 +1,6 @@
 """Figures 6 to 10 of the paper: [C/N], at birth and after the first dredge-up."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
@@ -15,22 +14,10 @@ from skdistmass.validation.chemistry import (
     radial_trend_fits,
     rise_fits,
 )
+from skdistmass.validation.columns import SUN_RADIUS, carbon_to_nitrogen, galactocentric_radius, in_unit, kiel
 from skdistmass.validation.figures import drawing
 from skdistmass.validation.masses import LOGG_BINS
-from skdistmass.validation.stars import (
-    SUN_RADIUS,
-    carbon_to_nitrogen,
-    galactocentric_radius,
-    in_unit,
-    kiel,
-    require,
-    require_stars,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from skdistmass.validation.checks import Validation
+from skdistmass.validation.requirements import require, require_stars
 
 __all__ = ["fig06_kiel_mass_cn", "fig07_cn_mass", "fig08_birth_cn", "fig09_cn_radius", "fig10_cn_low_logg"]
 
@@ -39,13 +26,11 @@ _GIANT_LOGG = 3.3  # the giants of figure 10
 
 
 @drawing.figure_style
-def fig06_kiel_mass_cn(stars: Table, *, mass: str = "REF_MASS") -> "Figure":
+def fig06_kiel_mass_cn(stars: Table, *, mass: str = "REF_MASS") -> "drawing.Figure":
     """Kiel diagrams at solar [Fe/H]: coloured by mass, below 1.6 Msun, and by [C/N] (figure 6).
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`.
     mass : str, default="REF_MASS"
         Column of masses (Msun).
     """
@@ -70,13 +55,13 @@ def fig06_kiel_mass_cn(stars: Table, *, mass: str = "REF_MASS") -> "Figure":
 
 
 @drawing.figure_style
-def fig07_cn_mass(stars: Table, *, mass: str = "REF_MASS", bins: Sequence[tuple[float, float]] = LOGG_BINS) -> "Figure":
+def fig07_cn_mass(
+    stars: Table, *, mass: str = "REF_MASS", bins: Sequence[tuple[float, float]] = LOGG_BINS
+) -> "drawing.Figure":
     """[C/N] against mass by log g, with the error of mass on every tenth star (figure 7).
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`.
     mass : str, default="REF_MASS"
         Column of masses (Msun); errors are in the column of that name with _ERR.
     bins : sequence of pairs of float
@@ -103,13 +88,10 @@ def fig07_cn_mass(stars: Table, *, mass: str = "REF_MASS", bins: Sequence[tuple[
 
 
 @drawing.figure_style
-def fig08_birth_cn(stars: Table, *, found: "Validation | None" = None) -> "Figure":
+def fig08_birth_cn(stars: Table, *, found: "drawing.Validation | None" = None) -> "drawing.Figure":
     """[C/N] against [Fe/H] of subgiants before, and of giants of one mass after, the first dredge-up (figure 8).
 
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`. A sample that the tables do not have is left out.
+    A sample that the tables do not have is left out.
     """
     fits = (found and found.fits.get("birth_cn")) or birth_cn_fits(stars)
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
@@ -131,15 +113,15 @@ def _range(values, fraction=0.001, margin=0.15):
 
 
 @drawing.figure_style
-def fig09_cn_radius(stars: Table, *, edges: Sequence[float] = FEH_EDGES, found: "Validation | None" = None) -> "Figure":
+def fig09_cn_radius(
+    stars: Table, *, edges: Sequence[float] = FEH_EDGES, found: "drawing.Validation | None" = None
+) -> "drawing.Figure":
     """[C/N] of subgiants before the first dredge-up against Galactocentric radius, by [Fe/H] (figure 9).
 
     The line of each bin that has 24 stars is the fitted trend at its median [Fe/H].
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`, with positions on the sky.
     edges : sequence of float
         Edges of the bins of [Fe/H].
     """
@@ -170,14 +152,12 @@ def fig10_cn_low_logg(
     *,
     edges: Sequence[float] = RISE_MASS_EDGES,
     logg_range: tuple[float, float] = RISE_LOGG,
-    found: "Validation | None" = None,
-) -> "Figure":
+    found: "drawing.Validation | None" = None,
+) -> "drawing.Figure":
     """[C/N] of giants against log g by mass, with the line fitted at median mass and [Fe/H] (figure 10).
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`. The mass is that of the reference.
     edges : sequence of float
         Edges of the bins of mass (Msun).
     logg_range : tuple of float

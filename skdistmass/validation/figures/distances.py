@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
@@ -10,14 +9,10 @@ from numpy.typing import NDArray
 
 from skdistmass.estimators.binaries import PAPER_THRESHOLD
 from skdistmass.schema.bits import Bit
+from skdistmass.validation.columns import cluster_rows, in_unit, kiel
 from skdistmass.validation.distances import cluster_distances, cluster_summary, distance_by_logg, distance_residuals
 from skdistmass.validation.figures import drawing
-from skdistmass.validation.stars import cluster_rows, in_unit, kiel, require, require_stars
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from skdistmass.validation.checks import Validation
+from skdistmass.validation.requirements import require, require_stars
 
 __all__ = [
     "fig01_parameter_space",
@@ -30,7 +25,7 @@ __all__ = [
 DWARF_LOGG = 4.0
 
 
-def parameter_space(stars: Table, training: NDArray, name: str) -> "Figure":
+def parameter_space(stars: Table, training: NDArray, name: str) -> "drawing.Figure":
     """Draw Kiel diagram and log g against metallicity of all stars, and of those trained on (figures 1 and 11)."""
     teff, logg, feh = kiel(stars)
     require_stars(np.count_nonzero(training), 1, f"stars of the catalogue are in the training set of the {name} model")
@@ -48,13 +43,11 @@ def parameter_space(stars: Table, training: NDArray, name: str) -> "Figure":
 
 
 @drawing.figure_style
-def fig01_parameter_space(stars: Table, *, training: NDArray | None = None) -> "Figure":
+def fig01_parameter_space(stars: Table, *, training: NDArray | None = None) -> "drawing.Figure":
     """Kiel diagram and metallicity of all stars and of the training set of the distance model (figure 1).
 
     Parameters
     ----------
-    stars : Table
-        A catalogue.
     training : ndarray of bool, optional
         Stars that were trained on; by default those with bit 1 of BITMASK.
     """
@@ -65,14 +58,11 @@ def fig01_parameter_space(stars: Table, *, training: NDArray | None = None) -> "
 
 
 @drawing.figure_style
-def fig02_cluster_coverage(stars: Table) -> "Figure":
+def fig02_cluster_coverage(stars: Table) -> "drawing.Figure":
     """Cluster members, in green, over all other stars: Kiel diagram, and log g against metallicity (figure 2).
 
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`. Green are stars whose reference distance is that of their cluster (REFERENCE_DIST_SRC), or,
-        if there are none, all with a CLUSTER.
+    Green are stars whose reference distance is that of their cluster (REFERENCE_DIST_SRC), or, if there are none, all
+    with a CLUSTER.
     """
     teff, logg, feh = kiel(stars)
     member = np.zeros(len(stars), bool)
@@ -98,13 +88,11 @@ def fig02_cluster_coverage(stars: Table) -> "Figure":
 
 
 @drawing.figure_style
-def fig03_binaries(stars: Table, *, threshold: float = PAPER_THRESHOLD) -> "Figure":
+def fig03_binaries(stars: Table, *, threshold: float = PAPER_THRESHOLD) -> "drawing.Figure":
     """Residual distances of dwarfs, and where those beyond the threshold are in the Kiel diagram (figure 3).
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`.
     threshold : float, default=0.13
         Residual fractional distance, 1 - predicted / reference, above which the paper takes a star for a binary.
     """
@@ -137,13 +125,13 @@ def fig03_binaries(stars: Table, *, threshold: float = PAPER_THRESHOLD) -> "Figu
 
 
 @drawing.figure_style
-def fig04_mad_vs_logg(stars: Table, *, others: Sequence[str] = (), found: "Validation | None" = None) -> "Figure":
+def fig04_mad_vs_logg(
+    stars: Table, *, others: Sequence[str] = (), found: "drawing.Validation | None" = None
+) -> "drawing.Figure":
     """Median absolute deviation of distances against log g, with quartiles, and the error of the reference (figure 4).
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`.
     others : sequence of str, default=()
         Further columns of distances (kpc); each gets a panel in which it is compared with those of the catalogue.
     """
@@ -187,14 +175,12 @@ def fig05_cluster_distances(
     *,
     others: Sequence[str] = (),
     distances: Mapping[str, float] | None = None,
-    found: "Validation | None" = None,
-) -> "Figure":
+    found: "drawing.Validation | None" = None,
+) -> "drawing.Figure":
     """Fractional error of cluster distances against distance, with the scatter of the stars of each (figure 5).
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`, with CLUSTER.
     others : sequence of str, default=()
         Further columns of distances (kpc), a panel each.
     distances : dict, optional

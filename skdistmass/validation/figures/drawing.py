@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from skdistmass.validation.checks import Validation  # noqa: F401
+
 #: Colours of Okabe and Ito, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.1  # inches, of the journal
@@ -35,11 +37,17 @@ _STYLE = {
 }
 _FEW_STARS = 400  # below which stars are drawn one by one
 _LONGEST = 30  # characters of a name from a file
-_FOUND = """
-    found : Validation, optional
+_PARAMETERS = """
+    Parameters
+    ----------
+"""
+_STARS = """    stars : Table
+        Of `join_reference`, or a catalogue alone where no reference is needed.
+"""
+_FOUND = """    found : Validation, optional
         What `validate` found for these stars: its tables and fits are drawn, and not made again.
 """
-_ALL = """
+_RETURNS = """
     Returns
     -------
     figure : matplotlib.figure.Figure
@@ -52,7 +60,7 @@ _ALL = """
 
 
 def figure_style(function: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
-    """Draw a figure in the style of the paper, whatever style the caller has set, and complete its documentation."""
+    """Draw a figure in the style of the paper, whatever the style of the caller, and document what all figures share."""
 
     @wraps(function)
     def draw(*args, **parameters):
@@ -63,8 +71,9 @@ def figure_style(function: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
         with rc_context(defaults | _STYLE):
             return function(*args, **parameters)
 
-    shared = _FOUND.removeprefix("\n") if "found" in signature(function).parameters else ""
-    draw.__doc__ = f"{(function.__doc__ or '').rstrip()}\n{shared}{_ALL}"
+    summary, _, rest = (function.__doc__ or "").partition(_PARAMETERS)
+    rest = rest.rstrip(" ") + (_FOUND if "found" in signature(function).parameters else "")
+    draw.__doc__ = f"{summary.rstrip()}\n{_PARAMETERS}{_STARS}{rest}{_RETURNS}"
     return draw
 
 

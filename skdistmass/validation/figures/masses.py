@@ -1,7 +1,6 @@
 """Figures 11 to 14 of the paper: the mass scales."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
@@ -9,14 +8,12 @@ from numpy.typing import NDArray
 
 from skdistmass.schema.bits import Bit
 from skdistmass.tables import optional_floats
+from skdistmass.validation.columns import carbon_to_nitrogen, in_unit, mass_scales
 from skdistmass.validation.figures import drawing
 from skdistmass.validation.figures.chemistry import CN_RANGE, MASS_RANGE
 from skdistmass.validation.figures.distances import parameter_space
 from skdistmass.validation.masses import DISTANCE_EDGES, HIGH_LOGG, LOGG_BINS, LOW_LOGG, mass_samples
-from skdistmass.validation.stars import carbon_to_nitrogen, in_unit, mass_scales, require, require_stars
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from skdistmass.validation.requirements import require, require_stars
 
 __all__ = [
     "fig11_mass_space",
@@ -29,13 +26,11 @@ _FEW = 10  # masses that make a histogram
 
 
 @drawing.figure_style
-def fig11_mass_space(stars: Table, *, training: NDArray | None = None) -> "Figure":
+def fig11_mass_space(stars: Table, *, training: NDArray | None = None) -> "drawing.Figure":
     """Kiel diagram and metallicity of all stars and of the training set of the mass model (figure 11).
 
     Parameters
     ----------
-    stars : Table
-        A catalogue.
     training : ndarray of bool, optional
         Stars that were trained on; by default those with bit 8, 16 or 32 of BITMASK or an out-of-fold mass.
     """
@@ -48,7 +43,7 @@ def fig11_mass_space(stars: Table, *, training: NDArray | None = None) -> "Figur
     return parameter_space(stars, np.asarray(training, bool), "mass")
 
 
-def _mass_histograms(stars: Table, columns: Sequence[str], edges: Sequence[float]) -> "Figure":
+def _mass_histograms(stars: Table, columns: Sequence[str], edges: Sequence[float]) -> "drawing.Figure":
     """Draw masses of low and high log g: a panel for each scale and bin of distance."""
     panels = []
     for name in columns:
@@ -75,13 +70,11 @@ def _mass_histograms(stars: Table, columns: Sequence[str], edges: Sequence[float
 @drawing.figure_style
 def fig12_reference_mass_histograms(
     stars: Table, *, columns: Sequence[str] | None = None, edges: Sequence[float] = DISTANCE_EDGES
-) -> "Figure":
+) -> "drawing.Figure":
     """Masses of giants of low and high log g, of each mass scale trained on, in two bins of distance, and their means (figure 12).
 
     Parameters
     ----------
-    stars : Table
-        Of `join_reference`.
     columns : sequence of str, optional
         Masses (Msun); by default those of the reference that the catalogue has networks for.
     edges : sequence of float
@@ -95,13 +88,11 @@ def fig12_reference_mass_histograms(
 @drawing.figure_style
 def fig13_learned_relations(
     stars: Table, *, columns: Sequence[str] | None = None, bins: Sequence[tuple[float, float]] = LOGG_BINS
-) -> "Figure":
+) -> "drawing.Figure":
     """Predicted mass against [C/N] for each network (columns) by log g (rows), coloured by [Fe/H] (figure 13).
 
     Parameters
     ----------
-    stars : Table
-        A catalogue.
     columns : sequence of str, optional
         Masses (Msun); by default all of the catalogue.
     bins : sequence of pairs of float
@@ -132,13 +123,11 @@ def fig13_learned_relations(
 @drawing.figure_style
 def fig14_predicted_mass_histograms(
     stars: Table, *, columns: Sequence[str] | None = None, edges: Sequence[float] = (0.0, np.inf)
-) -> "Figure":
+) -> "drawing.Figure":
     """Predicted masses of giants of low and high log g, of each network, and their means (figure 14).
 
     Parameters
     ----------
-    stars : Table
-        A catalogue.
     columns : sequence of str, optional
         Masses (Msun); by default all of the catalogue.
     edges : sequence of float

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from skdistmass.validation.science import giants_of_one_mass, is_undredged_subgiant
 
 from skdistmass.validation import (
     MissingInputError,
@@ -17,6 +16,7 @@ from skdistmass.validation import (
     spoo_comparison,
     spoo_log_age,
 )
+from skdistmass.validation.chemistry import giants_of_one_mass, is_undredged_subgiant
 
 
 def test_subgiants_are_those_of_the_paper():
