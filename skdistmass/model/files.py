@@ -92,7 +92,8 @@ _REGRESSOR = (
     "fold_",
     "fold_pipelines_",
     "errors_",
-    "network_",
+    "scaled_labels_",
+    "n_out_of_range_",
 )
 _NETWORK = (
     "coefs_",
@@ -124,7 +125,7 @@ _KINDS = {
         BinaryResidualFilter,
         (
             *("residual_", "support_", "threshold_", "sample_indices_"),
-            *("n_features_in_", "feature_names_in_", "label_columns_"),
+            *("n_features_in_", "feature_names_in_", "label_columns_", "scaled_labels_", "n_out_of_range_"),
         ),
         _build_estimator,
     ),
@@ -132,7 +133,7 @@ _KINDS = {
         TrainingSpace,
         (
             *("density_", "thresholds_", "offset_", "oof_scores_"),
-            *("n_features_in_", "feature_names_in_", "label_columns_"),
+            *("n_features_in_", "feature_names_in_", "label_columns_", "scaled_labels_", "n_out_of_range_"),
         ),
         _build_estimator,
     ),

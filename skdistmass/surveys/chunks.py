@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+from astropy.table import MaskedColumn, Table
+
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 from skdistmass.surveys.files import blame, choose_table, identify, open_tables
 from skdistmass.surveys.formats.fits import FitsTable
@@ -14,8 +16,9 @@ from skdistmass.surveys.layout import Layout, load_layout
 from skdistmass.surveys.plausibility import warn_of_impossible
 from skdistmass.surveys.reader import make_plan, make_stars
 from skdistmass.surveys.stars import Stars
+from skdistmass.tables import understand_unit
 
-__all__ = ["InputFile", "SurveyFile", "read_survey"]
+__all__ = ["InputFile", "SurveyFile", "read_survey", "read_table"]
 
 
 @dataclass(frozen=True)
@@ -297,3 +300,36 @@ def read_survey(
     survey = SurveyFile(path, layout, hdu, columns)
     start, stop, _ = rows.indices(survey.n_rows)
     return survey.read(start, stop)
+
+
+def read_table(path: str | Path) -> Table:
+    """Read all columns of a table file as they are, with their units, such as a catalogue of this package.
+
+    Parameters
+    ----------
+    path : str or path-like
+        FITS, VOTable, Parquet, ECSV or CSV file.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        Under the names and in the units of the file, masked where a value is missing.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is absent, truncated, damaged or of another kind.
+    """
+    path = Path(path)
+    kind = identify(path)
+    with blame(path, kind):
+        file = choose_table(*open_tables(path, kind), None, None)
+        file.load(file.names, set())
+        file.verify()
+        columns = file.read(file.names, 0, file.n_rows or 0)
+        return Table(
+            {
+                name: MaskedColumn(values, unit=understand_unit(file.units.get(name, "")))
+                for name, values in columns.items()
+            }
+        )

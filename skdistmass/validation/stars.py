@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.surveys import Stars, as_stars
-from skdistmass.surveys.files import open_table
+from skdistmass.surveys.chunks import read_table
 from skdistmass.surveys.training_sets import TrainingCuts, reference_distances
 from skdistmass.tables import column_names, find_column, is_table, optional_text
 from skdistmass.validation.columns import in_unit
@@ -38,9 +38,9 @@ def read_catalog(path: str | PathLike) -> Table:
     FileFormatError
         If the file is absent, damaged or of another format.
     """
-    with open_table(path) as file:
-        file.load(file.names)
-        return Table({name: file.column(name) for name in file.names}, meta={"SKDM_FILE": str(path)})
+    catalog = read_table(path)
+    catalog.meta["SKDM_FILE"] = str(path)
+    return catalog
 
 
 def join_reference(catalog: Any, reference: Any = None, *, columns: Sequence[str] = ()) -> Table:
