@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -205,13 +205,21 @@ def load_layout(name_or_path: str | Path | Layout) -> Layout:
 
 
 def recognise(names: Iterable[str]) -> Layout:
-    """Find the layout of a table by its columns: the one that asks for most of them, else the generic one."""
-    present = {str(name).lower() for name in names}
+    """Find the layout of a table by its columns, the generic one if no other asks for them.
+
+    Of several the one is taken that has most of its names in the same letter case, then the one that asks for most.
+    """
+    exact = {str(name) for name in names}
+    present = {name.lower() for name in exact}
     found = [layout for layout in list_layouts() if layout.matches(present)]
-    return max(found, key=lambda layout: len(layout.columns) + len(layout.absent), default=_shipped("generic"))
+
+    def worth(layout: Layout) -> tuple[int, int]:
+        return sum(name in exact for name in layout.columns), len(layout.columns) + len(layout.absent)
+
+    return max(found, key=worth, default=_shipped("generic"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shipped(name: str) -> Layout:
     file = resources.files(_FOLDER).joinpath("layouts", f"{name}.toml")
     return _parse(file.read_text(encoding="utf-8"), f"{name}.toml")

@@ -233,7 +233,9 @@ def _field_type(code: str, repeat: int, dim: str) -> tuple:
         return (f"V{(repeat + 7) // 8}",)
     if code in _OTHER_WIDTHS:
         return (f"V{_OTHER_WIDTHS[code] * repeat}",)
-    shape = tuple(int(part) for part in re.findall(r"\d+", dim))[::-1] if re.fullmatch(r"\s*\([\d, ]+\)\s*", dim) else ()
+    shape = (
+        tuple(int(part) for part in re.findall(r"\d+", dim))[::-1] if re.fullmatch(r"\s*\([\d, ]+\)\s*", dim) else ()
+    )
     if code == "A":
         width = shape[-1] if shape else repeat
         many = shape[:-1]
