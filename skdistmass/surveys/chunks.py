@@ -13,8 +13,9 @@ from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, I
 from skdistmass.surveys.files import blame, choose_table, identify, open_tables
 from skdistmass.surveys.formats.fits import FitsTable
 from skdistmass.surveys.layout import Layout, load_layout
+from skdistmass.surveys.making import make_stars
+from skdistmass.surveys.plan import make_plan
 from skdistmass.surveys.plausibility import warn_of_impossible
-from skdistmass.surveys.reader import make_plan, make_stars
 from skdistmass.surveys.stars import Stars
 from skdistmass.tables import understand_unit
 

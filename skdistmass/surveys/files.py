@@ -8,7 +8,7 @@ from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, I
 from skdistmass.surveys.formats import fits, parquet, text, votable
 from skdistmass.surveys.formats.common import TableFile, compression_of, open_stream
 from skdistmass.surveys.layout import Layout, recognise
-from skdistmass.surveys.reader import make_plan
+from skdistmass.surveys.plan import make_plan
 
 __all__ = ["blame", "choose_table", "identify", "open_tables"]
 

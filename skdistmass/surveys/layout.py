@@ -205,10 +205,18 @@ def load_layout(name_or_path: str | Path | Layout) -> Layout:
 
 
 def recognise(names: Iterable[str]) -> Layout:
-    """Find the layout of a table by its columns: the one that asks for most of them, else the generic one."""
-    present = {str(name).lower() for name in names}
+    """Find the layout of a table by its columns, the generic one if no other asks for them.
+
+    Of several the one is taken that has most of its names in the same letter case, then the one that asks for most.
+    """
+    exact = {str(name) for name in names}
+    present = {name.lower() for name in exact}
     found = [layout for layout in list_layouts() if layout.matches(present)]
-    return max(found, key=lambda layout: len(layout.columns) + len(layout.absent), default=_shipped("generic"))
+
+    def worth(layout: Layout) -> tuple[int, int]:
+        return sum(name in exact for name in layout.columns), len(layout.columns) + len(layout.absent)
+
+    return max(found, key=worth, default=_shipped("generic"))
 
 
 @cache
