@@ -138,6 +138,8 @@ def _with_distances(stars: Table, distance: NDArray, error: NDArray, source: NDA
 def _match(catalog: Table, reference: Stars) -> NDArray[np.intp]:
     """Return the row of the reference for each row of the catalogue, or -1."""
     ids, other = optional_text(catalog, "APOGEE_ID"), reference.text("APOGEE_ID")
+    if len(ids) == 0:
+        return np.zeros(0, int)
     if len(ids) == len(other) and ((ids == other) | (ids == "") | (other == "")).all():
         return np.arange(len(ids))
     if (ids == "").all() or (other == "").all():

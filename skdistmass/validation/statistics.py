@@ -122,7 +122,7 @@ def robust_fit(y: NDArray, **terms: NDArray) -> LinearFit:
 def fit_in_bins(
     by: NDArray, bins: Iterable[tuple[float, float]], chosen: NDArray, y: NDArray, **terms: NDArray
 ) -> list[FittedBin]:
-    """Make a robust fit of the chosen stars in each bin. A star at its lower edge is inside, one at the upper is not."""
+    """Make a robust fit of the chosen stars in each bin, whose lower edge is inside and whose upper edge is not."""
     usable = chosen & np.isfinite(y) & np.isfinite(list(terms.values())).all(axis=0)
     fitted = []
     for low, high in bins:

@@ -18,8 +18,8 @@ from skdistmass.validation import (
     figures,
     join_reference,
 )
-from skdistmass.validation.figures.drawing import new_figure, spread_range
 from skdistmass.validation.chemistry import giants_of_one_mass, is_undredged_subgiant
+from skdistmass.validation.figures.drawing import new_figure, spread_range
 
 UNITS = ("[K]", "[dex", "[kpc]", "[yr]", r"[M$_\odot", "fraction", "1 - predicted / reference", "stars", "")
 

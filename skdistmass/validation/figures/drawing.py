@@ -60,7 +60,7 @@ _RETURNS = """
 
 
 def figure_style(function: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
-    """Draw a figure in the style of the paper, whatever the style of the caller, and document what all figures share."""
+    """Draw a figure in the style of the paper, whatever style the caller has set, and document what all share."""
 
     @wraps(function)
     def draw(*args, **parameters):
