@@ -73,6 +73,11 @@ def identifier_keys(stars: Stars) -> dict[str, NDArray[np.int64]]:
     return {name: _keys_of(stars[name]) for name in IDENTIFIERS if name in stars}
 
 
+def spectrum_keys(stars: Stars) -> NDArray[np.int64]:
+    """Return the identifiers of spectra (APSTAR_ID) as whole numbers, 0 where there is none."""
+    return _keys_of(stars.text("APSTAR_ID"))
+
+
 def _keys_of(values: NDArray) -> NDArray[np.int64]:
     if values.dtype.kind in "iu":
         return np.where(values > 0, values, 0).astype(np.int64)

@@ -296,7 +296,7 @@ class DistMassModel(BaseEstimator):
         if self.masses_:
             columns["MASS_SPACE"] = self.mass_space_.classify(labels)
             self._predict_masses(columns, labels, label_errors, entries if out_of_fold else None)
-        bits = np.where(entries >= 0, self.training_.bits[entries], 0) if len(self.training_.bits) else 0
+        bits = self.training_.bits_of(stars, entries)
         space = columns.get("MASS_SPACE", np.full(len(stars), Space.MISSING))
         columns["BITMASK"] = prediction.bitmask(bits, space)
         return columns

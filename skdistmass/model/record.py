@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistmass.estimators.star_keys import find_sorted, identifier_keys, label_keys
+from skdistmass.estimators.star_keys import find_sorted, identifier_keys, label_keys, spectrum_keys
 from skdistmass.surveys.stars import Stars
 
 __all__ = ["TrainingRecord"]
@@ -29,6 +29,8 @@ class TrainingRecord:
         Keys of the five labels, in rising order.
     short_keys : ndarray of float
         Keys of Teff, log g and [M/H].
+    spectra : ndarray of int64
+        Keys of the spectra's identifiers (APSTAR_ID); 0 where one is missing.
     bits : ndarray of int32
         Bits of BITMASK.
     folds : dict of ndarray of int
@@ -38,6 +40,7 @@ class TrainingRecord:
     identifiers: Mapping[str, NDArray[np.int64]]
     keys: NDArray[np.float64]
     short_keys: NDArray[np.float64]
+    spectra: NDArray[np.int64]
     bits: NDArray[np.int32]
     folds: Mapping[str, NDArray[np.int16]]
     _order: dict[str, NDArray[np.intp]] = field(default_factory=dict, init=False, repr=False)
@@ -76,6 +79,7 @@ class TrainingRecord:
             {name: values[rows] for name, values in identifier_keys(stars).items()},
             keys[order],
             label_keys(labels[rows, :3]),
+            spectrum_keys(stars)[rows],
             bits[rows],
             {name: values[rows] for name, values in folds.items()},
         )
@@ -105,6 +109,20 @@ class TrainingRecord:
     def find_by_three(self, labels: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the entry of each star by Teff, log g and [M/H] alone, or -1."""
         return self._look_up("short_keys", self.short_keys, label_keys(labels[:, :3]))
+
+    def bits_of(self, stars: Stars, entries: NDArray[np.intp]) -> NDArray[np.int32]:
+        """Return the bits of BITMASK for stars whose entries `find` gave.
+
+        Of a training star that has several spectra, those that were not trained on have no bits, if their identifiers
+        tell them apart.
+        """
+        if len(self.keys) == 0:
+            return np.zeros(len(entries), dtype=np.int32)
+        bits = np.where(entries >= 0, self.bits[entries], 0)
+        keys = spectrum_keys(stars)
+        told_apart = (entries >= 0) & (keys != 0) & (self.spectra[entries] != 0)
+        same = self._look_up("spectra", self.spectra, keys)
+        return np.where(told_apart, np.where(same >= 0, self.bits[same], 0), bits)
 
     def _look_up(self, name: str, known: NDArray, wanted: NDArray) -> NDArray[np.intp]:
         if name not in self._order:

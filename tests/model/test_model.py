@@ -1,26 +1,36 @@
 """The whole model: trained on a mock survey, from table to Table 2, to a file and back."""
 
-import json
 import subprocess
 import sys
-import zipfile
+from collections import Counter
 
 import numpy as np
 import pytest
 from astropy import units as u
 
-from skdistmass import AbsMagRegressor, BinaryResidualFilter, CNMassRegressor, DistMassModel, load_model
+from skdistmass import (
+    AbsMagRegressor,
+    BinaryResidualFilter,
+    CNMassRegressor,
+    DistMassModel,
+    LevenbergMarquardtMLPRegressor,
+    load_model,
+)
 from skdistmass.datasets import make_survey
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 from skdistmass.labels import LABEL_NAMES
-from skdistmass.schema.columns import Bit, describe
+from skdistmass.model import files
+from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.columns import describe
+from skdistmass.surveys import as_stars, reader
 
-SMALL = {"hidden_layer_sizes": 4, "n_networks": 1, "n_folds": 2, "tol": 1e-3}
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, tol=1e-3)
+SMALL = {"network": NETWORK, "n_networks": 1, "n_folds": 2}
 
 
 def small_model(**parameters):
-    first = LabelRegressor(hidden_layer_sizes=4, n_networks=1, error_model=None, tol=1e-3)
+    first = LabelRegressor(network=NETWORK, n_networks=1, error_model=None)
     binaries = BinaryResidualFilter(estimator=first, n_rounds=1, n_folds=2)
     scales = {"CAL": "MASS_CAL", "AP3": "MASS_AP3"}
     return DistMassModel(
@@ -145,18 +155,60 @@ def test_training_stars_get_values_of_networks_that_had_not_seen_them(model, sta
 
 
 def test_training_stars_given_without_carbon_get_values_that_had_not_seen_them_either(model, stars):
-    labels = np.column_stack([np.asarray(stars[n], float) for n in LABEL_NAMES])
-    known = model._find_training(model._read_labels(stars, reset=False))
-    trained = (known >= 0) & np.isfinite(np.where(known >= 0, model.training_oof_["ABS_MAG_FALLBACK"][known], np.nan))
-    part = stars[trained][:80].copy()
+    known = as_stars(stars)
+    fold = model.training_.fold("ABS_MAG_FALLBACK", model.training_.find(known, known.labels))
+    part = stars[fold >= 0][:80].copy()
     part["C_FE"] = np.nan
     catalog = model.predict(part)
     assert np.all(catalog["LABEL_FALLBACK"])
     assert np.all(np.asarray(catalog["OUT_OF_FOLD"]) & 1)
-    kept = model.training_oof_["ABS_MAG_FALLBACK"][known[trained][:80]]
-    assert np.array_equal(catalog["ABS_MAG"], kept)
-    seen = model.abs_mag_fallback_.predict(labels[trained][:80, :3])
-    assert np.mean(np.asarray(catalog["ABS_MAG"]) != seen) > 0.9
+    short = known.labels[fold >= 0][:80, :3]
+    kept_back = model.abs_mag_fallback_.predict_out_of_fold(short, fold[fold >= 0][:80])
+    assert np.array_equal(catalog["ABS_MAG"], kept_back)
+    assert np.mean(np.asarray(catalog["ABS_MAG"]) != model.abs_mag_fallback_.predict(short)) > 0.9
+
+
+def test_training_stars_are_known_by_their_identifier(model, stars, catalog):
+    """Another spectrum of a star has other labels; the networks have seen the star all the same."""
+    shifted = stars.copy()
+    shifted["TEFF"] += 1.0
+    again = model.predict(shifted)
+    bits = Bit.DISTANCE_TRAINING | Bit.MASS_APOKASC
+    assert np.array_equal(np.asarray(again["BITMASK"]) & bits, np.asarray(catalog["BITMASK"]) & bits)
+    assert np.array_equal(again["OUT_OF_FOLD"], catalog["OUT_OF_FOLD"])
+    known = np.asarray(again["OUT_OF_FOLD"]) & 1 > 0
+    assert np.all(np.abs(again["ABS_MAG"] - catalog["ABS_MAG"])[known] < 0.05)
+    unnamed = shifted.copy()
+    unnamed["APOGEE_ID"] = ""
+    assert not np.any(model.predict(unnamed)["OUT_OF_FOLD"])
+
+
+def test_a_star_without_a_name_is_known_by_its_labels(model, stars, catalog):
+    unnamed = stars.copy()
+    unnamed["APOGEE_ID"] = ""
+    by_labels, by_name = (np.asarray(c["OUT_OF_FOLD"]) & 1 > 0 for c in (model.predict(unnamed), catalog))
+    # Spectra that were not trained on are of known stars by their names only.
+    assert not np.any(by_labels & ~by_name)
+    assert 0.95 < by_labels.sum() / by_name.sum() < 1
+
+
+def test_flags_are_predicted_too(catalog, stars):
+    flags = np.asarray(catalog["FLAGS"])
+    bad = np.asarray(stars["ASPCAPFLAG"]) & 1 << 23 > 0
+    assert np.array_equal(flags & QualityBit.STAR_BAD > 0, bad)
+    assert np.array_equal(flags & QualityBit.NOT_GIANT > 0, np.asarray(catalog["LOGG"]) >= 3.5)
+
+
+def test_errors_are_half_the_interval(catalog):
+    for error, low, high in (
+        ("DISTANCE_ERR", "DISTANCE_LO", "DISTANCE_HI"),
+        ("MASS_ERR", "MASS_CAL_LO", "MASS_CAL_HI"),
+        ("AGE_ERR", "AGE_CAL_LO", "AGE_CAL_HI"),
+    ):
+        half = 0.5 * (np.asarray(catalog[high]) - np.asarray(catalog[low]))
+        known = np.isfinite(half)
+        assert known.sum() > 300
+        np.testing.assert_allclose(np.asarray(catalog[error])[known], half[known], rtol=1e-12)
 
 
 def test_bits(model, stars, catalog):
@@ -202,9 +254,51 @@ def test_seed_decides(model, stars, catalog):
     same(small_model().fit(stars).predict(stars), catalog)
 
 
+def without_masses(stars):
+    return stars[[name for name in stars.colnames if not name.startswith("MASS")]]
+
+
+def test_a_model_of_distances_alone(stars, tmp_path):
+    model = small_model(mass_scales="auto").fit(without_masses(stars))
+    assert model.absent_ == {
+        "mass": "no masses to train on: add a column MASS (or MASS_<scale>) with its error MASS_ERR"
+    }
+    model.save(tmp_path / "m")
+    catalog = load_model(tmp_path / "m").predict(stars)
+    assert np.isfinite(catalog["DISTANCE"]).sum() > 1000
+    assert not any(name.startswith(("MASS_", "AGE_")) for name in catalog.colnames)
+    assert np.all(np.asarray(catalog["FLAGS"]) & QualityBit.MASS_BAD)
+
+
+def test_a_model_of_masses_alone(stars, tmp_path):
+    model = small_model(parts="mass").fit(stars)
+    assert model.abs_mag_ is None
+    model.save(tmp_path / "m")
+    catalog = load_model(tmp_path / "m").predict(stars)
+    assert np.isfinite(catalog["MASS_CAL"]).sum() > 1000
+    assert np.all(np.asarray(catalog["FLAGS"]) & QualityBit.DISTANCE_BAD)
+    assert not np.any(np.asarray(catalog["BITMASK"]) & Bit.DISTANCE_TRAINING)
+
+
+def test_each_column_is_read_once(stars, monkeypatch):
+    """Seven scales share one reading of the survey."""
+    read = Counter()
+    seen = reader.as_floats
+    monkeypatch.setattr(reader, "as_floats", lambda *a, **k: (read.update([k.get("name")]), seen(*a, **k))[1])
+    columns = [n for n in stars.colnames if n.startswith("MASS_") and f"{n}_ERR" in stars.colnames]
+    scales = {str(number): columns[number % len(columns)] for number in range(7)}
+    small_model(mass_scales=scales, fallback=False).fit(stars)
+    assert read["TEFF"] == read["K"] == read["MASS_CAL"] == 1
+    assert max(read.values()) == 1
+
+
 def test_tables_that_can_not_be_trained_on(stars):
-    with pytest.raises(ColumnError, match="no masses to train on"):
+    with pytest.raises(ColumnError, match=r"no distances to train on.*no masses to train on"):
         small_model(mass_scales="auto").fit(stars[["APOGEE_ID", *LABEL_NAMES, "K", "A_K"]])
+    with pytest.raises(ColumnError, match="no masses to train on"):
+        small_model(mass_scales="auto", parts="both").fit(without_masses(stars))
+    with pytest.raises(InputError, match="parts is 'all'"):
+        small_model(parts="all").fit(stars)
     with pytest.raises(InputError, match="0 rows"):
         small_model().fit(stars[:0])
     with pytest.raises(ColumnError, match="MASS_OTHER"):
@@ -270,38 +364,56 @@ def test_a_flipped_bit_is_noticed_or_of_no_matter(saved, model, stars, tmp_path)
     assert n_refused > 20
 
 
-def rewrite_schema(source, target, change):
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            data = old.read(name)
-            if name == "schema.json":
-                data = json.dumps(change(json.loads(data))).encode()
-            new.writestr(name, data)
+def rewrite(source, target, change):
+    """Copy a model file with its description changed."""
+    with np.load(source) as old:
+        arrays = {name: old[name] for name in old.files}
+    arrays["model"] = np.array(change(str(arrays["model"])))
+    with open(target, "wb") as file:
+        np.savez(file, **arrays)
 
 
-def test_types_that_no_model_holds_are_refused(saved, tmp_path):
-    def smuggle(schema):
-        text = (
-            json.dumps(schema)
-            .replace('"skdistmass.estimators.cn_mass"', '"os"')
-            .replace('"CNMassRegressor"', '"system"')
-        )
-        return json.loads(text)
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"kind": "mass"', '"kind": "os.system"', "a part of the kind 'os.system'"),
+        ('"n_rows_"', '"__class__"', "attributes __class__"),
+        ('"n_networks"', '"n_nets"', "n_nets"),
+        ('{"array": ', '{"run": ', "an entry named 'run'"),
+        ('"format_version": 2', '"format_version": 99', "format version 99"),
+        ('"format": "skdistmass model"', '"format": "other"', "is not a model of skdistmass"),
+    ],
+)
+def test_contents_that_no_model_has_are_refused(saved, tmp_path, old, new, said):
+    rewrite(saved, tmp_path / "changed", lambda text: text.replace(old, new))
+    with pytest.raises(FileFormatError, match=said):
+        load_model(tmp_path / "changed")
 
-    path = tmp_path / "smuggled"
-    rewrite_schema(saved, path, smuggle)
-    with pytest.raises(FileFormatError, match=r"types that no model of skdistmass holds.*os\.system"):
-        load_model(path)
+
+def test_files_name_no_class(saved):
+    with np.load(saved) as file:
+        assert "skdistmass." not in str(file["model"])
+        assert "sklearn." not in str(file["model"])
+        assert "masses_//pipeline_/steps/1/1/coefs_/0" in file.files or any("coefs_/0" in name for name in file.files)
 
 
-def test_other_contents_are_refused(tmp_path):
-    import skops.io
+def test_the_same_model_gives_the_same_bytes(saved, model, tmp_path):
+    model.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == saved.read_bytes()
 
-    path = tmp_path / "other"
-    for content in ([1, 2], {"format": "other"}, {"format": "skdistmass model", "format_version": 99}):
-        skops.io.dump(content, path)
-        with pytest.raises(FileFormatError, match=r"not a model of skdistmass|format version 99"):
-            load_model(path)
+
+def test_a_file_too_large_for_the_memory_is_refused(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_BYTES", 1000)
+    with pytest.raises(FileFormatError, match="in memory; a model takes"):
+        load_model(saved)
+
+
+def test_parts_that_no_file_can_hold_are_named(stars, tmp_path):
+    model = small_model(fallback=False).fit(stars)
+    model.mass = object()
+    with pytest.raises(InputError, match="mass is object, which a model file can't hold"):
+        model.save(tmp_path / "m")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_can_not_be_written(model, tmp_path):
