@@ -188,7 +188,7 @@ def convert_unit(values, own_unit, unit, name="values"):
         not_understood = isinstance(own, u.UnrecognizedUnit)
         # The dex that a VOTable defines is a unit of its own to astropy, known by its name only.
         if not_understood or _is_logarithm(own) or str(own).startswith("dex") or own == u.dimensionless_unscaled:
-            return values
+            return values + _logarithm_shift(own, wanted)
     elif isinstance(own, u.UnrecognizedUnit):
         raise UnitError(
             f"column {name} has the unit {str(own_unit)!r}, which is not understood; write it as astropy does, or "
@@ -202,6 +202,14 @@ def convert_unit(values, own_unit, unit, name="values"):
             f"column {name} has the unit {own}, which can't be converted to {wanted}; "
             "give it in a unit of that kind, or without a unit if the numbers are right as they are."
         ) from error
+
+
+def _logarithm_shift(own, wanted):
+    """What turns the logarithm of a number in one unit into that in another, as dex(m / s2) into dex(cm / s2)."""
+    one, other = (getattr(unit, "physical_unit", None) for unit in (own, wanted))
+    if one is None or other is None or not one.is_equivalent(other):
+        return 0.0
+    return np.log10(one.to(other))
 
 
 def _is_logarithm(unit):
@@ -376,9 +384,8 @@ def as_text(column, *, name="values"):
     raw, mask = _values_and_mask(column, name)
     if raw.dtype.kind == "f":
         # A text column that is missing throughout becomes one of NaN in pandas.
-        if not np.isnan(raw[~mask]).all():
-            raw = as_integers(np.ma.array(raw, mask=mask | np.isnan(raw)), name=name)
-        mask = mask | np.isnan(np.asarray(raw, dtype=np.float64))
+        mask = mask | np.isnan(raw)
+        raw = as_integers(np.ma.array(raw, mask=mask), name=name)
     if raw.dtype.kind == "S":
         raw = np.char.decode(raw, "utf-8", "replace")
     elif raw.dtype.kind == "O":

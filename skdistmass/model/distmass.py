@@ -101,10 +101,10 @@ class DistMassModel(BaseEstimator):
 
     Examples
     --------
-    >>> from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
+    >>> from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor
     >>> from skdistmass.datasets import make_survey
     >>> stars = make_survey(3000, random_state=0)
-    >>> small = {"hidden_layer_sizes": 4, "n_networks": 1}
+    >>> small = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
     >>> model = DistMassModel(AbsMagRegressor(**small), CNMassRegressor(**small), mass_scales={"CAL": "MASS_CAL"},
     ...                       fallback=False, random_state=0)
     >>> catalog = model.fit(stars).predict(stars)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from mock_allstar import write_mock_allstar
 
-from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor
 from skdistmass.datasets import make_survey
 from skdistmass.tables import as_floats, find_column
 
-SMALL = {"hidden_layer_sizes": 4, "n_networks": 1}
+SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
 
 
 class StandIn:

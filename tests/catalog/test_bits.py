@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, TrainingCuts
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor, TrainingCuts
 from skdistmass.catalog import build_catalog
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import layout
 from skdistmass.surveys import read_survey
 from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
 
-SMALL = {"hidden_layer_sizes": 4, "n_networks": 1}
+SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
 
 
 @pytest.fixture(scope="module")

@@ -9,18 +9,26 @@ import numpy as np
 import pytest
 from astropy import units as u
 
-from skdistmass import AbsMagRegressor, BinaryResidualFilter, CNMassRegressor, DistMassModel, load_model
+from skdistmass import (
+    AbsMagRegressor,
+    BinaryResidualFilter,
+    CNMassRegressor,
+    DistMassModel,
+    LevenbergMarquardtMLPRegressor,
+    load_model,
+)
 from skdistmass.datasets import make_survey
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.columns import Bit, describe
 
-SMALL = {"hidden_layer_sizes": 4, "n_networks": 1, "n_folds": 2, "tol": 1e-3}
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, tol=1e-3)
+SMALL = {"network": NETWORK, "n_networks": 1, "n_folds": 2}
 
 
 def small_model(**parameters):
-    first = LabelRegressor(hidden_layer_sizes=4, n_networks=1, error_model=None, tol=1e-3)
+    first = LabelRegressor(network=NETWORK, n_networks=1, error_model=None)
     binaries = BinaryResidualFilter(estimator=first, n_rounds=1, n_folds=2)
     scales = {"CAL": "MASS_CAL", "AP3": "MASS_AP3"}
     return DistMassModel(
