@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from sklearn.neural_network import MLPRegressor
 from training_speed import LABELS, stars
 
-from skdistmass.networks.levenberg_marquardt import fit_mlp
+from skdistmass import LevenbergMarquardtMLPRegressor
 
 
 def mass_stars():
@@ -42,7 +42,7 @@ def fit_lbfgs(X, y, weight, units, seed):
 
 
 def fit_lm(X, y, weight, units, seed):
-    return fit_mlp(X, y, weight, hidden_layer_sizes=(units,), random_state=seed)
+    return LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(units,), alpha=1e-4, random_state=seed).fit(X, y, weight)
 
 
 def one(fit, train, held, units, seed):

@@ -74,9 +74,9 @@ def fit_lbfgs(X, y, weight, units, seed):
 
 
 def fit_lm(X, y, weight, units, seed):
-    from skdistmass.networks.levenberg_marquardt import fit_mlp
+    from skdistmass import LevenbergMarquardtMLPRegressor
 
-    return fit_mlp(X, y, weight, hidden_layer_sizes=(units,), random_state=seed)
+    return LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(units,), alpha=1e-4, random_state=seed).fit(X, y, weight)
 
 
 def fit_keras(X, y, weight, units, seed):

@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 from compare_with_paper import fractional_error, held_back
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, TrainingCuts
 from skdistmass.estimators.binaries import BinaryResidualFilter
@@ -21,27 +22,30 @@ from skdistmass.surveys import data_dir, read_survey
 from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
 from skdistmass.uncertainty import robust_scatter
 
+LBFGS = MLPRegressor(
+    hidden_layer_sizes=(8, 8), activation="tanh", solver="lbfgs", alpha=0.1, max_iter=3000, max_fun=300_000
+)
 SETTINGS = [
     {},
     {"n_networks": 1},
     {"n_networks": 8},
-    {"hidden_layer_sizes": (8,)},
-    {"hidden_layer_sizes": (16,)},
-    {"hidden_layer_sizes": (32,)},
-    {"hidden_layer_sizes": (6, 6)},
-    {"hidden_layer_sizes": (12, 12)},
-    {"hidden_layer_sizes": (8, 8, 8)},
-    {"alpha": 0.001},
-    {"alpha": 0.01},
-    {"alpha": 0.3},
-    {"alpha": 1.0},
-    {"alpha": 3.0},
-    {"activation": "relu"},
-    {"activation": "logistic"},
-    {"solver": "lbfgs", "max_iter": 3000},
-    {"early_stopping": True},
+    {"network__hidden_layer_sizes": (8,)},
+    {"network__hidden_layer_sizes": (16,)},
+    {"network__hidden_layer_sizes": (32,)},
+    {"network__hidden_layer_sizes": (6, 6)},
+    {"network__hidden_layer_sizes": (12, 12)},
+    {"network__hidden_layer_sizes": (8, 8, 8)},
+    {"network__alpha": 0.001},
+    {"network__alpha": 0.01},
+    {"network__alpha": 0.3},
+    {"network__alpha": 1.0},
+    {"network__alpha": 3.0},
+    {"network__activation": "relu"},
+    {"network__activation": "logistic"},
+    {"network": LBFGS},
+    {"network__early_stopping": True},
 ]
-QUICK = [{"hidden_layer_sizes": (4,), "n_networks": 1}, {"hidden_layer_sizes": (4,), "n_networks": 2}]
+QUICK = [{"network__hidden_layer_sizes": (4,), "n_networks": 1}, {"network__hidden_layer_sizes": (4,), "n_networks": 2}]
 DISTANCE_ONLY = [
     {"binary_filter": BinaryResidualFilter(random_state=0)},
     {"binary_filter": BinaryResidualFilter(threshold=0.2, random_state=0)},
@@ -70,7 +74,7 @@ def main():
             start = time.perf_counter()
             errors = []
             for seed in range(arguments.seeds):
-                model = estimator(error_model=None, random_state=seed, **setting)
+                model = estimator(error_model=None, random_state=seed).set_params(**setting)
                 predicted = held_back(model, labels[chosen.rows], chosen.target, chosen.target_err, groups, seed)
                 errors.append(fractional_error(name, chosen.target, predicted))
             seconds = (time.perf_counter() - start) / (5 * arguments.seeds)

@@ -24,9 +24,9 @@ from skdistmass.surveys import data_dir
 from skdistmass.tables import as_floats
 
 GRID = {
-    "hidden_layer_sizes": [(4,), (8,), (12,), (16,), (24,), (4, 4), (8, 4), (8, 8)],
-    "activation": ["tanh", "logistic", "relu"],
-    "alpha": [1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0],
+    "network__hidden_layer_sizes": [(4,), (8,), (12,), (16,), (24,), (4, 4), (8, 4), (8, 8)],
+    "network__activation": ["tanh", "logistic", "relu"],
+    "network__alpha": [1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0],
 }
 
 
@@ -52,7 +52,7 @@ def main():
     options = parser.parse_args()
     X, mass, error, star = load()
     search = GridSearchCV(
-        CNMassRegressor(solver="lm", n_networks=1, error_model=None, random_state=0),
+        CNMassRegressor(n_networks=1, error_model=None, random_state=0),
         GRID,
         scoring=make_scorer(robust_scatter, greater_is_better=False),
         cv=GroupKFold(options.folds),

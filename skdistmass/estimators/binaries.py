@@ -18,8 +18,8 @@ from skdistmass.estimators.inputs import (
     check_groups,
     check_target,
     check_weights,
-    gather_rows,
     left_out_reason,
+    let_splitters_take_rows,
     validate_labels,
     warn_left_out,
 )
@@ -214,6 +214,7 @@ class BinaryResidualFilter(BaseEstimator):
         return _take_rows(X, self.sample_indices_), _take_rows(y, self.sample_indices_)
 
     def __sklearn_tags__(self):
+        let_splitters_take_rows()
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.target_tags.required = True
@@ -222,7 +223,6 @@ class BinaryResidualFilter(BaseEstimator):
 
 def _take_rows(values, indices):
     """Pick rows of an array, a data frame, stars, an astropy table or column, or a dictionary of columns."""
-    values = gather_rows(values)
     if isinstance(values, Mapping):
         return {name: _take_rows(column, indices) for name, column in values.items()}
     if hasattr(values, "colnames") or hasattr(values, "unit"):

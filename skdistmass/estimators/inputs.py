@@ -1,5 +1,6 @@
 """What the estimators accept: tables or arrays, targets, weights and groups, checked and turned into arrays."""
 
+import sys
 import warnings
 from collections.abc import Sequence, Sized
 from typing import Any
@@ -17,8 +18,8 @@ __all__ = [
     "check_groups",
     "check_target",
     "check_weights",
-    "gather_rows",
     "left_out_reason",
+    "let_splitters_take_rows",
     "validate_label_errors",
     "validate_labels",
     "warn_left_out",
@@ -27,14 +28,15 @@ __all__ = [
 _KNOWN_NAMES = {name for label in LABELS for name in (label.name, *label.aliases)}
 
 
-def gather_rows(X: Any) -> Any:
-    """Return a table made of a list of its rows, which is how scikit-learn's splitters take rows of an astropy table.
+def let_splitters_take_rows() -> None:
+    """Let scikit-learn's splitters take rows of astropy tables.
 
-    Anything else is returned as it is.
+    They call ``take`` of everything that has ``iloc``, as a data frame does. An astropy table has ``iloc`` but no
+    ``take``, so that cross-validation fails before it calls an estimator. This adds the method where it is absent.
     """
-    if isinstance(X, list) and X and hasattr(X[0], "table") and hasattr(X[0], "index"):
-        return X[0].table[[row.index for row in X]]
-    return X
+    table = getattr(sys.modules.get("astropy.table"), "Table", None)
+    if table is not None and not hasattr(table, "take"):
+        table.take = lambda self, indices, axis=0: self[indices]
 
 
 def validate_labels(
@@ -80,7 +82,6 @@ def validate_labels(
     ColumnError, UnitError
         If a table lacks a label or has it in another kind of unit.
     """
-    X = gather_rows(X)
     if picks_by_name(X, known or _KNOWN_NAMES, named=known is None and names is not None):
         return _read_by_name(estimator, X, reset, tuple(names or LABEL_NAMES), ranges)
     mask = getattr(X, "mask", None)
@@ -177,7 +178,6 @@ def validate_label_errors(estimator: Any, X_err: Any, n_rows: int) -> NDArray[np
         If a table lacks a column.
     """
     n_labels = estimator.n_features_in_
-    X_err = gather_rows(X_err)
     if is_table(X_err):
         names = [str(name) for name in getattr(estimator, "feature_names_in_", LABEL_NAMES[:n_labels])]
         columns = {name: estimator.label_columns_.get(name, name) for name in names}

@@ -19,6 +19,7 @@ from skdistmass.estimators.inputs import (
     check_target,
     check_weights,
     left_out_reason,
+    let_splitters_take_rows,
     validate_label_errors,
     validate_labels,
     warn_left_out,
@@ -43,12 +44,10 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
     Parameters
     ----------
     network : LevenbergMarquardtMLPRegressor, MLPRegressor or None, default=None
-        The network before training; by default ``LevenbergMarquardtMLPRegressor()``. Its parameters are reached as
-        ``network__hidden_layer_sizes``, ``network__alpha`` and so on, also when `network` is None: setting one of them
-        puts the default network in its place first. Its ``random_state`` is not used.
+        The network before training; by default ``LevenbergMarquardtMLPRegressor()``. Set its parameters as
+        ``network__alpha`` and so on; this works for the default network, too. Its ``random_state`` is not used.
     n_networks : int, default=4
-        Number of networks trained from different initial weights. Their mean is the prediction. They are merged into
-        one `MLPRegressor`.
+        Number of networks trained from different initial weights and merged into one `MLPRegressor`, their mean.
     error_model : {"conformal", "paper"} or None, default="conformal"
         Source of the errors of predictions: a scatter that follows the labels, calibrated on out-of-fold residuals
         (`skdistmass.uncertainty.ConformalErrors`), or the paper's simple fits (`skdistmass.uncertainty.PaperErrors`).
@@ -192,8 +191,8 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
         rows = complete & (weights > 0)
         if not rows.any():
             raise InputError(
-                f"no row can be trained on: in every row {left_out_reason(self)}, or the weight is 0. NaN, infinite "
-                "values and survey placeholders count as missing."
+                f"no row can be trained on: in every row {left_out_reason(self)}, or the weight is 0. NaN, infinity "
+                "and survey placeholders count as missing."
             )
         X_err = None if X_err is None else validate_label_errors(self, X_err, len(X))
         parts = [None if part is None else part[rows] for part in (X, y, weights, groups, y_err, X_err)]
@@ -212,7 +211,7 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
         return np.isfinite(y)
 
     def _choose_rows(self, X, y, weights, groups):
-        """Tell which of the complete rows to train on: all, unless a subclass overrides this."""
+        """Tell which complete rows to train on: all, unless a subclass overrides this."""
         return np.ones(len(X), dtype=bool)
 
     def _fit_rows(self, X, y, weights, groups, y_err, X_err, rng):
@@ -239,7 +238,7 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
         )
 
     def _train_folds(self, X, y, weights, groups, chosen, rng):
-        """Train without each fold of groups (or rows) in turn; return each row's fold, or None if there are too few.
+        """Train without each fold in turn; return each row's fold, or None if there are too few.
 
         Rows that are not trained on have a fold, too: new stars will be like them as well.
         """
@@ -395,6 +394,7 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
         return r2_score(y[rows], predicted[rows], sample_weight=weights[rows])
 
     def __sklearn_tags__(self):
+        let_splitters_take_rows()
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags

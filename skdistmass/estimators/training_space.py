@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skdistmass.estimators.inputs import check_groups, validate_labels, warn_left_out
+from skdistmass.estimators.inputs import check_groups, let_splitters_take_rows, validate_labels, warn_left_out
 from skdistmass.estimators.label_density import fit_label_density
 from skdistmass.estimators.space_explanation import ANSWERS, SpaceExplanation
 from skdistmass.exceptions import InputError
@@ -142,6 +142,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
         self.random_state = random_state
 
     def __sklearn_tags__(self):
+        let_splitters_take_rows()
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags

@@ -7,7 +7,7 @@ import pytest
 from astropy.table import Table
 from sklearn.exceptions import ConvergenceWarning
 
-from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
 from skdistmass.exceptions import DistMassWarning
@@ -24,7 +24,8 @@ def training_stars():
 @pytest.fixture(scope="session")
 def model(training_stars):
     """Two networks of two layers each, so that their merged layers have blocks; two mass scales; the fallback."""
-    small = {"hidden_layer_sizes": (5, 4), "n_networks": 2, "n_folds": 2, "max_iter": 30}
+    network = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(5, 4), max_iter=30)
+    small = {"network": network, "n_networks": 2, "n_folds": 2}
     fitted = DistMassModel(
         AbsMagRegressor(**small),
         CNMassRegressor(**small),

@@ -17,6 +17,7 @@ from skdistmass import (
     CNMassRegressor,
     IsochroneAgeTransformer,
     IsochroneDistanceRegressor,
+    LevenbergMarquardtMLPRegressor,
     TrainingSpace,
 )
 from skdistmass.estimators.label_regressor import LabelRegressor
@@ -25,7 +26,8 @@ from skdistmass.exceptions import InputError
 assert skdistmass.deploy
 from skl2onnx import to_onnx  # noqa: E402
 
-QUICK = {"hidden_layer_sizes": 4, "n_networks": 2, "n_folds": 2, "max_iter": 20, "random_state": 0}
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, max_iter=20)
+QUICK = {"network": NETWORK, "n_networks": 2, "n_folds": 2, "random_state": 0}
 OPSETS = [11, 13, 18, 21]
 
 

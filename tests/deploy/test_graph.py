@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 from sklearn.exceptions import NotFittedError
 
-from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, IsochroneAgeTransformer
+from skdistmass import (
+    AbsMagRegressor,
+    CNMassRegressor,
+    DistMassModel,
+    IsochroneAgeTransformer,
+    LevenbergMarquardtMLPRegressor,
+)
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
 from skdistmass.deploy.graph import OPSET, graph_inputs, model_graph
@@ -174,10 +180,14 @@ def test_parity_of_mixed_networks_and_errors(
 ):
     """Networks of several shapes, and each kind of error model, in one graph."""
     stars = training_stars[np.asarray(training_stars["MASS"].astype(float)) > 0.5]
-    quick = {"n_networks": 1, "n_folds": 2, "max_iter": 10, "random_state": 0}
-    paper = CNMassRegressor(hidden_layer_sizes=3, activation=activation, error_model="paper", **quick)
-    none = AbsMagRegressor(hidden_layer_sizes=(4, 3, 2), activation=activation, error_model=None, **quick)
-    in_logg = AbsMagRegressor(hidden_layer_sizes=4, error_model="paper", **quick)
+    quick = {"n_networks": 1, "n_folds": 2, "random_state": 0}
+
+    def network(sizes, activation="tanh"):
+        return LevenbergMarquardtMLPRegressor(hidden_layer_sizes=sizes, activation=activation, max_iter=10)
+
+    paper = CNMassRegressor(network=network(3, activation), error_model="paper", **quick)
+    none = AbsMagRegressor(network=network((4, 3, 2), activation), error_model=None, **quick)
+    in_logg = AbsMagRegressor(network=network(4), error_model="paper", **quick)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # rows left out, and trainings cut short
         paper.fit(stars, stars["MASS"])

@@ -8,7 +8,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 from sklearn.neighbors import KNeighborsRegressor
 
-from skdistmass import AbsMagRegressor, BinaryResidualFilter
+from skdistmass import AbsMagRegressor, BinaryResidualFilter, LevenbergMarquardtMLPRegressor
 from skdistmass.datasets import make_survey
 from skdistmass.estimators.binaries import PAPER_THRESHOLD, find_valley
 from skdistmass.estimators.label_regressor import LabelRegressor
@@ -16,7 +16,8 @@ from skdistmass.exceptions import InputError, NoValleyWarning, RowsLeftOutWarnin
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.photometry import absolute_magnitude
 
-SMALL = {"hidden_layer_sizes": 6, "n_networks": 1, "error_model": None, "random_state": 0, "tol": 1e-3}
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3)
+SMALL = {"network": NETWORK, "n_networks": 1, "error_model": None, "random_state": 0}
 FIRST = LabelRegressor(**SMALL)
 
 
@@ -186,5 +187,5 @@ def test_a_filter_that_leaves_nothing_says_so():
     model = AbsMagRegressor(binary_filter=BinaryResidualFilter(estimator=Faint(**SMALL), random_state=0), **SMALL)
     with pytest.raises(InputError, match="left none of 40 stars"):
         model.fit(X, X[:, 0])
-    with pytest.raises(InputError, match="two complete ones are needed"):
+    with pytest.raises(InputError, match="at least 2 are needed"):
         BinaryResidualFilter().fit(X[:1], [0.0])

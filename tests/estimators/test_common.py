@@ -1,9 +1,10 @@
 """scikit-learn's own checks, all of them, with no expected failure."""
 
 import pytest
+from sklearn.neural_network import MLPRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdistmass import AbsMagRegressor, BinaryResidualFilter, CNMassRegressor
+from skdistmass import AbsMagRegressor, BinaryResidualFilter, CNMassRegressor, LevenbergMarquardtMLPRegressor
 from skdistmass.estimators.label_regressor import LabelRegressor
 
 ONE_NETWORK = {"n_networks": 1, "error_model": None}
@@ -13,9 +14,12 @@ ONE_NETWORK = {"n_networks": 1, "error_model": None}
     [
         AbsMagRegressor(),
         CNMassRegressor(),
-        AbsMagRegressor(solver="lbfgs", **ONE_NETWORK),
+        AbsMagRegressor(network=MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=300), **ONE_NETWORK),
+        CNMassRegressor.paper(n_folds=2),
         AbsMagRegressor(binary_filter=BinaryResidualFilter(n_folds=2, n_rounds=1), **ONE_NETWORK),
-        LabelRegressor(hidden_layer_sizes=4, n_networks=1, n_folds=2, error_model="paper"),
+        LabelRegressor(
+            network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), n_networks=1, n_folds=2, error_model="paper"
+        ),
         BinaryResidualFilter(n_folds=2),
     ]
 )

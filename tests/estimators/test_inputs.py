@@ -4,13 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy import units as u
-from astropy.table import MaskedColumn, Table
-from hypothesis import given
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.utils.masked import Masked
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import RobustScaler, StandardScaler
 
-from skdistmass.estimators.inputs import check_groups, check_target, check_weights, distinct_rows, validate_label_errors
-from skdistmass.exceptions import ColumnError, InputError
+from skdistmass import AbsMagRegressor, BinaryResidualFilter, LevenbergMarquardtMLPRegressor, TrainingSpace
+from skdistmass.estimators.inputs import check_groups, check_target, check_weights, validate_label_errors
+from skdistmass.exceptions import ColumnError, InputError, RowsLeftOutWarning
 from skdistmass.labels import LABEL_NAMES
+from skdistmass.networks.rows import distinct_rows
+from skdistmass.schema.bits import Space
+from skdistmass.surveys import as_stars
 
 # ---- groups
 
@@ -145,3 +153,108 @@ def test_negative_errors_are_refused_with_their_row():
         validate_label_errors(Trained(), errors, 3)
     with pytest.raises(InputError, match="row 1 is negative"):
         validate_label_errors(Trained(), np.stack([np.eye(5), -np.eye(5)]), 2)
+
+
+# ---- kinds of tables and masks
+
+
+def labels_table(n_stars=120):
+    rng = np.random.default_rng(0)
+    labels = rng.normal([4800, 2.5, 0.0, 0.0, 0.2], [200, 0.4, 0.2, 0.1, 0.1], (n_stars, 5))
+    return Table(dict(zip(LABEL_NAMES, labels.T, strict=True)))
+
+
+def quick(**parameters):
+    network = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=2, tol=1e-2)
+    return AbsMagRegressor(network=network, n_networks=1, error_model=None, random_state=0, **parameters)
+
+
+TABLE = labels_table()
+TARGET = 2.0 * np.array(TABLE["LOGG"]) - 6.0
+
+
+@pytest.mark.parametrize("convert", [Table, QTable, Table.to_pandas, as_stars, Table.as_array])
+def test_tables_are_cross_validated(convert):
+    expected = cross_val_score(quick(labels=LABEL_NAMES), np.column_stack(list(TABLE.columns.values())), TARGET, cv=3)
+    table = convert(TABLE)
+    assert cross_val_score(quick(), table, TARGET, cv=3) == pytest.approx(expected, abs=1e-6)
+    search = GridSearchCV(quick(), {"network__alpha": [0.1]}, cv=3).fit(table, TARGET)
+    assert search.best_score_ == pytest.approx(expected.mean(), abs=1e-6)
+    for detector in (TrainingSpace(n_folds=2, random_state=0), make_pipeline(TrainingSpace(n_folds=2, random_state=0))):
+        inside = cross_val_predict(detector, table, cv=3)
+        assert np.mean(inside == 1) > 0.8
+
+
+def test_stars_are_a_table_everywhere():
+    stars = as_stars(TABLE)
+    model = quick(binary_filter=BinaryResidualFilter(estimator=quick(), n_folds=2, n_rounds=1)).fit(stars, TARGET)
+    assert np.array_equal(model.predict(stars), model.predict(TABLE))
+    assert list(model.feature_names_in_) == list(LABEL_NAMES)
+    kept, _ = BinaryResidualFilter(estimator=quick(), n_folds=2, n_rounds=1).fit_resample(stars, TARGET)
+    assert type(kept) is type(stars)
+    space = TrainingSpace(random_state=0).fit(stars)
+    assert np.array_equal(space.classify(stars), space.classify(TABLE))
+    errors = stars.with_columns({f"{name}_ERR": np.full(len(stars), 0.1) for name in LABEL_NAMES})
+    assert np.array_equal(validate_label_errors(model, errors, len(stars)), np.full((len(stars), 5), 0.1))
+
+
+MASKS = [lambda values, mask: np.ma.array(values, mask=mask), lambda values, mask: Masked(values, mask=mask)]
+
+
+@pytest.mark.parametrize("masked", MASKS)
+@given(hidden=st.sets(st.integers(0, 119), max_size=20), where=st.sampled_from(["X", "y", "y_err"]))
+@settings(max_examples=10)
+@pytest.mark.filterwarnings("ignore::skdistmass.exceptions.RowsLeftOutWarning")
+def test_what_a_mask_hides_is_not_read(masked, hidden, where):
+    X = np.column_stack(list(TABLE.columns.values()))
+    mask = np.isin(np.arange(120), list(hidden))
+    rows = {"X": X, "y": TARGET, "y_err": np.full(120, 0.1)}
+    whole = {name: values[~mask] for name, values in rows.items()}
+    # Under the mask there are numbers that would change everything.
+    spoilt = np.where(mask.reshape((-1,) + (1,) * (rows[where].ndim - 1)), 77.0, rows[where])
+    rows[where] = masked(spoilt, np.broadcast_to(mask.reshape((-1,) + (1,) * (spoilt.ndim - 1)), spoilt.shape))
+    model = quick().fit(**rows)
+    assert model.n_rows_left_out_ == len(hidden)
+    assert np.array_equal(model.predict(X), quick().fit(**whole).predict(X))
+    if where == "X":
+        assert np.array_equal(np.isnan(model.predict(rows["X"])), mask)
+        space = TrainingSpace(n_folds=2, random_state=0).fit(X)
+        assert np.array_equal(space.classify(rows["X"]) == Space.MISSING, mask)
+
+
+@pytest.mark.parametrize("masked", MASKS)
+def test_a_masked_weight_is_refused(masked):
+    with pytest.raises(InputError, match="the first in row 1"):
+        check_weights(masked(np.ones(3), np.array([False, True, False])), 3)
+
+
+# ---- values out of range
+
+
+def test_out_of_range_is_not_called_missing():
+    table = TABLE.copy()
+    table["LOGG"][:5] = 45.0
+    with pytest.warns(RowsLeftOutWarning, match=r"5 of 120 .* out of range \(LOGG: 5\)"):
+        model = quick().fit(table, TARGET)
+    assert model.n_out_of_range_ == {"LOGG": 5}
+    table["TEFF"] = table["TEFF"] / 1000.0
+    with (
+        pytest.warns(RowsLeftOutWarning, match="TEFF: 120"),
+        pytest.raises(InputError, match=r"no row can be trained on.*out of range \(TEFF: 120, LOGG: 5\)"),
+    ):
+        quick().fit(table, TARGET)
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler, RobustScaler])
+@pytest.mark.parametrize("names", [LABEL_NAMES, ("LOGG", "M_H"), ("M_H",)])
+def test_frames_of_a_scaler_have_no_range(scaler, names):
+    frame = TABLE.to_pandas()[list(names)]
+    model = make_pipeline(scaler(), quick(labels=names)).set_output(transform="pandas").fit(frame, TARGET)
+    assert model[-1].scaled_labels_
+    assert model[-1].n_rows_left_out_ == 0
+    assert np.isfinite(model.predict(frame)).all()
+    plain = make_pipeline(scaler(), quick()).fit(frame.to_numpy(), TARGET)
+    assert model.predict(frame) == pytest.approx(plain.predict(frame.to_numpy()), abs=1e-9)
+    with pytest.raises(InputError, match="trained on standardised labels"):
+        model[-1].predict(Table.from_pandas(frame))
+    assert not quick(labels=names).fit(frame, TARGET).scaled_labels_

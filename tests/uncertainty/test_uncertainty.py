@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, qmc
 from sklearn.model_selection import train_test_split
 
-from skdistmass import AbsMagRegressor, CNMassRegressor
+from skdistmass import AbsMagRegressor, CNMassRegressor, LevenbergMarquardtMLPRegressor
 from skdistmass.datasets import make_survey
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError
@@ -22,7 +22,9 @@ from skdistmass.uncertainty import (
     robust_scatter,
 )
 
-SMALL = {"hidden_layer_sizes": 6, "n_networks": 1, "random_state": 0, "tol": 1e-3}
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3)
+LINEAR = LevenbergMarquardtMLPRegressor(activation="identity", hidden_layer_sizes=6, tol=1e-3)
+SMALL = {"network": NETWORK, "n_networks": 1, "random_state": 0}
 ONE, TWO = normal_coverage(1.0), normal_coverage(2.0)
 
 
@@ -292,7 +294,7 @@ def test_distance_intervals_cover_the_truth():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(4000, 2))
     abs_mag = X[:, 0] + 0.1 * rng.normal(size=4000)
-    model = AbsMagRegressor(**(SMALL | {"activation": "identity"})).fit(X[:2000], abs_mag[:2000])
+    model = AbsMagRegressor(**SMALL | {"network": LINEAR}).fit(X[:2000], abs_mag[:2000])
     distance = rng.uniform(0.5, 5.0, 2000)
     mag = abs_mag[2000:] + 5 * np.log10(distance / 0.01) + 0.2 + rng.normal(size=2000) * 0.2
     for level in (ONE, TWO):
@@ -311,7 +313,7 @@ def test_gaussian_error_is_that_of_the_normal_law():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 2))
     y = X @ [1.0, 2.0] + 0.3 * rng.normal(size=3000)
-    model = LabelRegressor(activation="identity", **SMALL).fit(X, y)
+    model = LabelRegressor(**SMALL | {"network": LINEAR}).fit(X, y)
     assert np.median(model.predict(X, return_std=True)[1]) == pytest.approx(0.3, rel=0.05)
     inside = multivariate_normal.cdf(1.0) * 2 - 1
     assert coverage(model.predict_interval(X), y) == pytest.approx(inside, abs=0.02)
