@@ -31,6 +31,7 @@ __all__ = [
     "optional_text",
     "picks_by_name",
     "understand_unit",
+    "values_and_mask",
 ]
 
 #: Placeholders for "no value" in survey files. Every quantity met here is far above -999, so all numbers at or below it
@@ -59,7 +60,7 @@ def is_sentinel(values, *, high=True):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdistmass.labels import is_sentinel
+    >>> from skdistmass.tables import is_sentinel
     >>> is_sentinel(np.array([4750.0, -9999.99, 99.99, 0.1]))
     array([False,  True,  True, False])
     """
@@ -167,7 +168,7 @@ def convert_unit(values, own_unit, unit, name="values"):
     Raises
     ------
     UnitError
-        If the unit is not understood, or is of another kind. For a logarithm (a unit of dex) any unit that is not
+        If the unit is not understood, or is of another kind. For a logarithm (a unit of dex) a unit that is not
         understood is accepted, since files write it in many ways.
 
     Examples
@@ -186,9 +187,7 @@ def convert_unit(values, own_unit, unit, name="values"):
     wanted = u.Unit(unit) if unit else u.dimensionless_unscaled
     own = understand_unit(str(own_unit)) if isinstance(own_unit, str | u.UnrecognizedUnit) else own_unit
     if _is_logarithm(wanted):
-        not_understood = own is None
-        # The dex that a VOTable defines is a unit of its own to astropy, known by its name only.
-        if not_understood or _is_logarithm(own) or str(own).startswith("dex") or own == u.dimensionless_unscaled:
+        if own is None or not _is_other_logarithm(own, wanted):
             return values
     elif own is None:
         raise UnitError(
@@ -196,6 +195,8 @@ def convert_unit(values, own_unit, unit, name="values"):
             f"leave it out if the numbers are in {unit} already."
         )
     try:
+        if _is_logarithm(wanted) and own in (u.mag, u.dB):
+            raise u.UnitConversionError("a magnitude is no logarithm of this kind")
         # The unit converts, not a Quantity: a Quantity of a logarithmic unit can't be made.
         return own.to(wanted, values, equivalencies=u.temperature())
     except (u.UnitConversionError, u.UnitTypeError) as error:
@@ -241,7 +242,18 @@ def _is_logarithm(unit):
     return unit == u.dex or getattr(unit, "function_unit", None) == u.dex
 
 
-def _values_and_mask(column, name):
+def _is_other_logarithm(own, wanted):
+    """Tell whether numbers in a unit have to be converted, or refused, to be the wanted logarithm."""
+    from astropy import units as u
+
+    # The dex that a VOTable defines is a unit of its own to astropy, known by its name only.
+    if own == u.dimensionless_unscaled or (str(own).startswith("dex") and not _is_logarithm(own)):
+        return False
+    of = [getattr(unit, "physical_unit", u.dimensionless_unscaled) for unit in (own, wanted)]
+    return not _is_logarithm(own) or (u.dimensionless_unscaled not in of and of[0] != of[1])
+
+
+def values_and_mask(column, name):
     """Split a column into a plain array and the mask of its missing values.
 
     Missing are masked entries of any kind of mask, None, NaN, NaT and pandas.NA in arrays of objects.
@@ -254,7 +266,9 @@ def _values_and_mask(column, name):
     if hasattr(column, "to_value"):  # a Quantity
         column = column.value
     if hasattr(column, "to_numpy"):
-        column = column.to_numpy(dtype=None)
+        # Whole numbers with gaps would become floats, which lose digits.
+        with_gaps = hasattr(column.dtype, "na_value") and getattr(column.dtype, "kind", "") in ("i", "u")
+        column = column.to_numpy(dtype=object if with_gaps else None)
     try:
         values = np.ma.getdata(column) if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
     except ValueError as error:  # rows of unequal lengths
@@ -304,7 +318,7 @@ def as_floats(column, unit=None, *, name="values", sentinels=True, high_sentinel
     array([0.1, nan])
     """
     own_unit = getattr(column, "unit", None)
-    raw, mask = _values_and_mask(column, name)
+    raw, mask = values_and_mask(column, name)
     if raw.dtype.kind == "O":
         raw = _numbers_of_objects(raw, mask, name)
     if raw.dtype.kind not in "fiub":
@@ -356,7 +370,7 @@ def as_integers(column, *, missing=0, name="values"):
     >>> as_integers(np.ma.array([4295806720, 7], mask=[False, True]), missing=-1)
     array([4295806720,         -1])
     """
-    raw, mask = _values_and_mask(column, name)
+    raw, mask = values_and_mask(column, name)
     if raw.dtype.kind == "O":
         values = np.full(raw.shape, missing, dtype=object)
         values[~mask] = raw[~mask]
@@ -416,7 +430,7 @@ def as_text(column, *, name="values"):
     >>> as_text([b"M67  ", None, "00123"]).tolist()
     ['M67', '', '00123']
     """
-    raw, mask = _values_and_mask(column, name)
+    raw, mask = values_and_mask(column, name)
     if raw.dtype.kind == "f":
         # A text column that is missing throughout becomes one of NaN in pandas.
         if not np.isnan(raw[~mask]).all():
