@@ -10,7 +10,7 @@ import numpy as np
 from skdistmass.exceptions import ColumnError, DistMassWarning
 from skdistmass.surveys.layout import LAWS, Flag, Source
 from skdistmass.surveys.plan import Plan
-from skdistmass.surveys.plausibility import check_columns, drop_impossible
+from skdistmass.surveys.plausibility import check_columns, check_gravity, drop_impossible
 from skdistmass.surveys.quantities import Quantity, quantity
 from skdistmass.surveys.stars import Stars
 from skdistmass.tables import as_floats, as_integers, as_text, convert_unit, understand_unit
@@ -78,7 +78,10 @@ class _Maker:
         values = as_floats(_bare(column), name=name, high_sentinels=about.high_sentinels)
         own = self._units.get(name)
         own = stated if own is None or str(own).strip() == "" else own
-        return convert_unit(values, own, unit, name)
+        converted = convert_unit(values, own, unit, name)
+        if about.name == "LOGG" and converted is not values:
+            check_gravity(values, name, str(own))
+        return converted
 
     def _number(self, about: Quantity, sources: tuple[Source, ...]) -> None:
         """Fill a quantity star by star: the first source with a value is taken, with its own error."""

@@ -8,7 +8,7 @@ import numpy as np
 from skdistmass.exceptions import ImpossibleValueWarning, UnitError
 from skdistmass.surveys.quantities import Quantity
 
-__all__ = ["check_columns", "drop_impossible", "warn_of_impossible"]
+__all__ = ["check_columns", "check_gravity", "drop_impossible", "warn_of_impossible"]
 
 _FEWEST = 3  # stars that make a column, of which the unit can be judged
 
@@ -46,6 +46,16 @@ def check_columns(columns: Mapping[str, np.ndarray], origin: Mapping[str, tuple[
         if reason:
             _refuse(name, origin, f"have a median of {np.median(given):.4g}: {reason}")
     _compare_distances(columns, origin)
+
+
+def check_gravity(values: np.ndarray, name: str, unit: str) -> None:
+    """Refuse a column that says to be a gravity, not its logarithm, and has the values of a logarithm."""
+    given = values[np.isfinite(values)]
+    if len(given) and not unit.startswith("dex") and np.median(given) < 10:
+        raise UnitError(
+            f"column {name} has the unit {unit}, but its values are those of a logarithm; write the unit as "
+            f"dex({unit}), or leave it out."
+        )
 
 
 def _reason(name: str, values: np.ndarray) -> str:

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from skdistmass.exceptions import InputError
 from skdistmass.surveys.layout import Layout, load_layout
 from skdistmass.surveys.making import make_stars
 from skdistmass.surveys.plan import make_plan
 from skdistmass.surveys.plausibility import warn_of_impossible
 from skdistmass.surveys.stars import Stars
-from skdistmass.tables import column_names, number_of_rows
+from skdistmass.tables import column_names, number_of_rows, values_and_mask
 
 __all__ = ["as_stars"]
 
@@ -59,26 +58,8 @@ def as_stars(table: Any, layout: str | Path | Layout | None = None) -> Stars:
     for name in plan.needed:
         column = table[name]
         units[name] = getattr(column, "unit", None)
-        columns[name] = _in_memory(column)
+        values, mask = values_and_mask(column, name)
+        columns[name] = np.ma.MaskedArray(values, mask=mask) if mask.any() else values
     stars = make_stars(plan, columns, units, n_rows, table="table")
     warn_of_impossible(stars.impossible)
     return stars
-
-
-def _in_memory(column: Any) -> Any:
-    """Return a column of any library as a numpy array, masked where it is missing."""
-    mask = getattr(column, "mask", None)
-    mask = None if callable(mask) else mask
-    if hasattr(column, "unmasked"):
-        column = column.unmasked
-    if hasattr(column, "to_value"):
-        column = column.value
-    if hasattr(column, "to_numpy"):
-        column = column.to_numpy(dtype=None)
-    if isinstance(column, np.ma.MaskedArray):
-        return np.ma.MaskedArray(column)
-    try:
-        values = np.asarray(column)
-    except ValueError as error:  # rows of unequal lengths
-        raise InputError(f"a column can't be made an array: {error}.") from error
-    return values if mask is None else np.ma.MaskedArray(values, mask=mask)
