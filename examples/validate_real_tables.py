@@ -1,23 +1,24 @@
 """Write validation reports for the real tables.
 
-One model is trained on Kepler giants, dwarfs and members of star clusters, as the paper's was (section 4.1), and its
-catalogues of four tables are checked: the three by out-of-fold predictions, K2 giants as new stars.
-Run with ``python examples/validate_real_tables.py --out FOLDER`` (all four), or name the tables:
+One model is trained on Kepler giants, dwarfs and members of star clusters, as in the paper (section 4.1). Its
+catalogues of four tables are checked: those of the three tables by out-of-fold predictions, K2 giants as new stars.
+Run ``python examples/validate_real_tables.py --out FOLDER`` for all four, or name the tables:
 ``python examples/validate_real_tables.py k2_giants --out FOLDER``. The model is kept in the folder and used again.
-``--train`` names other tables to train on; ``--markdown`` prints the summaries as docs/validation.md has them.
+``--train`` names other tables to train on; ``--markdown`` prints the summaries in the form of docs/validation.md.
 """
 
 import argparse
 import shlex
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from skdistmass import DistMassModel, load_model
 from skdistmass.exceptions import RowsLeftOutWarning
-from skdistmass.surveys import data_dir, read_survey, stack_surveys
+from skdistmass.surveys import data_dir, read_survey, stack_stars
 from skdistmass.validation import write_report
 
 TABLES = ("kepler_giants", "k2_giants", "dwarfs", "cluster_members")
@@ -27,20 +28,20 @@ TITLES = {
     "dwarfs": "Dwarfs and subgiants",
     "cluster_members": "Members of star clusters",
 }
+# Tables with distances from seismology, to compare with.
+SEISMIC_DISTANCES = {"kepler_giants": ["DIST_SEIS"]}
 
 
 def read_table(name, missing_extinction):
-    """Read a table; stars without an extinction get the one assumed."""
-    survey = read_survey(data_dir() / f"{name}.fits")
-    extinction = np.asarray(survey["A_K"], float) if "A_K" in survey.colnames else np.full(len(survey), np.nan)
-    n_assumed = int(np.count_nonzero(np.isnan(extinction)))
-    survey["A_K"] = np.where(np.isnan(extinction), missing_extinction, extinction)
-    survey["A_K"].unit = "mag"
-    return survey, n_assumed
+    """Read a table, with an assumed extinction for stars that have none."""
+    survey = read_survey(data_dir() / f"{name}.fits", columns=SEISMIC_DISTANCES.get(name, ()))
+    missing = np.isnan(survey.floats("A_K"))
+    extinction = np.where(missing, missing_extinction, survey.floats("A_K"))
+    return survey.with_columns({"A_K": extinction}), int(np.count_nonzero(missing))
 
 
 def train(names, missing_extinction, path):
-    """Train a model on tables, or read it if it has been trained before."""
+    """Train a model on tables, or read it if it was trained before."""
     if path.exists():
         return load_model(path)
     surveys = []
@@ -48,11 +49,12 @@ def train(names, missing_extinction, path):
         # Clusters without an extinction are the globular ones, far from the plane. Kepler's field is close to it.
         survey = read_table(name, missing_extinction if name == "cluster_members" else np.nan)[0]
         if name != "kepler_giants":
-            survey.remove_columns([column for column in survey.colnames if column.startswith("MASS")])
+            columns = {column: survey[column] for column in survey if not column.startswith("MASS")}
+            survey = replace(survey, columns=columns)
         surveys.append(survey)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RowsLeftOutWarning)
-        model = DistMassModel(random_state=0).fit(stack_surveys(surveys))
+        model = DistMassModel(random_state=0).fit(stack_stars(surveys))
     model.save(path)
     return model
 
@@ -75,7 +77,6 @@ def main():
         notes = f"Trained on: {', '.join(arguments.train)}. "
         if n_assumed:
             notes += f"{n_assumed} stars have no extinction; A_K = {arguments.missing_extinction:g} mag is assumed."
-        seismic = ["DIST_SEIS"] if "DIST_SEIS" in survey.colnames else []
         path = arguments.out / f"{name}.html"
         found = write_report(
             catalog,
@@ -85,7 +86,7 @@ def main():
             command=command,
             title=title,
             notes=notes,
-            distance_columns=seismic,
+            distance_columns=SEISMIC_DISTANCES.get(name, ()),
         )
         print(f"{path}: {len(found.tables)} tables, {len(found.checks)} checks", file=sys.stderr)
         if arguments.markdown:

@@ -258,9 +258,9 @@ def _cluster_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
 
 
 def _mass_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
-    by_logg = tables.get("mass_by_logg")
-    for scale in dict.fromkeys(by_logg["SCALE"] if by_logg else ()):
-        table = by_logg[by_logg["SCALE"] == scale]
+    masses = tables.get("mass_by_logg", Table({"SCALE": []}))
+    for scale in dict.fromkeys(masses["SCALE"]):
+        table = masses[masses["SCALE"] == scale]
         value, bias = _pooled(table, "SCATTER"), _pooled(table, "BIAS")
         text = f"{value:.1%}, bias {bias:+.1%} ({table['N'].sum()} stars)"
         yield _limit(f"Mass error, {scale}", "12 % (section 7)", value, 0.12, text)

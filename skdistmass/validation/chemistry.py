@@ -16,8 +16,8 @@ __all__ = ["birth_cn_relation", "cn_low_logg_rise", "cn_radial_trend"]
 
 #: Edges of the bins of [Fe/H] (dex) for trends with radius; figure 9 of the paper.
 FEH_EDGES = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4)
-#: Masses (Msun) of the stars in the one bin of figure 8b.
-NARROW_MASS_BIN = (1.1, 1.3)
+#: Masses (Msun) and log g of the giants of one mass; figure 8b of the paper.
+NARROW_MASS_BIN, NARROW_LOGG_BIN = (1.1, 1.3), (2.0, 3.2)
 #: Edges of the bins of mass (Msun), and range of log g, for the rise of [C/N]; figure 10 of the paper.
 RISE_MASS_EDGES = (0.8, 1.0, 1.2, 1.4, 1.6, 2.0)
 RISE_LOGG = (1.0, 2.5)
@@ -27,49 +27,22 @@ def is_undredged_subgiant(stars: Table) -> NDArray[np.bool_]:
     """Tell which stars are subgiants before the first dredge-up, whose surface still has the [C/N] of their birth.
 
     Section 5.1 of the paper: 3.5 < log g < 4, 4750 K < Teff < 5500 K (both inequalities are printed reversed there).
-
-    Parameters
-    ----------
-    stars : Table
-        With LOGG and TEFF.
-
-    Returns
-    -------
-    mask : ndarray of bool
     """
     require(stars, "LOGG", "TEFF")
     logg, teff = optional_floats(stars, "LOGG"), optional_floats(stars, "TEFF", "K")
     return (logg > 3.5) & (logg < 4.0) & (teff > 4750.0) & (teff < 5500.0)
 
 
-def giants_of_one_mass(
-    stars: Table,
-    *,
-    mass_range: tuple[float, float] = NARROW_MASS_BIN,
-    logg_range: tuple[float, float] = (2.0, 3.2),
-) -> NDArray[np.bool_]:
+def giants_of_one_mass(stars: Table) -> NDArray[np.bool_]:
     """Tell which stars are first-ascent giants after the first dredge-up with one mass (figure 8b of the paper).
 
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`. The mass is that of the reference. Stars known to be in the red clump (EVSTATE
-        2) are left out.
-    mass_range : tuple of float
-        Msun.
-    logg_range : tuple of float
-        dex, cgs.
-
-    Returns
-    -------
-    mask : ndarray of bool
+    The mass is that of the reference. Stars known to be in the red clump (EVSTATE 2) are left out.
     """
     require(stars, "LOGG", "REF_MASS")
     mass, logg = in_unit(stars, "REF_MASS", "Msun"), optional_floats(stars, "LOGG")
-    mask = (mass > mass_range[0]) & (mass < mass_range[1]) & (logg > logg_range[0]) & (logg < logg_range[1])
-    if "REF_EVSTATE" in stars.colnames:
-        mask &= optional_floats(stars, "REF_EVSTATE") != 2
-    return mask
+    (lightest, heaviest), (low, high) = NARROW_MASS_BIN, NARROW_LOGG_BIN
+    mask = (mass > lightest) & (mass < heaviest) & (logg > low) & (logg < high)
+    return mask & (optional_floats(stars, "REF_EVSTATE") != 2)
 
 
 def birth_cn_fits(stars: Table) -> dict[str, tuple[NDArray[np.intp], LinearFit]]:

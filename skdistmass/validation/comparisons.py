@@ -31,7 +31,7 @@ def coverage(stars: Table) -> Table:
         interval (95.45 % for a normal law). The error of the reference is added to both sides in quadrature;
         STATED is the number of stars for which it is known.
     """
-    pairs = [("DISTANCE", "REFERENCE_DIST", "kpc", distance_residuals)]
+    pairs: list[tuple] = [("DISTANCE", "REFERENCE_DIST", "kpc", distance_residuals)]
     pairs += [(name, reference, "Msun", mass_residuals) for name, reference in mass_scales(stars).items() if reference]
     rows = []
     for name, reference, unit, residuals in pairs:

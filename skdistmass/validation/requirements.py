@@ -28,7 +28,7 @@ def where(name: str) -> str:
     return "the reference table" if name.startswith("REF_") else "the catalogue"
 
 
-def require_stars(n_stars: int, wanted: int, what: str) -> None:
+def require_stars(n_stars: int | np.integer, wanted: int, what: str) -> None:
     """Raise `MissingInputError` if there are fewer stars than a result needs."""
     if n_stars < wanted:
         raise MissingInputError(f"{n_stars} {what} (at least {wanted} needed)")

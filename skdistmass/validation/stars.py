@@ -9,7 +9,7 @@ from astropy.table import Column, MaskedColumn, Table
 from numpy.typing import NDArray
 
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.surveys import Stars, as_stars
+from skdistmass.surveys import Stars, as_stars, read_survey
 from skdistmass.surveys.chunks import read_table
 from skdistmass.surveys.training_sets import TrainingCuts, reference_distances
 from skdistmass.tables import column_names, find_column, is_table, optional_text
@@ -115,17 +115,23 @@ def join_reference(catalog: Any, reference: Any = None, *, columns: Sequence[str
 
 def _read_reference(reference: Any, columns: Sequence[str], catalog: Table) -> Stars:
     """Read the reference with the further columns that it has; the catalogue must have the others."""
-    if not isinstance(reference, Stars | str | PathLike) and not is_table(reference):
+    if isinstance(reference, Stars):
+        for name in columns:
+            find_column(dict.fromkeys([*reference, *catalog.colnames]), name)
+        return reference
+    if not isinstance(reference, str | PathLike) and not is_table(reference):
         raise InputError(f"reference is a {type(reference).__name__}; give a table with named columns, or a path.")
-    if not isinstance(reference, Stars):
-        try:
-            return as_stars(reference, columns=columns)
-        except ColumnError:
-            return as_stars(reference, columns=[name for name in columns if name not in catalog.colnames])
-    for name in columns:
-        if name not in catalog.colnames and name not in reference:
-            find_column(dict.fromkeys([*catalog.colnames, *reference]), name)
-    return reference
+    wanted = [name for name in columns if name not in catalog.colnames or _has(reference, name)]
+    return as_stars(reference, columns=wanted)
+
+
+def _has(reference: Any, name: str) -> bool:
+    if is_table(reference):
+        return find_column(reference, name, required=False) is not None
+    try:
+        return bool(read_survey(reference, columns=[name], rows=slice(0, 1)))
+    except ColumnError:
+        return False
 
 
 def _with_distances(stars: Table, distance: NDArray, error: NDArray, source: NDArray) -> Table:

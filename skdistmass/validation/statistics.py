@@ -23,19 +23,7 @@ MIN_PER_BIN = 5
 
 @dataclass(frozen=True)
 class LinearFit:
-    """A robust linear fit.
-
-    Attributes
-    ----------
-    intercept : float
-        Value where all terms are 0.
-    slopes, errors : dict of float
-        Slope and its standard error, by term.
-    scatter : float
-        Scale of the residuals.
-    n_stars : int
-        Number of stars fitted.
-    """
+    """A robust linear fit: value where all terms are 0, slopes and errors by term, scale of the residuals, stars."""
 
     intercept: float
     slopes: dict[str, float]
@@ -49,7 +37,7 @@ class LinearFit:
 
     def at(self, **terms: ArrayLike) -> NDArray[np.float64]:
         """Return the fitted value where the terms have these values."""
-        return self.intercept + sum(self.slopes[name] * np.asarray(value) for name, value in terms.items())
+        return np.asarray(self.intercept) + sum(self.slopes[name] * np.asarray(value) for name, value in terms.items())
 
 
 @dataclass(frozen=True)
@@ -140,11 +128,8 @@ def compare_samples(
 ) -> dict[str, float]:
     """Compare two samples: medians, their difference with a bootstrap error, and a Kolmogorov-Smirnov test.
 
-    Returns
-    -------
-    result : dict
-        N_1, N_2, MEDIAN_1, MEDIAN_2, DIFFERENCE (second minus first), DIFFERENCE_ERR, KS (largest difference of the
-        cumulative distributions), P_VALUE.
+    Return a dict of N_1, N_2, MEDIAN_1, MEDIAN_2, DIFFERENCE (second minus first), DIFFERENCE_ERR, KS (largest
+    difference of the cumulative distributions) and P_VALUE.
     """
     rng = np.random.default_rng(random_state)
     medians = [

@@ -7,7 +7,7 @@ from astropy.table import Table
 from skdistmass.datasets import make_survey
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.surveys import read_survey
-from skdistmass.validation import join_reference
+from skdistmass.validation import join_reference, report
 
 PLANTED = {
     "cn_feh_slope": -0.35,
@@ -60,11 +60,27 @@ def plain(mock):
 
 
 @pytest.fixture(scope="session")
-def planted_effects():
-    return PLANTED
-
-
-@pytest.fixture(scope="session")
 def planted(mock):
     """Stars with a slope, a radial trend, and one cluster at the wrong distance."""
     return join_reference(*mock(**PLANTED))
+
+
+@pytest.fixture(scope="session")
+def written(mock, tmp_path_factory):
+    """Return path and results of the report of the mock with planted effects, and its figures; all is drawn once."""
+    catalog, survey = mock(**PLANTED)
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    drawn = {}
+
+    def draw(*args, **parameters):
+        figures, skipped = report_draws(*args, **parameters)
+        assert skipped == {}
+        drawn.update(figures)
+        return figures, skipped
+
+    report_draws = report.draw_figures
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "draw_figures", draw)
+        command = "skdistmass validate catalog.fits --reference <survey> -o report.html"
+        found = report.write_report(catalog, survey, path, command=command, title="Mock & truth", notes="A < B.")
+    return path, found, drawn

@@ -25,11 +25,9 @@ UNITS = ("[K]", "[dex", "[kpc]", "[yr]", r"[M$_\odot", "fraction", "1 - predicte
 
 
 @pytest.fixture(scope="module")
-def drawn(planted):
-    """Return every figure of the mock, drawn once."""
-    made, skipped = draw_figures(planted)
-    assert skipped == {}
-    return made
+def drawn(written):
+    """Return every figure of the mock, as drawn for its report."""
+    return written[2]
 
 
 def panels(figure):
@@ -191,6 +189,33 @@ def test_birth_relation_draws_both_samples_and_the_slope(drawn, planted):
         assert 0.97 * np.count_nonzero(chosen) <= n_counted(ax) <= np.count_nonzero(chosen)
         x, y = ax.lines[0].get_data()
         assert -0.5 < (y[1] - y[0]) / (x[1] - x[0]) < -0.25
+
+
+def test_figures_draw_what_the_tables_computed(written, planted, monkeypatch):
+    """With the results of `validate` at hand, no fit and no statistic is made again."""
+    _, found, drawn = written
+    for module in (figures.ages, figures.chemistry, figures.distances):
+        for name in dir(module):
+            if name.endswith("_fits") or name in ("distance_by_logg", "cluster_distances", "age_statistics"):
+                monkeypatch.delattr(module, name)
+    for name in ("fig04_mad_vs_logg", "fig05_cluster_distances", "fig08_birth_cn", "fig09_cn_radius"):
+        with pytest.raises(NameError):
+            getattr(figures, name)(planted)
+        again = getattr(figures, name)(planted, found=found)
+        assert [texts(ax) for ax in panels(again)] == [texts(ax) for ax in panels(drawn[name])]
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "slope"),
+    [("fig09_cn_radius", "cn_radial_trend", "SLOPE"), ("fig10_cn_low_logg", "cn_low_logg_rise", "RISE")],
+)
+def test_lines_have_the_slope_of_the_table(written, name, table, slope):
+    _, found, drawn = written
+    sign = -1 if slope == "RISE" else 1
+    for ax, row in zip(panels(drawn[name]), found.tables[table][:-1], strict=True):
+        (x, y), value = ax.lines[0].get_data(), sign * row[slope]
+        assert (y[1] - y[0]) / (x[1] - x[0]) == pytest.approx(value)
+        assert f"{row[slope]:+.3f} $\\pm$ {row[slope + '_ERR']:.3f}" in texts(ax)
 
 
 def test_radial_trend_is_drawn_by_metallicity(drawn):

@@ -6,11 +6,14 @@ from astropy import units as u
 from astropy.table import Table
 
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
+from skdistmass.surveys import as_stars
 from skdistmass.validation import MissingInputError, join_reference, read_catalog
 from skdistmass.validation.columns import (
     age_columns,
     cluster_rows,
+    column_of,
     galactocentric_radius,
+    in_unit,
     log_ages,
     mass_scales,
     reference_age_columns,
@@ -141,3 +144,28 @@ def test_radius_agrees_with_the_mock(mock):
     stars = join_reference(catalog, survey)
     stars["REFERENCE_DIST"] = np.asarray(survey["TRUE_DISTANCE"], float)
     np.testing.assert_allclose(galactocentric_radius(stars), survey["TRUE_RADIUS_GC"], atol=0.1)
+
+
+def test_units_of_a_votable_are_those_of_astropy(tmp_path):
+    """A VOTable makes units of its own, of the same names, which astropy can't convert."""
+    stars = Table({"MASS": [1.0, 2.0] * u.Msun, "DISTANCE": [1.0, 2.0] * u.kpc})
+    stars.write(tmp_path / "catalog.vot", format="votable")
+    text = (tmp_path / "catalog.vot").read_text()
+    (tmp_path / "catalog.vot").write_text(text.replace('unit="solMass"', 'unit="Msun"'))
+    assert 'unit="Msun"' in (tmp_path / "catalog.vot").read_text()
+    np.testing.assert_allclose(in_unit(read_catalog(tmp_path / "catalog.vot"), "MASS", "Msun"), [1.0, 2.0])
+
+
+def test_a_further_column_is_that_of_the_reference_else_that_of_the_catalogue(tmp_path):
+    catalog = small_catalog()
+    catalog["MINE_DIST"], catalog["BOTH_DIST"] = 2.0, 3.0
+    survey = small_survey(["S0", "S1", "S2", "S3"])
+    survey["BOTH_DIST"], survey["ITS_DIST"] = 4.0, 5.0
+    survey.write(tmp_path / "survey.fits")
+    columns = ["MINE_DIST", "BOTH_DIST", "ITS_DIST"]
+    for reference in (survey, tmp_path / "survey.fits", as_stars(survey, columns=columns[1:])):
+        stars = join_reference(catalog, reference, columns=columns)
+        assert [column_of(stars, name) for name in columns] == ["MINE_DIST", "REF_BOTH_DIST", "REF_ITS_DIST"]
+        assert stars["REF_BOTH_DIST"][0] == 4.0
+        with pytest.raises(ColumnError, match="NO_DIST"):
+            join_reference(catalog, reference, columns=["NO_DIST"])

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.open = [], []
+        self.tags, self.open, self.rows = [], [], []
         self.feed(text)
         self.close()
 
@@ -32,6 +33,12 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag not in _VOID:
             self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1].append(data)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -115,6 +122,21 @@ def test_a_bare_catalogue_gets_a_report_that_says_what_is_missing(tmp_path):
     assert verdicts.count("not tested") == len(found.skipped)
 
 
+def test_what_the_model_was_trained_on_is_listed(tmp_path):
+    catalog = Table({"DISTANCE": [1.0] * 9, "GAIAEDR3_DIST": [1.1] * 9, "LOGG": [1.5] * 9})
+    accuracy = {"ABS_MAG": {"n_stars": 3277, "scatter": 0.0664, "bias": -0.007}, "MASS_<A>": {"n_stars": 9}}
+    removed = {"ABS_MAG": {"no K magnitude": 4691, "A_K > 0.5": 0, "no extinction": 614}}
+    model = SimpleNamespace(accuracy_=accuracy, removed_=removed)
+    write_report(catalog, output=tmp_path / "report.html", model=model)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "What the model was trained on" in page.attributes("div")[-1]["aria-label"]
+    rows = [row for row in page.rows if row[0] in ("ABS_MAG", "MASS_<A>")]
+    assert rows == [
+        ["ABS_MAG", "3277", "0.0664", "-0.007", "no K magnitude: 4691, no extinction: 614"],
+        ["MASS_<A>", "9", "–", "–", "none"],
+    ]
+
+
 def test_errors_are_not_judged_where_those_of_the_reference_are_unknown(mock):
     catalog, survey = mock(cn_feh_slope=0.0)
     bare = catalog.copy()
@@ -158,7 +180,7 @@ def test_a_trained_model_from_end_to_end(mock):
     assert verdicts["Mass error, MASS"] == "passed"
     assert verdicts["Distance error, giants of 2.5 < log g < 3.5"] == "passed"
     distance, mass = _training(model)
-    assert distance[0] == "DISTANCE"
+    assert (distance[0], mass[0]) == ("ABS_MAG", "MASS")
     assert "no K magnitude" in distance[-1]
     assert mass[1] > 1000
 

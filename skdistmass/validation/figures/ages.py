@@ -54,7 +54,7 @@ def fig15_age_vs_cn(
         drawing.panel_letter(ax, number, f"{low:g} < [M/H] < {high:g}")
         ax.legend(loc="lower right")
     axes[0].set(ylabel=AGE_LABEL)
-    drawing.colour_bar(figure, drawn, axes, drawing.LOGG_LABEL)
+    drawing.colour_bar(drawn, axes, drawing.LOGG_LABEL)
     return figure
 
 
@@ -83,7 +83,7 @@ def fig16_age_comparison(
     own = log_ages(stars, age)
     figure, axes = drawing.new_panels(len(table), 2, "", panel_height=2.9)
     for number, (ax, row) in enumerate(zip(axes, table, strict=True)):
-        drawing.density(figure, ax, log_ages(stars, names[row["REFERENCE"]]), own, xlim=_AGE_RANGE, ylim=_AGE_RANGE)
+        drawing.density(ax, log_ages(stars, names[row["REFERENCE"]]), own, _AGE_RANGE, _AGE_RANGE)
         ax.plot(_AGE_RANGE, _AGE_RANGE, color=drawing.COLOURS[1], lw=0.9)
         ax.set(xlabel=f"{drawing.plain(row['REFERENCE'])}, {AGE_LABEL}", ylabel=f"{drawing.plain(age)}, {AGE_LABEL}")
         text = f"{row['N']} stars\nbias {row['BIAS']:+.3f} dex\nscatter {row['SCATTER']:.3f} dex"
@@ -118,15 +118,12 @@ def fig17_cluster_ages(
     edges = np.arange(8.0, 10.65, 0.1)
     for ax, cluster in zip(axes, tables[age]["CLUSTER"][most], strict=True):
         lines = [drawing.plain(cluster)]
-        for number, (name, found) in enumerate(tables.items()):
+        for number, (name, other) in enumerate(tables.items()):
             values = ages[name][rows[cluster]]
-            style = {
-                "color": drawing.COLOURS[number % len(drawing.COLOURS)],
-                "histtype": "step" if number else "stepfilled",
-            }
+            style = {"histtype": "step" if number else "stepfilled", "alpha": 1.0 if number else 0.75}
             values = np.clip(values[np.isfinite(values)], edges[0], edges[-1])
-            ax.hist(values, edges, alpha=1.0 if number else 0.75, **style)
-            for row in found[found["CLUSTER"] == cluster]:
+            ax.hist(values, edges, color=drawing.COLOURS[number % len(drawing.COLOURS)], **style)
+            for row in other[other["CLUSTER"] == cluster]:
                 lines.append(f"{drawing.plain(name)}: {row['N']} stars, {row['STD']:.2f} dex")
         drawing.panel_letter(ax, None, "\n".join(lines))
         ax.set(ylabel="stars", xlim=(edges[0], edges[-1]))
@@ -167,6 +164,6 @@ def fig18_cluster_kiel(stars: Table, *, cluster: str = "NGC 7789", age: str | No
     )
     xlim, ylim = (drawing.spread_range(values, reverse=True, margin=0.1) for values in (teff, logg))
     ax.set(xlim=xlim, ylim=ylim, **drawing.KIEL_LABELS)
-    drawing.colour_bar(figure, drawn, ax, f"{drawing.plain(age)}, {AGE_LABEL}")
+    drawing.colour_bar(drawn, ax, f"{drawing.plain(age)}, {AGE_LABEL}")
     drawing.panel_letter(ax, None, f"{drawing.plain(cluster)}: {np.count_nonzero(aged)} ages")
     return figure

@@ -48,7 +48,7 @@ def fig06_kiel_mass_cn(stars: Table, *, mass: str = "REF_MASS") -> "drawing.Figu
     for number, (ax, (chosen, values, label, text)) in enumerate(zip(axes, panels, strict=True)):
         if chosen.any():
             drawn = drawing.colour_scatter(ax, teff[chosen], logg[chosen], values[chosen], size=6)
-            drawing.colour_bar(figure, drawn, ax, label)
+            drawing.colour_bar(drawn, ax, label)
         ax.set(xlim=xlim, ylim=ylim, **drawing.KIEL_LABELS)
         drawing.panel_letter(ax, number, text)
     return figure
@@ -98,7 +98,7 @@ def fig08_birth_cn(stars: Table, *, found: "drawing.Validation | None" = None) -
     figure, (axes,) = drawing.new_figure(1, len(fits), panel_height=2.8)
     for number, (ax, (name, (rows, fit))) in enumerate(zip(axes, fits.items(), strict=True)):
         xlim = drawing.spread_range(feh[rows], fraction=0.005)
-        drawing.density(figure, ax, feh[rows], cn[rows], xlim=xlim, ylim=_range(cn[rows], 0.005), bins=45)
+        drawing.density(ax, feh[rows], cn[rows], xlim, _range(cn[rows], 0.005), bins=45)
         label = rf"slope {fit.slopes['feh']:.3f} $\pm$ {fit.errors['feh']:.3f}"
         ax.plot(xlim, fit.at(feh=xlim), color=drawing.COLOURS[1], lw=1.6, label=label)
         ax.set(xlabel=drawing.FEH_LABEL, ylabel=drawing.CN_LABEL)
@@ -135,7 +135,7 @@ def fig09_cn_radius(
         len(bins), 1, "Galactocentric radius [kpc]", width=4.2, panel_height=1.5, sharex=True
     )
     for ax, b in zip(axes, bins, strict=True):
-        drawing.density(figure, ax, radius[b.rows], cn[b.rows], xlim=xlim, ylim=ylim, bins=40)
+        drawing.density(ax, radius[b.rows], cn[b.rows], xlim, ylim, bins=40)
         text = f"{b.low:g} < [M/H] < {b.high:g}: {len(b.rows)}"
         if b.fit is not None:
             line = b.fit.at(radius=np.subtract(xlim, SUN_RADIUS), feh=np.median(feh[b.rows]))

@@ -32,11 +32,11 @@ def parameter_space(stars: Table, training: NDArray, name: str) -> "drawing.Figu
     everything = np.ones(len(stars), bool)
     figure, axes = drawing.new_figure(2, 2)
     ylim = drawing.spread_range(logg, reverse=True)
-    for row, (x, xlabel) in enumerate(((teff, drawing.KIEL_LABELS["xlabel"]), (feh, drawing.FEH_LABEL))):
+    for row, (x, xlabel) in enumerate(((teff, drawing.TEFF_LABEL), (feh, drawing.FEH_LABEL))):
         xlim = drawing.spread_range(x, reverse=row == 0)
         for column, (title, chosen) in enumerate({"all stars": everything, "training set": training}.items()):
             ax = axes[row, column]
-            drawing.density(figure, ax, x[chosen], logg[chosen], xlim=xlim, ylim=ylim)
+            drawing.density(ax, x[chosen], logg[chosen], xlim, ylim)
             ax.set(xlabel=xlabel, ylabel=drawing.LOGG_LABEL)
             drawing.panel_letter(ax, 2 * row + column, f"{title}: {np.count_nonzero(chosen)}")
     return figure
@@ -72,13 +72,10 @@ def fig02_cluster_coverage(stars: Table) -> "drawing.Figure":
         for _, rows, _ in cluster_rows(stars):
             member[rows] = True
     figure, axes = drawing.new_figure(1, 2, panel_height=2.9)
-    quantities = ((teff, drawing.KIEL_LABELS["xlabel"]), (feh, drawing.FEH_LABEL))
+    quantities = ((teff, drawing.TEFF_LABEL), (feh, drawing.FEH_LABEL))
     for number, (ax, (x, xlabel)) in enumerate(zip(axes[0], quantities, strict=True)):
-        limits = {
-            "xlim": drawing.spread_range(x, reverse=number == 0),
-            "ylim": drawing.spread_range(logg, reverse=True),
-        }
-        drawing.density(figure, ax, x[~member], logg[~member], **limits, cmap="Greys", bar=len(stars) > 1000)
+        limits = drawing.spread_range(x, reverse=number == 0), drawing.spread_range(logg, reverse=True)
+        drawing.density(ax, x[~member], logg[~member], *limits, cmap="Greys", bar=len(stars) > 1000)
         style = {"s": 5, "color": drawing.COLOURS[2], "linewidths": 0, "rasterized": True}
         ax.scatter(x[member], logg[member], label="cluster members", **style)
         ax.set(xlabel=xlabel, ylabel=drawing.LOGG_LABEL)
@@ -103,8 +100,7 @@ def fig03_binaries(stars: Table, *, threshold: float = PAPER_THRESHOLD) -> "draw
     require_stars(np.count_nonzero(dwarf), 20, f"dwarfs (log g > {DWARF_LOGG:g}) with a reference distance")
     distance = in_unit(stars, "REFERENCE_DIST", "kpc")
     figure, ((left, right),) = drawing.new_figure(1, 2, panel_height=2.9)
-    limits = {"xlim": drawing.spread_range(distance[dwarf]), "ylim": (-0.5, 0.5)}
-    drawing.density(figure, left, distance[dwarf], residual[dwarf], **limits)
+    drawing.density(left, distance[dwarf], residual[dwarf], drawing.spread_range(distance[dwarf]), (-0.5, 0.5))
     left.axhline(threshold, color=drawing.COLOURS[1], label=f"threshold {threshold:g}")
     left.set(xlabel="reference distance [kpc]", ylabel="residual, 1 - predicted / reference")
     left.legend(loc="lower right")

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 #: Colours of Okabe and Ito, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.1  # inches, of the journal
+Limits = tuple[float, float]
 LOGG_LABEL = r"$\log g$ [dex, cgs]"
 FEH_LABEL = "[M/H] [dex]"
 CN_LABEL = "[C/N] [dex]"
 MASS_LABEL = r"mass [M$_\odot$]"
-KIEL_LABELS = {"xlabel": r"$T_\mathrm{eff}$ [K]", "ylabel": LOGG_LABEL}
+TEFF_LABEL = r"$T_\mathrm{eff}$ [K]"
+KIEL_LABELS = {"xlabel": TEFF_LABEL, "ylabel": LOGG_LABEL}
 _STYLE = {
     "font.size": 8.0,
     "axes.labelsize": 8.5,
@@ -126,9 +128,7 @@ def panel_letter(ax: Any, number: int | None, text: str = "") -> None:
     label.set_bbox({"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.0})
 
 
-def spread_range(
-    values: NDArray, *, reverse: bool = False, fraction: float = 0.001, margin: float = 0.04
-) -> tuple[float, float]:
+def spread_range(values: NDArray, *, reverse: bool = False, fraction: float = 0.001, margin: float = 0.04) -> Limits:
     """Return limits that hold all but a fraction of the values on each side; 0 and 1 if there are no values."""
     values = values[np.isfinite(values)]
     low, high = np.quantile(values, [fraction, 1.0 - fraction]) if len(values) else (0.0, 1.0)
@@ -137,7 +137,7 @@ def spread_range(
 
 
 def density(
-    figure: "Figure", ax: Any, x: NDArray, y: NDArray, *, xlim, ylim, cmap: str = "viridis", bins: int = 70, bar=True
+    ax: Any, x: NDArray, y: NDArray, xlim: Limits, ylim: Limits, *, cmap: str = "viridis", bins: int = 70, bar=True
 ) -> None:
     """Draw how many stars are where, with a logarithmic colour scale; few stars one by one."""
     from matplotlib.colors import LogNorm
@@ -148,13 +148,13 @@ def density(
     if np.count_nonzero(inside) < _FEW_STARS:
         ax.scatter(x[inside], y[inside], s=6, color=COLOURS[0], linewidths=0)
         return
-    edges = [np.linspace(*sorted(limits), bins + 1) for limits in (xlim, ylim)]
+    edges = [np.linspace(min(limits), max(limits), bins + 1) for limits in (xlim, ylim)]
     counts = np.histogram2d(x[inside], y[inside], bins=edges)[0].T
     counts = np.ma.masked_equal(counts, 0)
     top = max(float(counts.max() or 1), 2.0)
     mesh = ax.pcolormesh(*edges, counts, norm=LogNorm(1, top), cmap=cmap, rasterized=True)
     if bar:
-        counted = colour_bar(figure, mesh, ax, "stars")
+        counted = colour_bar(mesh, ax, "stars")
         counted.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         counted.ax.yaxis.set_major_formatter("{x:g}")
         counted.ax.yaxis.set_minor_locator(NullLocator())
@@ -171,9 +171,9 @@ def colour_scatter(
     return ax.scatter(x[usable], y[usable], c=values[usable], **style)
 
 
-def colour_bar(figure: "Figure", drawn: Any, axes: Any, label: str) -> Any:
+def colour_bar(drawn: Any, axes: Any, label: str) -> Any:
     """Add a colour bar with its label."""
-    bar = figure.colorbar(drawn, ax=axes, pad=0.01, aspect=20 * (np.shape(axes) or (1,))[0])
+    bar = drawn.figure.colorbar(drawn, ax=axes, pad=0.01, aspect=20 * (np.shape(axes) or (1,))[0])
     bar.ax.tick_params(labelsize=7.0)
     bar.set_label(label, fontsize=8.0)
     return bar

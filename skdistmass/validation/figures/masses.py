@@ -71,7 +71,7 @@ def _mass_histograms(stars: Table, columns: Sequence[str], edges: Sequence[float
 def fig12_reference_mass_histograms(
     stars: Table, *, columns: Sequence[str] | None = None, edges: Sequence[float] = DISTANCE_EDGES
 ) -> "drawing.Figure":
-    """Masses of giants of low and high log g, of each mass scale trained on, in two bins of distance, and their means (figure 12).
+    """Masses of giants of low and high log g, and their means, by mass scale trained on and distance (figure 12).
 
     Parameters
     ----------
@@ -108,15 +108,16 @@ def fig13_learned_relations(
     for row, (low, high) in zip(axes, bins, strict=True):
         inside = (logg >= low) & (logg < high)
         for ax, values in zip(row, masses.values(), strict=True):
-            style = {"limits": (-0.6, 0.4), "size": 2.0, "cmap": "cividis"}
-            drawn = drawing.colour_scatter(ax, cn[inside], values[inside], feh[inside], **style)
+            drawn = drawing.colour_scatter(
+                ax, cn[inside], values[inside], feh[inside], limits=(-0.6, 0.4), cmap="cividis", size=2.0
+            )
             ax.set(xlim=CN_RANGE, ylim=MASS_RANGE)
         drawing.panel_letter(row[0], None, rf"$\log g$ {low:g}-{high:g}")
         row[0].set(ylabel=drawing.MASS_LABEL)
     for ax, name in zip(axes[0], masses, strict=True):
         ax.set_title(drawing.plain(name.removeprefix("MASS_")), fontsize=7.5)
     figure.supxlabel(drawing.CN_LABEL, fontsize=8.5)
-    drawing.colour_bar(figure, drawn, axes, drawing.FEH_LABEL)
+    drawing.colour_bar(drawn, axes, drawing.FEH_LABEL)
     return figure
 
 
