@@ -19,7 +19,7 @@ from skdistmass.tables import as_floats, find_column, is_table
 
 __all__ = ["OnnxPredictor", "load"]
 
-_CHUNK = 4096  # rows at a time: the values between two operators stay in the processor's cache
+_CHUNK = 2048  # rows at a time: the values between two operators stay in the processor's cache
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,

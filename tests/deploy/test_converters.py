@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from skl2onnx import to_onnx
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-import skdistmass.deploy  # registers the converters
 from skdistmass import (
     AbsMagRegressor,
     BinaryResidualFilter,
@@ -19,14 +19,17 @@ from skdistmass import (
     IsochroneDistanceRegressor,
     TrainingSpace,
 )
+from skdistmass.deploy import register_converters
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError
 
-assert skdistmass.deploy
-from skl2onnx import to_onnx  # noqa: E402
-
 QUICK = {"hidden_layer_sizes": 4, "n_networks": 2, "n_folds": 2, "max_iter": 20, "random_state": 0}
 OPSETS = [11, 13, 18, 21]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _converters():
+    register_converters()
 
 
 @pytest.fixture(scope="module")
