@@ -47,7 +47,8 @@ def distil_network(
     >>> from sklearn.neural_network import MLPRegressor
     >>> from skdistmass.networks.distilling import distil_network
     >>> X = np.random.default_rng(0).normal(size=(5000, 2))
-    >>> large = MLPRegressor(64, activation="tanh", solver="lbfgs", max_iter=100, random_state=0).fit(X, X[:, 0] * X[:, 1])
+    >>> large = MLPRegressor(64, activation="tanh", solver="lbfgs", max_iter=100, random_state=0)
+    >>> large = large.fit(X, X[:, 0] * X[:, 1])
     >>> small = distil_network(large, X, hidden_layer_sizes=(8,), random_state=0)
     >>> bool(np.std(small.predict(X) - large.predict(X)) < 0.05)
     True

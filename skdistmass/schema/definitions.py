@@ -1,7 +1,7 @@
 """The schema of a catalogue: each column of Table 2 of the paper, and of what is given beyond it.
 
-The writers, the ONNX graph and the data-model page of the documentation are made from it; `skdistmass.schema.columns` looks
-columns up in it.
+The writers, the ONNX graph and the data-model page of the documentation are made from it; `skdistmass.schema.columns`
+looks columns up in it.
 """
 
 from dataclasses import dataclass
@@ -150,8 +150,8 @@ TABLE_2 = (
         "dex",
         "error of the log age of the first scale",
         "stat.error;time.age",
-        formula="half the width of the 68.27 % interval, (AGE_*_HI - AGE_*_LO) / 2; where one end has no age, MASS_ERR x "
-        "the mean slope of the relation of mass and age over the part of the interval that has ages",
+        formula="half the width of the 68.27 % interval, (AGE_*_HI - AGE_*_LO) / 2; where one end has no age, "
+        "MASS_ERR x the mean slope of the relation of mass and age over the part of the interval that has ages",
         inputs="AGE_*_LO, AGE_*_HI of the first scale; else MASS_*, MASS_ERR, M_H",
     ),
     CatalogColumn(
@@ -183,8 +183,8 @@ EXTRA_COLUMNS = (
         "kpc",
         "lower end of the 68.27 % interval of DISTANCE",
         "stat.min;pos.distance",
-        formula="DISTANCE x 10^(-0.2 w), w the upper side of ABS_MAG's interval, widened in quadrature by the errors of "
-        "magnitude (K_ERR, else 0.02) and extinction (0.02 mag)",
+        formula="DISTANCE x 10^(-0.2 w), w the upper side of ABS_MAG's interval, widened in quadrature by the "
+        "errors of magnitude (K_ERR, else 0.02) and extinction (0.02 mag)",
         inputs="DISTANCE, interval of ABS_MAG, K_ERR",
     ),
     CatalogColumn(
