@@ -2,8 +2,8 @@
 
     python examples/make_golden_predictions.py
 
-Writes model, stars and catalogue to ``tests/deploy/golden/format-VERSION``. The folders of older versions stay: they
-show that files of those versions are still read.
+Write model, stars and catalogue to ``tests/deploy/golden/format-VERSION``. The folder of a released version stays for as
+long as files of that version are read, and shows that they are.
 """
 
 import shutil

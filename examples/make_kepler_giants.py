@@ -1,11 +1,11 @@
 """Train and write the models that come with the package: giants of the Kepler field.
 
-Reads ``kepler_giants.fits`` (see `skdistmass.surveys.data_dir`), trains a `DistMassModel` and writes the ONNX files
-that `skdistmass.load_pretrained` reads. The same data, and the versions of the packages that the model card names, give
-the same bytes.
+Read ``kepler_giants.fits`` (see `skdistmass.surveys.data_dir`), train a `DistMassModel` and write the ONNX files that
+`skdistmass.load_pretrained` reads. The same data and the package versions that the model card names give the same
+bytes. After a change, run ``examples/make_golden_predictions.py``, too.
 
     python examples/make_kepler_giants.py                  # replaces the shipped files
-    python examples/make_kepler_giants.py --check          # makes them anew, compares, and fails if they differ
+    python examples/make_kepler_giants.py --check          # makes them again, compares, and fails if they differ
 """
 
 import argparse
@@ -31,12 +31,12 @@ VARIANTS = {
 }
 CARD = {
     "description": "distance, mass and age of red giants from APOGEE labels",
-    "date": "2026-11-22",  # of the training; fixed, so that the files are
+    "date": "2026-11-26",  # of the training; a constant, so that the bytes do not change from day to day
     "licence": "BSD-3-Clause (model); training data: see the references",
     "training_set": "kepler_giants.fits: giants of the Kepler field, with APOGEE DR17 labels, 2MASS, Gaia EDR3 and "
     "seismic masses",
-    "limits": "For giants (log g < 3.5) like those of the Kepler field: near-solar metallicities, DR17's label scale, "
-    "the metallicity being [Fe/H]. Other stars get values with flags: DISTANCE_SPACE and MASS_SPACE 1 (edge), 2 "
+    "limits": "For giants (log g < 3.5) like those of the Kepler field: metallicities near that of the Sun, labels on the "
+    "scale of DR17, [Fe/H] as the metallicity. Other stars get values with flags: DISTANCE_SPACE and MASS_SPACE 1 (edge), 2 "
     "(outside) or 3 (label missing), BITMASK 2 (outside the mass model), AGE_FLAG (no age, and why). Ages are given "
     "below log g 3.5, from 0.8 to 8 Msun and [Fe/H] -0.5 to 0.5.",
     "references": [
@@ -51,7 +51,7 @@ CARD = {
 
 
 def train():
-    """Train on the giants of the Kepler field; returns the fitted model."""
+    """Train on the giants of the Kepler field, and return the fitted model."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RowsLeftOutWarning)
         stars = read_survey(data_dir() / "kepler_giants.fits")
@@ -60,7 +60,7 @@ def train():
 
 
 def write(model, folder):
-    """Write all variants; returns their paths."""
+    """Write all variants, and return their paths."""
     paths = []
     for name, options in VARIANTS.items():
         paths.append(Path(folder) / f"{name}.onnx")

@@ -1,10 +1,10 @@
-"""Predict distances, masses and ages for a query of DuckDB, and go on in SQL with what comes out.
+"""Predict distances, masses and ages for a query of DuckDB, and use the predictions in SQL.
 
     pip install 'duckdb>=1.5' pyarrow onnxruntime
     python examples/onnx_duckdb.py MODEL.onnx STARS.csv
 
-DuckDB hands the columns of a query over as Arrow batches; each goes through onnxruntime, and what comes back is a
-table that further SQL can name. Neither skdistmass nor scikit-learn is needed.
+DuckDB gives the columns of a query as Arrow batches. Each batch goes through onnxruntime, and the result is a table
+that further SQL can name. Neither skdistmass nor scikit-learn is needed.
 """
 
 import sys
@@ -20,7 +20,7 @@ ROWS_AT_A_TIME = 8192
 def predict(relation, model_path):
     """Predictions for a relation with columns TEFF, LOGG, M_H, C_FE, N_FE, MAG and EXTINCTION; NULL is missing.
 
-    Returns an Arrow table with all columns of the relation and those of the model, which SQL can name.
+    Return an Arrow table with all columns of the relation and those of the model, which SQL can name.
     """
     session = onnxruntime.InferenceSession(model_path, providers=["CPUExecutionProvider"])
     outputs = [value.name for value in session.get_outputs()]

@@ -3,7 +3,7 @@
     python examples/onnx_python.py MODEL.onnx STARS.csv > CATALOG.csv
 
 STARS.csv has a header with TEFF, LOGG, M_H, C_FE, N_FE, MAG and EXTINCTION; an empty field is a missing value. The
-model can be any file that `DistMassModel.to_onnx` wrote; those of the package are in ``skdistmass/data/models``.
+model can be any file that `DistMassModel.to_onnx` wrote; those of the package are in ``skdistmass/deploy/models``.
 """
 
 import csv

@@ -1,7 +1,8 @@
 """Converters for skl2onnx: what each estimator's ``predict`` or ``transform`` gives, as nodes of a graph.
 
-`register_converters` makes them known to skl2onnx. Options, as in ``to_onnx(model, X, options={"with_std": True})``, and for a
-step of a pipeline ``options={id(step): {"with_std": True}}``:
+`register_converters` makes them known to skl2onnx. Options are given as in
+``to_onnx(model, X, options={"with_std": True})``, and for a step of a pipeline as
+``options={id(step): {"with_std": True}}``:
 
 ``with_std`` (regressors)
     Whether the graph has a second output, half the width of the 68.27 % interval: ``predict(X, return_std=True)``.

@@ -19,7 +19,7 @@ from skdistmass.tables import as_floats, find_column, is_table
 
 __all__ = ["OnnxPredictor", "load"]
 
-_CHUNK = 4096  # rows at a time: the values between two operators stay in the processor's cache
+_CHUNK = 2048  # rows at a time: the values between two operators stay in the processor's cache
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -28,8 +28,8 @@ _TYPES = {
 }
 # Names that a survey may use for an input, in order of preference.
 _PHOTOMETRY = {"MAG": ("K",), "EXTINCTION": ("A_K",), "MAG_ERR": ("K_ERR",)}
-# Predictors of this process by their content: a copy that arrives by pickle uses the session that is there.
-_IN_USE: WeakValueDictionary = WeakValueDictionary()
+# Sessions of this process by the content of the file: copies of a predictor share one.
+_SESSIONS: WeakValueDictionary = WeakValueDictionary()
 
 
 def load(path: str | os.PathLike, *, threads: int | None = None) -> "OnnxPredictor":
@@ -76,14 +76,19 @@ def load(path: str | os.PathLike, *, threads: int | None = None) -> "OnnxPredict
 def _open_session(content: bytes, name: str) -> Any:
     import onnxruntime
 
+    session = _SESSIONS.get(content)
+    if session is not None:
+        return session
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads have chunks of their own: if they shared each of some hundred small operators, they would wait.
     options.intra_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a type of its own for each way a file can be bad
         raise FileFormatError(f"onnxruntime can't use {name}: {shortened(error)}") from error
+    _SESSIONS[content] = session
+    return session
 
 
 def _read_card(session: Any, name: str) -> dict:
@@ -103,12 +108,6 @@ def _read_card(session: Any, name: str) -> dict:
         if bad:
             raise FileFormatError(f"{name} has {what} than a model of skdistmass; fetch a fresh copy.")
     return card
-
-
-def _rebuild(content: bytes, threads: int) -> "OnnxPredictor":
-    """Make a predictor from what pickle stored; a process makes it once for each file."""
-    found = _IN_USE.get((content, threads))
-    return found if found is not None else OnnxPredictor(content, threads)
 
 
 class OnnxPredictor:
@@ -146,13 +145,12 @@ class OnnxPredictor:
         self.outputs = [value.name for value in session.get_outputs()]
         self._types = [_TYPES[value.type] for value in session.get_outputs()]
         self.dtype = np.dtype(np.float32 if "(float)" in session.get_inputs()[0].type else np.float64)
-        _IN_USE[content, threads] = self
 
     def __repr__(self) -> str:
         return f"OnnxPredictor({self.card['name']!r}, {self.dtype.name})"
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (self._content, self._threads)
+        return type(self), (self._content, self._threads)
 
     def __dask_tokenize__(self) -> tuple:
         return type(self).__qualname__, hashlib.sha256(self._content).hexdigest(), self._threads

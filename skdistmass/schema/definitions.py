@@ -1,7 +1,7 @@
 """The schema of a catalogue: each column of Table 2 of the paper, and of what is given beyond it.
 
-The writers, the ONNX graph and the data-model page of the documentation are made from it; `skdistmass.schema.columns` looks
-columns up in it.
+The writers, the ONNX graph and the data-model page of the documentation are made from it; `skdistmass.schema.columns`
+looks columns up in it.
 """
 
 from dataclasses import dataclass
@@ -109,9 +109,8 @@ TABLE_2 = (
         "kpc",
         "error of DISTANCE",
         "stat.error;pos.distance",
-        formula="0.4605 DISTANCE x the mean of the two sides of ABS_MAG's interval, each widened in quadrature by the "
-        "errors of magnitude (K_ERR, else 0.02) and extinction (0.02 mag)",
-        inputs="DISTANCE, interval of ABS_MAG, K_ERR",
+        formula="half the width of the 68.27 % interval, (DISTANCE_HI - DISTANCE_LO) / 2",
+        inputs="DISTANCE_LO, DISTANCE_HI",
     ),
     CatalogColumn(
         "DISTANCE_WEIGHTED",
@@ -151,8 +150,9 @@ TABLE_2 = (
         "dex",
         "error of the log age of the first scale",
         "stat.error;time.age",
-        formula="|d log age / d mass| x MASS_ERR, the slope that of the relation of mass and age",
-        inputs="MASS_*, MASS_ERR, M_H of the first scale",
+        formula="half the width of the 68.27 % interval, (AGE_*_HI - AGE_*_LO) / 2; where one end has no age, "
+        "MASS_ERR x the mean slope of the relation of mass and age over the part of the interval that has ages",
+        inputs="AGE_*_LO, AGE_*_HI of the first scale; else MASS_*, MASS_ERR, M_H",
     ),
     CatalogColumn(
         "BITMASK",
@@ -183,7 +183,8 @@ EXTRA_COLUMNS = (
         "kpc",
         "lower end of the 68.27 % interval of DISTANCE",
         "stat.min;pos.distance",
-        formula="DISTANCE x 10^(-0.2 w), w the upper side of ABS_MAG's interval widened by the photometric errors",
+        formula="DISTANCE x 10^(-0.2 w), w the upper side of ABS_MAG's interval, widened in quadrature by the "
+        "errors of magnitude (K_ERR, else 0.02) and extinction (0.02 mag)",
         inputs="DISTANCE, interval of ABS_MAG, K_ERR",
     ),
     CatalogColumn(
@@ -191,7 +192,7 @@ EXTRA_COLUMNS = (
         "kpc",
         "upper end of the 68.27 % interval of DISTANCE",
         "stat.max;pos.distance",
-        formula="DISTANCE x 10^(0.2 w), w the lower side of ABS_MAG's interval widened by the photometric errors",
+        formula="DISTANCE x 10^(0.2 w), w the lower side of ABS_MAG's interval, widened as for DISTANCE_LO",
         inputs="DISTANCE, interval of ABS_MAG, K_ERR",
     ),
     CatalogColumn(

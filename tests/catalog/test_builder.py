@@ -252,13 +252,15 @@ def test_repeats_are_counted(stand_in, tmp_path):
 
 
 def test_models_that_cannot_make_a_catalogue(all_star, stand_in, tmp_path):
-    class Poor:
-        def predict(self, table):
-            return {"ABS_MAG": np.zeros(len(table))}
+    class Short:
+        card = {}
 
-    with pytest.raises(ColumnError, match="lack DISTANCE"):
-        build_catalog(Poor(), all_star, tmp_path / "c.fits")
-    with pytest.raises(InputError, match="no method predict"):
+        def predict_columns(self, stars, *, out_of_fold=True):
+            return {"ABS_MAG": np.zeros(3)}
+
+    with pytest.raises(ColumnError, match=r"ABS_MAG has shape \(3,\) for 1000 stars"):
+        build_catalog(Short(), all_star, tmp_path / "c.fits")
+    with pytest.raises(InputError, match="object, which is no predictor"):
         build_catalog(object(), all_star, tmp_path / "c.fits")
     with pytest.raises(FileFormatError, match="no-model"):
         build_catalog("no-model", all_star, tmp_path / "c.fits")
@@ -339,8 +341,9 @@ def test_memory_does_not_grow_with_the_survey(tmp_path):
         "import sys, resource, numpy as np\n"
         "from skdistmass.catalog import build_catalog\n"
         "class Zero:\n"
-        "    def predict(self, table):\n"
-        "        zero = np.zeros(len(table), int)\n"
+        "    card = {}\n"
+        "    def predict_columns(self, stars, *, out_of_fold=True):\n"
+        "        zero = np.zeros(len(stars), int)\n"
         "        return dict(ABS_MAG=zero, DISTANCE=zero, BITMASK=zero, DISTANCE_SPACE=zero, MASS_SPACE=zero)\n"
         "build_catalog(Zero(), sys.argv[1], sys.argv[2], chunk_rows=2000)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"

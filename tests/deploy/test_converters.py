@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from skl2onnx import to_onnx
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-import skdistmass.deploy  # registers the converters
 from skdistmass import (
     AbsMagRegressor,
     BinaryResidualFilter,
@@ -20,15 +20,18 @@ from skdistmass import (
     LevenbergMarquardtMLPRegressor,
     TrainingSpace,
 )
+from skdistmass.deploy import register_converters
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError
-
-assert skdistmass.deploy
-from skl2onnx import to_onnx  # noqa: E402
 
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, max_iter=20)
 QUICK = {"network": NETWORK, "n_networks": 2, "n_folds": 2, "random_state": 0}
 OPSETS = [11, 13, 18, 21]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _converters():
+    register_converters()
 
 
 @pytest.fixture(scope="module")

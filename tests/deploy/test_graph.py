@@ -20,7 +20,9 @@ from skdistmass import (
 )
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
-from skdistmass.deploy.graph import OPSET, graph_inputs, model_graph
+from skdistmass.deploy.distill import distilled
+from skdistmass.deploy.format import OPERATORS, OPSET
+from skdistmass.deploy.graph import graph_inputs, model_graph
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.surveys import read_survey
@@ -133,6 +135,7 @@ def test_file_is_standard(exported, dtype, input_errors):
     inferred = onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
     assert [(o.domain, o.version) for o in proto.opset_import] == [("", OPSET)]
     assert {node.domain for node in proto.graph.node} == {""}
+    assert {node.op_type for node in proto.graph.node} <= OPERATORS
     for value in (*inferred.graph.input, *inferred.graph.output):
         assert [d.dim_param for d in value.type.tensor_type.shape.dim] == ["N"]
 
@@ -167,6 +170,31 @@ def _check_variant(model, tmp_path, plain_columns, assert_parity, stars):
         export_model(model, tmp_path / "m.onnx", input_errors=input_errors)
         inputs = plain_columns(stars, graph_inputs(input_errors))
         assert_parity(model, inputs, run(load(tmp_path / "m.onnx"), inputs))
+
+
+def test_errors_are_half_the_interval(predictors, plain_columns, mock):
+    inputs = plain_columns(mock[:20_000], graph_inputs(False))
+    found = run(predictors(), inputs)
+    for name in ("DISTANCE", "MASS", "AGE"):
+        half = 0.5 * (found[f"{name}_HI"] - found[f"{name}_LO"])
+        known = np.isfinite(half)
+        assert known.sum() > 1000
+        np.testing.assert_allclose(found[f"{name}_ERR"][known], half[known], rtol=1e-9, atol=1e-12, err_msg=name)
+    # At the end of the relation of mass and age one end of the interval has no age, and the error is still there.
+    one_end = np.isnan(found["AGE_HI"]) != np.isnan(found["AGE_LO"])
+    assert one_end.any()
+    assert np.all(found["AGE_ERR"][one_end] > 0)
+
+
+def test_distilled_model_is_faster_and_nearly_the_same(model, tmp_path, plain_columns, assert_parity, mock):
+    small = distilled(model, hidden_layer_sizes=(6,), n_stars=3000)
+    assert {network.pipeline_["network"].hidden_layer_sizes for network in small.masses_.values()} == {(6,)}
+    assert model.abs_mag_.pipeline_["network"].hidden_layer_sizes == (10, 8)
+    _check_variant(small, tmp_path, plain_columns, assert_parity, mock[:2000])
+    before, after = (m.predict(mock[:2000], out_of_fold=False) for m in (model, small))
+    inside = np.asarray(before["DISTANCE_SPACE"]) == 0
+    change = np.abs(after["ABS_MAG"] - before["ABS_MAG"])[inside]
+    assert np.median(change) < 0.5 * np.median(before["ABS_MAG_ERR"][inside])
 
 
 def test_parity_without_fallback(model, tmp_path, plain_columns, assert_parity, mock):

@@ -7,8 +7,8 @@ import onnx
 import pytest
 
 from skdistmass.deploy import load
+from skdistmass.deploy.checks import check_content
 from skdistmass.deploy.pretrained import list_pretrained, load_pretrained, pretrained_path
-from skdistmass.deploy.runtime import _check_file
 from skdistmass.exceptions import FileFormatError, InputError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -52,7 +52,7 @@ def test_files_are_whole_and_as_released():
         load(pretrained_path(name))
         content[len(content) // 2] ^= 1
         with pytest.raises(FileFormatError, match="altered"):
-            _check_file(bytes(content), name)
+            check_content(bytes(content), name)
 
 
 def test_names():

@@ -1,0 +1,62 @@
+"""Replacing a large network by a small one that gives the same values."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.neural_network import MLPRegressor
+
+from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
+from skdistmass.networks.merging import rescale_output
+
+__all__ = ["distil_network"]
+
+# Penalty of the small network: its target has no noise, so it needs next to none.
+_ALPHA = 1e-3
+
+
+def distil_network(
+    network: MLPRegressor,
+    X: ArrayLike,
+    *,
+    hidden_layer_sizes: tuple[int, ...] = (10, 10),
+    random_state: int | np.random.RandomState | None = None,
+) -> MLPRegressor:
+    """Train a small network on the predictions of a large one.
+
+    Several merged networks are far larger than their mean, which is smooth, needs (Hinton, Vinyals and Dean 2015,
+    arXiv:1503.02531).
+
+    Parameters
+    ----------
+    network : MLPRegressor
+        Fitted, with one output.
+    X : array-like of shape (n_rows, n_features)
+        Inputs at which the small network learns, as they are scaled for `network`. 10,000 or more are needed.
+    hidden_layer_sizes : tuple of int, default=(10, 10)
+        Of the small network.
+    random_state : int, RandomState or None, default=None
+        For the initial weights.
+
+    Returns
+    -------
+    small : MLPRegressor
+        Fitted, with ``tanh`` units and the inputs and the output of `network`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neural_network import MLPRegressor
+    >>> from skdistmass.networks.distilling import distil_network
+    >>> X = np.random.default_rng(0).normal(size=(5000, 2))
+    >>> large = MLPRegressor(64, activation="tanh", solver="lbfgs", max_iter=100, random_state=0)
+    >>> large = large.fit(X, X[:, 0] * X[:, 1])
+    >>> small = distil_network(large, X, hidden_layer_sizes=(8,), random_state=0)
+    >>> bool(np.std(small.predict(X) - large.predict(X)) < 0.05)
+    True
+    """
+    X = np.asarray(X, dtype=np.float64)
+    y = network.predict(X)
+    shift, scale = y.mean(), y.std() or 1.0
+    student = LevenbergMarquardtMLPRegressor(
+        hidden_layer_sizes=hidden_layer_sizes, activation="tanh", alpha=_ALPHA, random_state=random_state
+    )
+    return rescale_output(student.fit(X, (y - shift) / scale).mlp_, scale, shift)
