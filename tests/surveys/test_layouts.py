@@ -85,7 +85,7 @@ def _astra(stars, spectroscopy=True):
         "r_lo_photogeo": (1000 * stars["GAIAEDR3_DIST_LO"], "pc"),
         "r_hi_photogeo": (1000 * stars["GAIAEDR3_DIST_HI"], "pc"),
         "zgr_plx": (2 * stars["PARALLAX"], ""),
-        "v_astra": (np.full(N, "0.6.0"), ""),
+        "version_id": (np.full(N, 31), ""),
         "spectrum_flags": (stars["STARFLAG"], ""),
         "result_flags": (np.zeros(N, int), ""),
         "raw_teff": (stars["TEFF"] + 100, "K"),
@@ -496,7 +496,6 @@ def test_the_full_columns_of_the_data_models_are_known(name, real_data, truth, t
         return
     stars = read_survey(tmp_path / "a.fits")
     assert (stars.layout, stars.table, len(stars)) == (layout.name, f"HDU {last}", N)
-    assert (
-        _assert_same(stars[np.isfinite(truth.floats("TEFF"))], truth[np.isfinite(truth.floats("TEFF"))], layout.name)
-        >= 2
-    )
+    read = [name for name in ("TEFF", "LOGG", "K", "PARALLAX") if name in layout.quantities and name in stars]
+    assert all(np.isfinite(stars[name]).any() for name in read)
+    assert _assert_same(stars, truth, layout.name) >= (1 if layout.name == "starflow" else 3)
