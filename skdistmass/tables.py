@@ -437,11 +437,18 @@ def as_text(column, *, name="values"):
             raw = as_integers(np.ma.array(raw, mask=mask | np.isnan(raw)), name=name)
         mask = mask | np.isnan(np.asarray(raw, dtype=np.float64))
     if raw.dtype.kind == "S":
-        raw = np.char.decode(raw, "utf-8", "replace")
+        raw = np.strings.strip(raw)
+        try:
+            # Wide columns of short texts are common in FITS, and a letter takes four bytes.
+            raw = raw.astype(f"U{max(int(np.strings.str_len(raw).max(initial=0)), 1)}")
+            return np.where(mask, "", raw) if mask.any() else raw
+        except UnicodeDecodeError:  # not plain ASCII, which is much faster
+            raw = np.char.decode(raw, "utf-8", "replace")
     elif raw.dtype.kind == "O":
         texts = ["" if null else _text_of(value) for value, null in zip(raw.ravel(), mask.ravel(), strict=True)]
         raw = np.array(texts, dtype=str).reshape(raw.shape)
-    return np.where(mask, "", np.char.strip(raw.astype(str)))
+    texts = np.strings.strip(raw.astype(str, copy=False))
+    return np.where(mask, "", texts) if mask.any() else texts
 
 
 def _text_of(value):

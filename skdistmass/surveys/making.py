@@ -72,10 +72,12 @@ class _Maker:
     def _floats(self, name: str, about: Quantity, unit: str, stated: str | None = None) -> np.ndarray:
         """Return a column as floats in `unit`; `stated` is its unit if the table says none."""
         column = self._columns[name]
-        if np.ndim(column) != 1:
+        is_pair = about.name.endswith("_ERR") and np.ndim(column) == 2 and np.shape(column)[1] == 2
+        if np.ndim(column) != 1 and not is_pair:
             raise ColumnError(f"column {name} has shape {np.shape(column)}; one number per star is needed.")
         # Placeholders are numbers in the unit of the file: they are found before it is converted.
         values = as_floats(_bare(column), name=name, high_sentinels=about.high_sentinels)
+        values = np.abs(values).mean(axis=1) if is_pair else values  # [upper, lower]
         own = self._units.get(name)
         own = stated if own is None or str(own).strip() == "" else own
         converted = convert_unit(values, own, unit, name)
@@ -86,7 +88,8 @@ class _Maker:
     def _number(self, about: Quantity, sources: tuple[Source, ...]) -> None:
         """Fill a quantity star by star: the first source with a value is taken, with its own error."""
         size = self._n_rows
-        values, lower, upper, error = (np.full(size, np.nan) for _ in range(4))
+        with_ends = any(source.lower or source.below for source in sources)
+        values, error, *bounds = (np.full(size, np.nan) for _ in range(4 if with_ends else 2))
         called = np.full(size, "")
         for source in sources:
             own = self._value(source, about)
@@ -95,7 +98,7 @@ class _Maker:
             values[taken] = own[taken]
             own_error, ends = self._errors(source, about, own)
             error[taken] = own_error[taken]
-            for target, end in zip((lower, upper), ends, strict=True):
+            for target, end in zip(bounds, ends, strict=False):
                 target[taken] = end[taken]
             if about.name in _WITH_SOURCE:
                 called = np.where(taken, self._called(source), called)
@@ -106,8 +109,8 @@ class _Maker:
         if with_errors or name == "PARALLAX":
             self.found[name + "_ERR"] = error
             self.origin[name + "_ERR"] = tuple(c for s in with_errors for c in (*s.error, s.lower, s.below) if c)
-        if any(s.lower or s.below for s in sources):
-            self.found[name + "_LO"], self.found[name + "_HI"] = lower, upper
+        if with_ends:
+            self.found[name + "_LO"], self.found[name + "_HI"] = bounds
         if name in _WITH_SOURCE:
             self.found[name + "_SRC"] = called
 
@@ -155,12 +158,7 @@ class _Maker:
         unit = "dex" if about.unit.startswith("dex") else about.unit
         if source.transform != "none":
             unit = _unit_before(source.transform, about.unit)
-        column = self._columns[source.error[0]]
-        if np.ndim(column) == 2 and np.shape(column)[1] == 2:  # [upper, lower]
-            sides = as_floats(_bare(column), name=source.error[0], high_sentinels=error_about.high_sentinels)
-            errors = np.abs(sides).mean(axis=1)
-        else:
-            errors = self._floats(source.error[0], error_about, unit, source.unit if unit != "dex" else None)
+        errors = self._floats(source.error[0], error_about, unit, source.unit if unit != "dex" else None)
         if source.minus_error:
             errors = np.hypot(errors, self._floats(source.minus_error, error_about, unit))
         if about.name == "PARALLAX":

@@ -10,6 +10,7 @@ from skdistmass.surveys.quantities import Quantity
 
 __all__ = ["check_columns", "check_gravity", "drop_impossible", "warn_of_impossible"]
 
+_JUDGED = ("TEFF", "LOGG", "GAIAEDR3_DIST", "DISTANCE", "DISTANCE_WEIGHTED", "PARALLAX_ERR")
 _FEWEST = 3  # stars that make a column, of which the unit can be judged
 
 
@@ -38,7 +39,9 @@ def check_columns(columns: Mapping[str, np.ndarray], origin: Mapping[str, tuple[
     UnitError
         If at least three values are there and their median is impossible; the message says what they look like.
     """
-    for name, values in columns.items():
+    judged = [name for name in columns if name in _JUDGED or name == "AGE" or name.startswith("AGE_")]
+    for name in judged:
+        values = columns[name]
         given = values[np.isfinite(values)]
         if len(given) < _FEWEST:
             continue

@@ -248,8 +248,11 @@ def _field_type(code: str, repeat: int, dim: str) -> tuple:
 def _decode(raw: np.ndarray, about: _Column) -> Any:
     """Return the numbers or texts that a column stands for: its null is looked for before it is scaled."""
     if about.code == "A":
-        cut = np.strings.find(raw, b"\0")
-        return np.array([text.split(b"\0")[0] for text in raw.ravel()]).reshape(raw.shape) if (cut >= 0).any() else raw
+        letters = np.ascontiguousarray(raw).view(np.uint8).reshape(-1, max(raw.itemsize, 1)) if raw.itemsize else None
+        if letters is None or not ((letters[:, :-1] == 0) & (letters[:, 1:] != 0)).any():
+            return raw
+        # What follows a NUL is not part of the text (section 7.3.3.1).
+        return np.array([text.split(b"\0")[0] for text in raw.ravel().tolist()]).reshape(raw.shape)
     if about.code == "L":
         values = raw == ord("T")
         missing = ~values & (raw != ord("F"))
