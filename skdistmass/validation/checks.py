@@ -117,12 +117,10 @@ def validate(
     makers = _makers(result, distance_columns, age_columns, cluster_distances)
     for name, (title, make) in makers.items():
         try:
-            table = make()
+            result.tables[name] = make()
+            result.tables[name].meta["title"] = title
         except MissingInputError as reason:
             result.skipped[name] = str(reason)
-            continue
-        table.meta["title"] = title
-        result.tables[name] = table
     for summary in (_distance_checks, _cluster_checks, _mass_checks, _age_checks, _chemistry_checks):
         result.checks += summary(result.tables)
     result.checks += [Check(makers[name][0], "", reason, NOT_TESTED) for name, reason in result.skipped.items()]

@@ -123,20 +123,13 @@ def write_report(
     columns = {"distance_columns": distance_columns, "age_columns": age_columns}
     found = validate(catalog, reference, **columns, cluster_distances=cluster_distances)
     others = {"fig04_mad_vs_logg": {"others": _other_distances(found.stars, distance_columns)}}
-    page = _template().render(
-        title=title,
-        notes=notes,
-        found=found,
-        n_known=np.count_nonzero(np.isfinite(found.stars["REFERENCE_DIST"])),
-        counts=Counter(check.verdict for check in found.checks),
-        verdicts=_VERDICTS,
-        figures=_pictures(*draw_figures(found.stars, found=found, **others)),
-        heads=lambda table: [(name, str(table[name].unit or "")) for name in table.colnames],
-        command=command,
-        origin=_origin(found),
-        training=_training(model),
-    )
-    output = Path(output)
+    pictures = _pictures(*draw_figures(found.stars, found=found, **others))
+    texts = {"title": title, "notes": notes, "command": command}
+    _write(_page(found, **texts, figures=pictures, origin=_origin(found), training=_training(model)), Path(output))
+    return found
+
+
+def _write(page: str, output: Path) -> None:
     partial = output.with_name(output.name + ".part")
     try:
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")
@@ -145,17 +138,23 @@ def write_report(
         raise DistMassError(f"the report can't be written to {output}: {error.strerror or error}.") from error
     finally:
         partial.unlink(missing_ok=True)
-    return found
 
 
-def _template():
-    """Return the template of the page; it escapes all text."""
+def _page(found: Validation, **parts: Any) -> str:
+    """Fill the template of the page; all text is escaped."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["shown"] = _shown
     source = resources.files("skdistmass.validation").joinpath("report.html")
-    return environment.from_string(source.read_text(encoding="utf-8"))
+    return environment.from_string(source.read_text(encoding="utf-8")).render(
+        found=found,
+        n_known=np.count_nonzero(np.isfinite(found.stars["REFERENCE_DIST"])),
+        counts=Counter(check.verdict for check in found.checks),
+        verdicts=_VERDICTS,
+        heads=lambda table: [(name, str(table[name].unit or "")) for name in table.colnames],
+        **parts,
+    )
 
 
 def _shown(value: Any) -> str:

@@ -96,7 +96,11 @@ def join_reference(catalog: Any, reference: Any = None, *, columns: Sequence[str
         distance = in_unit(stars, "GAIAEDR3_DIST", "kpc")
         source = np.where(np.isfinite(distance), "Gaia", "")
         return _with_distances(stars, distance, np.full(len(stars), np.nan), source)
-    reference = _read_reference(reference, columns, stars)
+    return _joined(stars, _read_reference(reference, columns, stars), columns)
+
+
+def _joined(stars: Table, reference: Stars, columns: Sequence[str]) -> Table:
+    """Add the columns of the reference to a catalogue."""
     rows = _match(stars, reference)
     found = rows >= 0
     if not found.any() and len(stars):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdistmass.validation import (
@@ -123,6 +123,7 @@ def test_columns_are_compared_on_common_stars():
         compare_columns(stars, "A", "B", "speed")
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     slope=st.floats(-5, 5),
     offset=st.floats(-100, 100),
