@@ -13,6 +13,7 @@ __all__ = [
     "InputError",
     "NoValleyWarning",
     "RowsLeftOutWarning",
+    "SmallSampleWarning",
     "UnitError",
 ]
 
@@ -43,6 +44,10 @@ class DistMassWarning(UserWarning):
 
 class RowsLeftOutWarning(DistMassWarning):
     """Rows of the training data were left out because a value was missing."""
+
+
+class SmallSampleWarning(DistMassWarning):
+    """A training set is so small that the coverage of intervals is uncertain."""
 
 
 class NoValleyWarning(DistMassWarning):

@@ -6,17 +6,30 @@ quantiles on the residuals (distributional conformal prediction; Chernozhukov et
 `PaperErrors` makes the errors of the paper (sections 4.3 and 5.5).
 """
 
+import warnings
+
 import numpy as np
 from scipy.special import ndtr
 
-from skdistmass.exceptions import InputError
-from skdistmass.uncertainty.error_law import fit_error_law, fit_terms, law_quantiles, residual_probability
+from skdistmass.exceptions import InputError, SmallSampleWarning
+from skdistmass.uncertainty.error_law import (
+    cross_fitted_ranks,
+    fit_error_law,
+    fit_terms,
+    law_quantiles,
+    residual_probability,
+)
 from skdistmass.uncertainty.statistics import MIN_ROWS, robust_scatter
 
 __all__ = ["ConformalErrors"]
 
 _LEVELS = np.concatenate([np.geomspace(1e-4, 0.02, 25)[:-1], np.linspace(0.02, 0.98, 193)])
 _LEVELS = np.unique(np.concatenate([_LEVELS, 1.0 - _LEVELS]))
+# A term of the scatter needs this many stars; with the stars that carry all terms of five labels, or more, the law is
+# so well known that its quantiles need no cross-fitting.
+_ROWS_PER_TERM = 40
+_MANY_ROWS = 36 * _ROWS_PER_TERM
+_FEW_ROWS = 100  # below, the coverage of an interval of 68 % is uncertain by 5 % or more
 _MOST_ROWS = 10_000  # residuals that the law of errors is learned from, at the most
 MOST_NOISE = 0.9  # share of the scatter's square that label noise may have
 DEGREE = 5  # of the polynomials in each label
@@ -80,6 +93,14 @@ class ConformalErrors:
         n_rows = len(residual)
         if n_rows < MIN_ROWS:
             raise InputError(f"{n_rows} stars are too few to calibrate errors on; {MIN_ROWS} are needed.")
+        if n_rows < _FEW_ROWS:
+            warnings.warn(
+                f"errors are calibrated on {n_rows} stars only: the coverage of a 68 % interval is uncertain by "
+                f"{100 * np.sqrt(0.683 * 0.317 / n_rows):.0f} %. Train on {_FEW_ROWS} stars or more, or use "
+                "error_model='paper'.",
+                SmallSampleWarning,
+                stacklevel=2,
+            )
         self.n_rows_ = n_rows
         self.spread_ = float(spread)
         self.center_ = X.mean(axis=0)
@@ -93,9 +114,15 @@ class ConformalErrors:
         unit = robust_scatter(residual) or np.std(residual) or np.finfo(float).tiny
         residual = residual / unit
         noise = np.zeros(len(rows)) if target_error is None else target_error[rows] / unit
-        self.coef_, weights = fit_error_law(terms, residual, noise)
-        log_scatter = terms @ self.coef_
-        rank = residual_probability(residual, np.exp(log_scatter), noise, weights)
+        used = self._used_terms(len(rows))
+        coef, weights = fit_error_law(terms[:, used], residual, noise)
+        log_scatter = terms[:, used] @ coef
+        self.coef_ = np.zeros(terms.shape[1])
+        self.coef_[used] = coef
+        if n_rows < _MANY_ROWS:
+            rank = cross_fitted_ranks(terms[:, used], residual, noise)
+        else:
+            rank = residual_probability(residual, np.exp(log_scatter), noise, weights)
         self.levels_ = _LEVELS
         self.quantiles_ = law_quantiles(_conformal_quantiles(rank), weights)
         # The scatter is to be half the width of the 68.27 % interval, so that a variance can be added to its square.
@@ -110,12 +137,19 @@ class ConformalErrors:
             known = np.isfinite(label_noise) & (label_noise > 0)
             if np.count_nonzero(known) >= MIN_ROWS:
                 counted = np.minimum(label_noise[known], self.spread_**2)
-                self.noise_coef_ = fit_terms(terms[known], np.log(counted))
+                self.noise_coef_ = np.zeros(terms.shape[1])
+                self.noise_coef_[used] = fit_terms(terms[np.ix_(known, used)], np.log(counted))
                 # A fit to logarithms gives less than the mean, which is what the residuals hold.
                 self.noise_coef_[0] += np.log(np.mean(counted / np.exp(terms[known] @ self.noise_coef_)))
                 fitted = terms[known] @ self.noise_coef_
                 self.noise_log_range_ = np.array([fitted.min(), fitted.max()])
         return self
+
+    def _used_terms(self, n_rows):
+        """Numbers of the terms that so many stars can carry: of lower degree, and without products, in small sets."""
+        n = len(self.center_)
+        n_terms = [1 + degree * n for degree in range(DEGREE)] + [1 + DEGREE * n + n * (n - 1) // 2]
+        return np.arange(max([1] + [count for count in n_terms if count * _ROWS_PER_TERM <= n_rows]))
 
     def _terms(self, X):
         """Terms of the scatter's logarithm: 1, all z_i, all z_i^2 ... z_i^5, and z_i z_j of bounded, scaled labels."""

@@ -260,18 +260,26 @@ def test_alpha_means_what_it_means_in_scikit_learn(alpha):
 
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "relu"])
 def test_every_seed_is_as_good_as_lbfgs(activation):
+    """No seed ends in a bad minimum, and the typical one is as good as scikit-learn's L-BFGS.
+
+    The reference is the median of ten L-BFGS runs. Their path depends on rounding, hence on the machine, and of a ReLU
+    network their losses scatter: quartiles 0.0286 and 0.0338, one in twenty at 0.070. So the median of ten has a
+    standard error of 5 %, and the limits must leave room for it. 200 seeds of Levenberg-Marquardt gave 0.0235 to
+    0.0333, median 0.0271, against a reference of 0.0318; a change of the inputs by rounding moves them by 1e-12 only.
+    A lost network, above 1.25 times the reference, is 5 standard errors beyond the worst of these.
+    """
     X, y, weight = make_rows(1000, noise=0.2)
     options = {"hidden_layer_sizes": (8,), "activation": activation}
     theirs = [
         MLPRegressor(solver="lbfgs", max_iter=1000, max_fun=10**5, tol=1e-5, random_state=seed, **options)
-        for seed in range(5)
+        for seed in range(10)
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         reference = np.median([model.fit(X, y, sample_weight=weight).loss_ for model in theirs])
     losses = [fit_mlp(X, y, weight, random_state=seed, **options).loss_ for seed in range(20)]
-    assert max(losses) < 1.1 * reference
-    assert np.median(losses) < 1.02 * reference
+    assert max(losses) < 1.25 * reference
+    assert np.median(losses) < 1.1 * reference
 
 
 def test_real_masses_no_seed_is_lost(real_data):
@@ -285,8 +293,10 @@ def test_real_masses_no_seed_is_lost(real_data):
     X, mass = (values[:, :5] - values[:, :5].mean(0)) / values[:, :5].std(0), values[:, 5]
     weight = (mass / values[:, 6]) ** 2
     losses = [fit_mlp(X, np.log(mass), weight, hidden_layer_sizes=8, random_state=seed).loss_ for seed in range(6)]
-    assert max(losses) < 1.05 * min(losses)
-    assert max(losses) < 0.0066  # L-BFGS, 50 seeds: 0.0062 to 0.0068 (benchmarks/training_robustness.py)
+    # 50 seeds of four fifths of these stars (benchmarks/training_robustness.py): 0.00609 to 0.00643, standard deviation
+    # 0.0001; L-BFGS 0.00619 to 0.00676. So the limits are 3 standard deviations or more beyond the worst.
+    assert max(losses) < 1.1 * min(losses)
+    assert max(losses) < 0.0068
 
 
 def test_lost_starts_are_replaced():
