@@ -15,7 +15,7 @@ from skdistmass.surveys.formats.parquet import arrow_column
 __all__ = ["TextTable", "read_yaml", "split_header"]
 
 _LONGEST_LINE = 1 << 20
-_LONGEST_HEADER = 1 << 24
+_LONGEST_HEADER = 1 << 22
 _BLOCK = 1 << 22
 # What stands for a missing value, in lower case.
 _MISSING = ("", "nan", "null", "none", "na", "n/a", "--", "<na>", "\\n", "masked")

@@ -86,9 +86,8 @@ class _Scanner:
             self.data_begun = True
         elif tag in ("BINARY", "BINARY2") and self.tables:
             self.tables[-1].form = tag
-        elif tag == "STREAM" and self.tables:
-            if attributes.get("encoding", "") == "base64":
-                self._parser.CharacterDataHandler = self._letters
+        elif tag == "STREAM" and self.tables and attributes.get("encoding", "") == "base64":
+            self._parser.CharacterDataHandler = self._letters
 
     def _end(self, tag: str) -> None:
         if tag.rpartition(":")[2] == "STREAM":
