@@ -141,7 +141,6 @@ class SurveyFile:
         self.layout, self.table = self.plan.layout, self._file.where
         self.n_rows = self._file.n_rows or 0
         self._stat = os.stat(self.path)
-        self._verified = self._file.in_parts and kind != "FITS"
         self._told: set[str] = set()
 
     @cached_property
@@ -177,9 +176,6 @@ class SurveyFile:
         start, stop, _ = slice(start, stop).indices(self.n_rows)
         stop = max(start, stop)
         with blame(self.path, self.kind):
-            if not self._verified:
-                self._file.verify()
-                self._verified = True
             names = self.plan.needed
             if isinstance(self._file, FitsTable):
                 whole = (start, stop) == (0, self.n_rows) and self._file.has_sums()
@@ -197,6 +193,17 @@ class SurveyFile:
         """Yield the stars of the file, `n_rows` at a time."""
         for start in range(0, self.n_rows, n_rows):
             yield self.read(start, min(start + n_rows, self.n_rows))
+
+    def close(self) -> None:
+        """Close the file; `read` opens it again."""
+        if isinstance(self._file, FitsTable):
+            self._file.close()
+
+    def __enter__(self) -> "SurveyFile":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def check_unchanged(self) -> None:
         """Raise DistMassError if the file was changed since it was opened."""
@@ -298,9 +305,9 @@ def read_survey(
     rows = slice(None) if rows is None else rows
     if not isinstance(rows, slice) or rows.step not in (None, 1):
         raise InputError(f"rows is {rows!r}; give a slice with a step of 1.")
-    survey = SurveyFile(path, layout, hdu, columns)
-    start, stop, _ = rows.indices(survey.n_rows)
-    return survey.read(start, stop)
+    with SurveyFile(path, layout, hdu, columns) as survey:
+        start, stop, _ = rows.indices(survey.n_rows)
+        return survey.read(start, stop)
 
 
 def read_table(path: str | Path) -> Table:

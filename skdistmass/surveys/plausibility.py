@@ -85,7 +85,7 @@ def _compare_distances(columns: Mapping[str, np.ndarray], origin: Mapping[str, t
     good = np.isfinite(product) & (columns["PARALLAX"] > 0)
     if "PARALLAX_ERR" in columns:
         with np.errstate(invalid="ignore"):
-            good &= columns["PARALLAX_ERR"] < 0.2 * columns["PARALLAX"]
+            good &= ~(columns["PARALLAX_ERR"] > 0.2 * columns["PARALLAX"])
     if np.count_nonzero(good) < _FEWEST:
         return
     median = float(np.median(product[good]))

@@ -55,9 +55,6 @@ class TableFile(Protocol):
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Return columns of some rows as arrays, masked where missing."""
 
-    def verify(self) -> None:
-        """Raise FileFormatError if a checksum in the file does not agree with its content."""
-
 
 def compression_of(path: Path) -> tuple[str, Any] | None:
     """Return the name of a file's compression and the function that opens it, or None."""
@@ -97,8 +94,11 @@ def check_names(names: Sequence[str]) -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the warnings of other libraries to ourselves; one thread at a time, as the filters are the process's."""
-    with _QUIET, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def quiet() -> Iterator[list[warnings.WarningMessage]]:
+    """Keep the warnings of other libraries to ourselves, and yield them in a list.
+
+    One thread at a time does so: the filters of warnings are those of the process.
+    """
+    with _QUIET, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield told

@@ -1,7 +1,8 @@
 """Binary tables of FITS files, read in stretches of rows; compressed ones as a stream."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -82,6 +83,7 @@ class FitsTable:
                 f"the file is truncated: {self.where} ends at byte {end}, the file at {path.stat().st_size}."
             )
         self._stream: BinaryIO | None = None
+        self._verified = False
 
     def load(self, names: Sequence[str], texts: set[str]) -> None:
         """Do nothing: rows are read when asked for."""
@@ -95,6 +97,7 @@ class FitsTable:
         fields = {name: self._record[name] for name in names}
         if self._compressed:
             check_memory(n_rows * sum(field.itemsize for field in fields.values()), f"{self.where} of {self.path.name}")
+        self._verify()
         raw = {name: np.empty((n_rows, *field.shape), field.base) for name, field in fields.items()}
         summed = _Sum() if check_sum else None
         step = max(_PIECE // max(self._record.itemsize, 1), 1)
@@ -118,18 +121,28 @@ class FitsTable:
         """Tell whether the header states a checksum."""
         return bool(self._sums)
 
-    def verify(self) -> None:
-        """Unpack a compressed file to its end, where its checksum is, and count its bytes."""
-        if self._compressed:
+    def _verify(self) -> None:
+        """Unpack a compressed file to its end once, where its checksum is, and count its bytes."""
+        if self._compressed and not self._verified:
             with open_stream(self.path) as stream:
-                total = read_to_end(stream)
-            _check_blocks(total)
+                _check_blocks(read_to_end(stream))
+            self._verified = True
 
-    def _open(self) -> BinaryIO:
-        # A compressed file can only be read forward: it stays open for the next rows.
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
         if not self._compressed:
-            return open(self.path, "rb")
-        return _Kept(open_stream(self.path)) if self._stream is None else self._stream  # type: ignore[return-value]
+            with open(self.path, "rb") as stream:
+                yield stream
+            return
+        # A compressed file can only be read forward: it stays open for the next rows.
+        self._stream = self._stream or open_stream(self.path)
+        yield self._stream
+
+    def close(self) -> None:
+        """Close a compressed file that was kept open."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
     def _compare(self, total: int) -> None:
         stated = self._sums.get("DATASUM", "")
@@ -140,19 +153,6 @@ class FitsTable:
             whole.add(self._raw_header)
             if _fold(whole.total + total) not in (0, 0xFFFFFFFF):
                 raise FileFormatError(f"the header of {self.where} does not agree with its CHECKSUM; it was changed.")
-
-
-class _Kept:
-    """A stream that a with statement leaves open, and that is closed when it is no longer used."""
-
-    def __init__(self, stream: BinaryIO):
-        self._stream = stream
-
-    def __enter__(self) -> BinaryIO:
-        return self._stream
-
-    def __exit__(self, *error: object) -> None:
-        self._stream.close()
 
 
 class _Sum:

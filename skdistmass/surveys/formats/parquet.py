@@ -25,8 +25,10 @@ class ParquetTable:
         import pyarrow.parquet as pq
 
         self.path = path
-        self._file = pq.ParquetFile(path, page_checksum_verification=True)
-        schema = self._file.schema_arrow
+        schema = pq.read_schema(path)
+        # A text that is repeated stays one text in memory.
+        texts = [field.name for field in schema if _is_text(field.type)]
+        self._file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts)
         self.names = list(schema.names)
         check_names(self.names)
         self.n_rows = self._file.metadata.num_rows
@@ -58,9 +60,6 @@ class ParquetTable:
             table = pa.concat_tables(parts)
         return {name: arrow_column(table.column(name), name) for name in names}
 
-    def verify(self) -> None:
-        """Do nothing: pages are compared with their checksums, where they have some, when they are read."""
-
 
 def arrow_column(column: Any, name: str) -> Any:
     """Return a column of pyarrow as an array, masked where it is null."""
@@ -71,19 +70,18 @@ def arrow_column(column: Any, name: str) -> Any:
     if isinstance(kind, pa.ExtensionType):
         return arrow_column(pa.chunked_array([c.storage for c in column.chunks], kind.storage_type), name)
     if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = column.type
+        if not _is_text(kind.value_type):
+            return arrow_column(column.cast(kind.value_type), name)
+        for chunk in column.chunks:
+            _check_texts(chunk.dictionary, len(column), name)
+        return _array_of_texts(column)
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan)
     if pa.types.is_decimal(kind):
         column, kind = column.cast(pa.float64()), pa.float64()
     if _is_text(kind):
-        longest = pc.max(pc.binary_length(column)).as_py() or 0
-        if longest > _LONGEST_TEXT:
-            raise ColumnError(f"column {name} has a text of {longest} bytes; {_LONGEST_TEXT} are the most.")
-        check_memory(len(column) * 4 * longest, f"column {name}")
-        texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v or "" for v in column.to_pylist()]
-        return np.array(texts, dtype=str)
+        _check_texts(column, len(column), name)
+        return _array_of_texts(column)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         lengths = pc.unique(pc.list_value_length(column)).to_pylist()
         if len(lengths) > 1 or None in lengths:
@@ -97,6 +95,20 @@ def arrow_column(column: Any, name: str) -> Any:
         return column.to_numpy()
     filled = column.fill_null(False if pa.types.is_boolean(kind) else 0)
     return np.ma.MaskedArray(filled.to_numpy(), mask=null)
+
+
+def _check_texts(texts: Any, n_rows: int, name: str) -> None:
+    import pyarrow.compute as pc
+
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    if longest > _LONGEST_TEXT:
+        raise ColumnError(f"column {name} has a text of {longest} bytes; {_LONGEST_TEXT} are the most.")
+    check_memory(n_rows * 4 * longest, f"column {name}")
+
+
+def _array_of_texts(column: Any) -> np.ndarray:
+    texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v or "" for v in column.to_pylist()]
+    return np.array(texts, dtype=str)
 
 
 def _is_text(kind: Any) -> bool:

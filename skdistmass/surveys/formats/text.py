@@ -15,6 +15,7 @@ from skdistmass.surveys.formats.parquet import arrow_column
 __all__ = ["TextTable", "read_yaml", "split_header"]
 
 _LONGEST_LINE = 1 << 20
+_LONGEST_HEADER = 1 << 22
 _BLOCK = 1 << 22
 # What stands for a missing value, in lower case.
 _MISSING = ("", "nan", "null", "none", "na", "n/a", "--", "<na>", "\\n", "masked")
@@ -72,9 +73,11 @@ def split_header(stream: BinaryIO) -> tuple[list[str], list[str], str]:
     delimiter : str
     """
     comments: list[str] = []
+    n_bytes = 0
     while True:
         raw = stream.readline(_LONGEST_LINE)
-        if not raw or len(raw) == _LONGEST_LINE:
+        n_bytes += len(raw)
+        if not raw or len(raw) == _LONGEST_LINE or n_bytes > _LONGEST_HEADER:
             raise FileFormatError("it has no line with the names of columns.")
         try:
             line = raw.decode("utf-8-sig" if not comments else "utf-8").rstrip("\r\n")
@@ -164,9 +167,6 @@ class TextTable:
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Return columns of some rows."""
         return {name: self._columns[name][start:stop] for name in names}
-
-    def verify(self) -> None:
-        """Do nothing: the file was read to its end."""
 
 
 def _typed(column: Any, name: str, as_text: bool) -> Any:
