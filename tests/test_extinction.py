@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdistmass.datasets import make_survey
-from skdistmass.exceptions import ColumnError, InputError, UnitError
+from skdistmass.exceptions import ColumnError, ImpossibleValueWarning, InputError, UnitError
 from skdistmass.extinction import (
     RJCE_IRAC,
     RJCE_WISE,
@@ -97,6 +97,7 @@ def test_negative_values_are_told(negative, value):
     assert bool(found.flag[0] & ExtinctionFlag.MISSING) == (negative == "missing")
 
 
+@pytest.mark.filterwarnings("ignore::skdistmass.exceptions.ImpossibleValueWarning")  # a latitude of 120 degrees
 def test_star_without_a_position_is_told():
     found = choose(GLAT=[NAN, 120.0], H=[10.0, 10.0], WISE_4_5=[9.6, 9.6], SFD_EBV=[0.1, 0.1])
     assert list(found.method) == ["RJCE_WISE", "RJCE_WISE"]
@@ -184,6 +185,7 @@ def test_never_negative_never_infinite(rows):
     table = dict(zip(names, np.array(rows, dtype=float).T, strict=True))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ImpossibleValueWarning)
         found = ExtinctionChoice().choose(as_stars(table))
     assert not (found.values < 0).any()
     assert not np.isinf(found.values).any()

@@ -11,7 +11,7 @@ from skdistmass.exceptions import ColumnError, DistMassWarning
 from skdistmass.surveys.layout import LAWS, Flag, Source
 from skdistmass.surveys.plan import Plan
 from skdistmass.surveys.plausibility import check_columns, check_gravity, drop_impossible
-from skdistmass.surveys.quantities import Quantity, quantity
+from skdistmass.surveys.quantities import QUANTITIES, Quantity, quantity
 from skdistmass.surveys.stars import Stars
 from skdistmass.tables import as_floats, as_integers, as_text, convert_unit, understand_unit
 
@@ -225,7 +225,8 @@ class _Maker:
         self.origin[key] = (name,)
         unit = self._units.get(name)
         is_age = key == "AGE" or key.startswith("AGE_")
-        if raw.dtype.kind in "f" and about is not None and not is_age and np.ndim(column) == 1:
+        is_number = raw.dtype.kind in "fiu" or key in QUANTITIES  # MASS_SRC is text
+        if is_number and about is not None and not is_age and np.ndim(column) == 1:
             self.found[key] = self._floats(name, about, about.unit)
             return
         is_text = raw.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in raw.ravel().tolist())
