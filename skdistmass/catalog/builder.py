@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
 from skdistmass.catalog.provenance import Card, catalog_cards, model_cards, settings_cards
 from skdistmass.catalog.rows import BIT_COLUMNS, catalog_columns
+from skdistmass.catalog.writers.distmass import write_distmass
 from skdistmass.catalog.writers.fits import BLOCK, primary_header, record_type, table_header, to_records
+from skdistmass.catalog.writers.parquet import write_parquet
+from skdistmass.catalog.writers.votable import write_votable
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
@@ -38,7 +41,9 @@ FORMATS = {
     ".parquet": "Parquet",
 }
 #: Room a row takes in the finished file, by format, in units of that in FITS.
-_ROOM = {"FITS": 0.0, "VOTable": 1.4, "Parquet": 1.0}
+_ROOM = {"FITS": 0.0, "VOTable": 1.4, "Parquet": 1.0, "DistMass": 0.6}
+
+_WRITERS = {"VOTable": write_votable, "Parquet": write_parquet, "DistMass": write_distmass}
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def build_catalog(
     parallax_zero_point: str | float = "model",
     isochrones: IsochroneDistanceRegressor | None = None,
     out_of_fold: bool = True,
+    style: str = "skdistmass",
     layout: str | os.PathLike[str] | None = None,
     hdu: int | str | None = None,
     model_name: str | None = None,
@@ -123,6 +129,9 @@ def build_catalog(
         Fitted; without it NMSU_DIST is NaN.
     out_of_fold : bool, default=True
         Whether stars that the model was trained on get predictions from networks that had not seen them.
+    style : {"skdistmass", "distmass"}, default="skdistmass"
+        Names and units of the columns. "distmass" is the published DistMass file: Table 2 only, distances in pc, ages
+        in years, FITS only.
     layout : str or path-like, optional
         Layout of the survey; see `skdistmass.surveys.read_survey`.
     hdu : int or str, optional
@@ -170,7 +179,7 @@ def build_catalog(
     """
     extinction = _check_parameters(chunk_rows, n_jobs, extinction, parallax_zero_point, isochrones)
     output_path = Path(output_path)
-    form = _format_of(output_path)
+    form = _format_of(output_path, style)
     _refuse_input_as_output(survey_path, output_path)
     part = PartFile(output_path)
     journal = _journal_to_resume(part, output_path, resume, overwrite)
@@ -234,12 +243,18 @@ def _refuse_input_as_output(survey_path, output_path: Path) -> None:
         raise InputError(f"{output_path} is the survey itself; give the catalogue another name.")
 
 
-def _format_of(path: Path) -> str:
+def _format_of(path: Path, style: str) -> str:
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise InputError(f"{path}: the ending gives the format of a catalogue; use one of {', '.join(FORMATS)}.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file.")
+    if style not in ("skdistmass", "distmass"):
+        raise InputError(f"style is {style!r}; give 'skdistmass' or 'distmass'.")
+    if style == "distmass":
+        if form != "FITS":
+            raise InputError(f"{path}: the published layout is FITS; give a name that ends in .fits.")
+        return "DistMass"
     return form
 
 
@@ -305,8 +320,7 @@ def _fill(
     """Add all rows that are not there yet; `first` are those of the first chunk."""
     done = part.journal["rows_done"]
     if done:
-        there = part.first_rows(len(first))
-        if not _agree(there, first[: len(there)]):
+        if not part.agrees_with(first):
             raise DistMassError(
                 f"{part.path} holds other predictions than this model and these settings give; repeat the command "
                 "as it was, or give overwrite (--overwrite) to start again."
@@ -327,18 +341,6 @@ def _fill(
         while waiting:
             _add(part, waiting.popleft().result(), survey.n_rows, progress)
     survey.check_unchanged()
-
-
-def _agree(rows: NDArray, others: NDArray) -> bool:
-    """Tell whether rows agree to rounding: another number of threads adds in another order."""
-    for name in rows.dtype.names or ():
-        one, other = rows[name], others[name]
-        if one.dtype.kind == "f":
-            if not np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True):
-                return False
-        elif (one != other).any():
-            return False
-    return True
 
 
 def _add(part: PartFile, records: NDArray, n_rows: int, progress: Callable[[int, int], None] | None) -> None:
@@ -384,10 +386,7 @@ def _publish(
         return
     counts = _counts(report)
     cards = [(keyword, counts.get(keyword, value), comment) for keyword, value, comment in cards]
-    if form == "VOTable":
-        from skdistmass.catalog.writers.votable import write_votable as write
-    else:
-        from skdistmass.catalog.writers.parquet import write_parquet as write
+    write = _WRITERS[form]
     converted = part.path.with_name(part.path.name + ".converted")
     try:
         with disk_errors(part.target, " The part is kept: make room and resume (--resume)."):

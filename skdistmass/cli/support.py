@@ -18,17 +18,21 @@ from skdistmass.exceptions import DistMassError
 if TYPE_CHECKING:
     from skdistmass.isochrones import IsochroneDistanceRegressor
     from skdistmass.model import DistMassModel, Predictor
+    from skdistmass.surveys import Stars
 
 __all__ = [
     "OneLineErrors",
     "check_output",
     "command_line",
     "count_methods",
+    "is_table_file",
     "load_any_model",
     "load_isochrones",
     "number_or_text",
     "parse_mass_scales",
     "parse_threshold",
+    "read_cluster_distances",
+    "read_joined",
     "training_progress",
     "training_report",
     "write_catalog",
@@ -251,6 +255,78 @@ def command_line() -> str:
     import shlex
 
     return " ".join(["skdistmass", *map(shlex.quote, sys.argv[1:])])
+
+
+def is_table_file(name: str) -> bool:
+    """Tell whether a name is that of a table file, and not that of a model."""
+    from skdistmass.exceptions import FileFormatError
+    from skdistmass.surveys.files import identify
+
+    try:
+        return Path(name).is_file() and bool(identify(Path(name)))
+    except FileFormatError:
+        return False
+
+
+def read_joined(
+    tables: Iterable[Path],
+    joined: Iterable[Path],
+    *,
+    layout: str | None,
+    clusters: Path | None,
+    min_membership: tuple[str, float],
+    **options: Any,
+) -> tuple[Stars, list[str]]:
+    """Read the tables of a training and join others to them.
+
+    Parameters
+    ----------
+    tables : sequence of Path
+        Surveys, put one below the other.
+    joined : sequence of Path
+        Tables to join.
+    layout : str or None
+        Layout of the surveys.
+    clusters : Path or None
+        Table of cluster members.
+    min_membership : tuple of (str, float)
+        Column of the probability of membership, and its smallest value.
+    **options
+        As for `skdistmass.surveys.join`.
+
+    Returns
+    -------
+    stars : Stars
+    report : list of str
+        What was joined, in words.
+    """
+    from skdistmass.exceptions import ColumnError
+    from skdistmass.surveys import join, read_survey, stack_stars
+
+    stars = stack_stars([read_survey(table, layout=layout) for table in tables])
+    others = [read_survey(table) for table in joined]
+    if clusters is not None:
+        members = read_survey(clusters)
+        column, minimum = min_membership
+        if column not in members:
+            raise ColumnError(f"{clusters} has no column {column}; name the probability with --min-membership.")
+        kept = members.floats(column) >= minimum
+        others.append(members[kept])
+    if not others:
+        return stars, []
+    found = join(stars, *others, **options)
+    return found.stars, list(found.report)
+
+
+def read_cluster_distances(path: Path) -> dict[str, float]:
+    """Read names and distances (kpc) of clusters."""
+    from skdistmass.surveys.chunks import read_table
+    from skdistmass.tables import as_floats, as_text, find_column
+
+    table = read_table(path)
+    name, distance = (find_column(table, wanted) for wanted in ("NAME", "DISTANCE"))
+    values = as_floats(table[distance], "kpc", name=f"{path}: DISTANCE")
+    return dict(zip(as_text(table[name]).tolist(), values.tolist(), strict=True))
 
 
 @contextmanager

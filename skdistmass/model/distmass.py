@@ -37,7 +37,7 @@ from skdistmass.model.training import (
 )
 from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import layout, mass_columns
-from skdistmass.surveys.reader import as_stars
+from skdistmass.surveys import as_stars, read_survey
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts
 from skdistmass.uncertainty import normal_coverage
@@ -169,7 +169,7 @@ class DistMassModel(BaseEstimator):
         InputError
             If the cuts leave no star to train on; the message says what each removed.
         """
-        stars = as_stars(table)
+        stars = _stars_of(table)
         if len(stars) == 0:
             raise InputError("the training table is empty: it has 0 rows.")
         self.metallicity_ = stars.metallicity
@@ -245,7 +245,7 @@ class DistMassModel(BaseEstimator):
             If the table lacks Teff, log g or the metallicity, or has a column in another kind of unit.
         """
         check_is_fitted(self, "abs_mag_")
-        stars = as_stars(table).with_metallicity(self.metallicity_)
+        stars = _stars_of(table).with_metallicity(self.metallicity_)
         predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
         columns = prediction.complete(stars, predicted, self._cuts())
         catalog = Table()
@@ -386,6 +386,11 @@ class DistMassModel(BaseEstimator):
         from skdistmass.deploy import export_model
 
         export_model(self, path, **options)
+
+
+def _stars_of(table: Any) -> Stars:
+    """Read a file, or give a table in memory its canonical columns."""
+    return read_survey(table) if isinstance(table, str | os.PathLike) else as_stars(table)
 
 
 def _labels_of(stars: Stars) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -333,7 +333,6 @@ def read_table(path: str | Path) -> Table:
     with blame(path, kind):
         file = choose_table(*open_tables(path, kind), None, None)
         file.load(file.names, set())
-        file.verify()
         columns = file.read(file.names, 0, file.n_rows or 0)
         return Table(
             {

@@ -1,13 +1,16 @@
 """The star clusters of Table 1."""
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 
-__all__ = ["load_clusters", "match_clusters"]
+__all__ = ["cluster_distances", "load_clusters", "match_clusters"]
 
 
 @lru_cache(maxsize=1)
@@ -16,7 +19,7 @@ def _read():
         return Table.read(file.read(), format="ascii.ecsv")
 
 
-def load_clusters():
+def load_clusters() -> Table:
     """Return the clusters and distances of Table 1 of the paper.
 
     Returns
@@ -72,7 +75,7 @@ def _index():
     return rows
 
 
-def match_clusters(names):
+def match_clusters(names: Any) -> Any:
     """Find clusters of Table 1 by any usual spelling of their names.
 
     Parameters
@@ -102,3 +105,38 @@ def match_clusters(names):
     rows = np.array([_index().get(_key(name), -1) for name in unique])[inverse].reshape(array.shape)
     rows[mask] = -1
     return rows
+
+
+def cluster_distances(names: NDArray, distances: Mapping[str, float] | None = None) -> NDArray[np.float64]:
+    """Return the distance of each star's cluster.
+
+    Parameters
+    ----------
+    names : array-like of str
+        Names of clusters in any usual spelling; blank for stars that are in none.
+    distances : dict, optional
+        Name of a cluster to its distance (kpc), also of clusters that are not in Table 1. By default Table 1.
+
+    Returns
+    -------
+    distance : ndarray
+        In kpc; NaN for an unknown cluster.
+
+    Examples
+    --------
+    >>> from skdistmass.surveys.clusters import cluster_distances
+    >>> cluster_distances(["M67", "M 53"], {"NGC 2682": 0.86, "M53": 18.5})
+    array([ 0.86, 18.5 ])
+    """
+    if distances is None:
+        rows = match_clusters(np.asarray(names))
+        return np.where(rows >= 0, np.asarray(_read()["DISTANCE"], dtype=np.float64)[rows], np.nan)
+    known = {canonical_name(name): float(value) for name, value in distances.items()}
+    unique, inverse = np.unique(np.asarray(names).astype(str), return_inverse=True)
+    return np.array([known.get(canonical_name(name), np.nan) for name in unique.tolist()])[inverse]
+
+
+def canonical_name(name: str) -> str:
+    """Return one spelling for all names of a cluster of Table 1, and a plain one for others."""
+    row = _index().get(_key(name), -1)
+    return _key(_read()["NAME"][row]) if row >= 0 else _key(name)

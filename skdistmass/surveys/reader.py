@@ -1,5 +1,6 @@
 """A table in memory, of any layout, read to one set of quantities."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from skdistmass.tables import column_names, number_of_rows, values_and_mask
 __all__ = ["as_stars"]
 
 
-def as_stars(table: Any, layout: str | Path | Layout | None = None) -> Stars:
+def as_stars(
+    table: Any, layout: str | Path | Layout | None = None, *, columns: Sequence[str] = ()
+) -> Stars:
     """Give the columns of a table in memory their canonical names, units and missing values.
 
     Parameters
@@ -25,6 +28,8 @@ def as_stars(table: Any, layout: str | Path | Layout | None = None) -> Stars:
         earlier reading is not used: columns that were joined since count as in any other table.
     layout : str, path-like or Layout, optional
         See `skdistmass.surveys.load_layout`; by default the one that the columns show.
+    columns : sequence of str, optional
+        Further columns to keep, under their own names.
 
     Returns
     -------
@@ -53,7 +58,7 @@ def as_stars(table: Any, layout: str | Path | Layout | None = None) -> Stars:
         return table
     names = [str(name) for name in column_names(table)]
     n_rows = number_of_rows(table)
-    plan = make_plan(names, None if layout is None else load_layout(layout))
+    plan = make_plan(names, None if layout is None else load_layout(layout), columns)
     columns, units = {}, {}
     for name in plan.needed:
         column = table[name]

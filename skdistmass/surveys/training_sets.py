@@ -12,7 +12,7 @@ from skdistmass.exceptions import ColumnError
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.photometry import absolute_magnitude, absolute_magnitude_error, distance_from_parallax
 from skdistmass.schema.limits import ASPCAP_STAR_BAD, EXTINCTION_ERR, HIGH_EXTINCTION, MAG_ERR
-from skdistmass.surveys.clusters import load_clusters, match_clusters
+from skdistmass.surveys.clusters import cluster_distances
 from skdistmass.surveys.stars import Stars
 
 __all__ = [
@@ -50,6 +50,8 @@ class TrainingCuts:
         Error assumed for a magnitude that has none (mag).
     cluster_distance_error : float, default=0.08
         Fractional error assumed for the distance of a cluster; the paper gives 7 to 10 %.
+    cluster_distances : dict or None, default=None
+        Name of a cluster to its distance (kpc); by default Table 1 of the paper (`skdistmass.surveys.load_clusters`).
     parallax_zero_point : dict
         Source of a parallax to the parallax of infinitely distant sources (mas), which is subtracted where a
         parallax is inverted. By default -0.053 for Gaia DR2 (Zinn et al. 2019, ApJ 878, 136) and -0.021 for Gaia
@@ -64,6 +66,7 @@ class TrainingCuts:
     assumed_extinction: float | None = None
     mag_error: float = MAG_ERR
     cluster_distance_error: float = 0.08
+    cluster_distances: dict[str, float] | None = None
     parallax_zero_point: dict[str, float] = field(default_factory=lambda: {"Gaia DR2": -0.053, "Gaia EDR3": -0.021})
 
 
@@ -153,14 +156,11 @@ def reference_distances(
     distance = np.where(np.isfinite(distance), distance, inverse)
     # A listed distance without a parallax beside it has no error to judge it by.
     distance[~np.isfinite(error)] = np.nan
-    cluster = match_clusters(stars.text("CLUSTER"))
+    of_cluster = cluster_distances(stars.text("CLUSTER"), cuts.cluster_distances)
     with np.errstate(invalid="ignore"):
         poor = ~np.isfinite(distance) | ~(error < cuts.max_parallax_error)
-    member = poor & (cluster >= 0)
-    if member.any():
-        distance[member] = np.asarray(load_clusters()["DISTANCE"], dtype=np.float64)[cluster[member]]
-        error[member] = cuts.cluster_distance_error
-        source[member] = "cluster"
+    member = poor & np.isfinite(of_cluster)
+    distance[member], error[member], source[member] = of_cluster[member], cuts.cluster_distance_error, "cluster"
     source[~np.isfinite(distance)] = ""
     return distance, error, source
 

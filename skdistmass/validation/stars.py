@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.surveys import Stars, as_stars, read_survey
-from skdistmass.surveys.chunks import read_table
+from skdistmass.surveys.chunks import SurveyFile, read_table
+from skdistmass.surveys.quantities import quantity
 from skdistmass.surveys.training_sets import TrainingCuts, reference_distances
 from skdistmass.tables import column_names, find_column, is_table, optional_text
 from skdistmass.validation.columns import in_unit
@@ -38,9 +39,21 @@ def read_catalog(path: str | PathLike) -> Table:
     FileFormatError
         If the file is absent, damaged or of another format.
     """
-    catalog = read_table(path)
+    with SurveyFile(path) as file:
+        published = file.layout.name == "distmass-dr17"
+        stars = file.read() if published else None
+    if stars is None:
+        catalog = read_table(path)
+    else:
+        # The published file has other names and units, which its layout knows.
+        catalog = Table({n: Column(v, unit=_unit_of(n)) for n, v in stars.columns.items()})
     catalog.meta["SKDM_FILE"] = str(path)
     return catalog
+
+
+def _unit_of(name: str) -> str | None:
+    known = quantity(name)
+    return known.unit or None if known is not None and known.kind == "number" else None
 
 
 def join_reference(catalog: Any, reference: Any = None, *, columns: Sequence[str] = ()) -> Table:
@@ -126,6 +139,8 @@ def _read_reference(reference: Any, columns: Sequence[str], catalog: Table) -> S
     if not isinstance(reference, str | PathLike) and not is_table(reference):
         raise InputError(f"reference is a {type(reference).__name__}; give a table with named columns, or a path.")
     wanted = [name for name in columns if name not in catalog.colnames or _has(reference, name)]
+    if isinstance(reference, str | PathLike):
+        return read_survey(reference, columns=wanted)
     return as_stars(reference, columns=wanted)
 
 

@@ -1,0 +1,175 @@
+"""The command that trains a model."""
+
+from pathlib import Path
+
+import click
+
+from skdistmass.cli import options
+from skdistmass.cli.support import (
+    check_output,
+    count_methods,
+    parse_mass_scales,
+    parse_threshold,
+    read_cluster_distances,
+    read_joined,
+    training_progress,
+    training_report,
+)
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.output
+@click.option(
+    "--mass",
+    "masses",
+    multiple=True,
+    metavar="[NAME=]COLUMN",
+    help="Mass column to train on; may be repeated. The first gives MASS_ERR and AGE_ERR. By default every column MASS "
+    "or MASS_* that has an error (_ERR, or _LO and _HI).",
+)
+@click.option(
+    "--join",
+    "joined",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="TABLE",
+    help="Table with masses, clusters or identifiers of the same stars, joined by an identifier that both have or that a "
+    "further --join table connects.",
+)
+@click.option("--match-radius", type=float, help="Join by position, too, within this distance in arcsec.")
+@click.option(
+    "--ambiguous",
+    type=click.Choice(["error", "first", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do where a joined table has several different rows of one star.",
+)
+@click.option("--clusters", type=click.Path(path_type=Path), help="Table of cluster members, joined likewise.")
+@click.option(
+    "--min-membership",
+    type=(str, float),
+    default=("CG_PROB", 0.5),
+    show_default=True,
+    help="Column of the members' probability, and its smallest value.",
+)
+@click.option(
+    "--cluster-distances",
+    type=click.Path(path_type=Path),
+    help="Table with NAME and DISTANCE (kpc) of clusters; by default Table 1 of the paper.",
+)
+@options.layout
+@click.option("--max-parallax-error", type=float, default=0.15, show_default=True, help="Fractional (section 4.1).")
+@click.option("--max-extinction", type=float, default=0.5, show_default=True, help="A_K in mag (section 4.1).")
+@click.option("--assume-extinction", type=float, help="A_K in mag for stars that have none; else they are left out.")
+@options.latitude_limit
+@options.negative_extinction
+@click.option("--max-mass-error", type=float, default=0.10, show_default=True, help="Fractional (section 5.3).")
+@click.option("--mass-range", type=(float, float), default=(0.5, 4.0), show_default=True, help="In solar masses.")
+@click.option(
+    "--binary-threshold",
+    default="0.13",
+    show_default=True,
+    help="Residual distance above which a star counts as a binary (section 4.1.1): a number, 'valley' or 'none'.",
+)
+@click.option(
+    "--parts",
+    type=click.Choice(["auto", "both", "distance", "mass"]),
+    default="auto",
+    show_default=True,
+    help="What to train; by default what the tables have references for.",
+)
+@click.option("--recipe", type=click.Choice(["default", "paper"]), default="default", show_default=True)
+@click.option("--networks", type=click.IntRange(1), help="Networks averaged for each quantity; 1 is quickest.")
+@click.option("--jobs", type=int, default=1, show_default=True, help="Networks trained at the same time.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@options.overwrite
+@options.quiet
+def train(
+    tables,
+    output,
+    masses,
+    joined,
+    match_radius,
+    ambiguous,
+    clusters,
+    min_membership,
+    cluster_distances,
+    layout,
+    max_parallax_error,
+    max_extinction,
+    assume_extinction,
+    latitude_limit,
+    negative_extinction,
+    max_mass_error,
+    mass_range,
+    binary_threshold,
+    parts,
+    recipe,
+    networks,
+    jobs,
+    seed,
+    overwrite,
+    quiet,
+):
+    """Train a model on one TABLE or several.
+
+    A TABLE is a file (FITS, VOTable, Parquet, CSV or ECSV) with one row per star: the labels TEFF, LOGG, M_H (or FE_H),
+    C_FE and N_FE; for distances K, A_K and a parallax or Gaia distance; for masses MASS and MASS_ERR, or several such
+    pairs. The column names of APOGEE's allStar files are understood.
+
+    Prints what each cut removed, and the accuracy of networks for stars that they had not seen.
+    """
+    from skdistmass.estimators.abs_mag import AbsMagRegressor
+    from skdistmass.estimators.binaries import BinaryResidualFilter
+    from skdistmass.estimators.cn_mass import CNMassRegressor
+    from skdistmass.extinction import ExtinctionChoice
+    from skdistmass.model import DistMassModel
+    from skdistmass.surveys.training_sets import TrainingCuts
+
+    check_output(output, overwrite, [*tables, *joined, *filter(None, [clusters, cluster_distances])])
+    stars, report = read_joined(
+        tables,
+        joined,
+        layout=layout,
+        clusters=clusters,
+        min_membership=min_membership,
+        match_radius=match_radius,
+        ambiguous=ambiguous,
+    )
+    # Chosen as 'skdistmass catalog' chooses it: a model belongs to the extinctions it was trained with.
+    stars = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction).apply(stars)
+    new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
+    binary_filter = None
+    if binary_threshold != "none":
+        binary_filter = BinaryResidualFilter(threshold=parse_threshold(binary_threshold))
+    cuts = TrainingCuts(
+        max_parallax_error,
+        max_extinction,
+        max_mass_error,
+        mass_range,
+        assumed_extinction=assume_extinction,
+        cluster_distances=None if cluster_distances is None else read_cluster_distances(cluster_distances),
+    )
+    ensemble = {"n_networks": networks} if networks else {}
+    model = DistMassModel(
+        new[0](binary_filter=binary_filter, **ensemble),
+        new[1](**ensemble),
+        parts=parts,
+        mass_scales=parse_mass_scales(masses) if masses else "auto",
+        cuts=cuts,
+        n_jobs=jobs,
+        random_state=seed,
+    )
+    with training_progress(quiet) as progress:
+        model.fit(stars, progress=progress)
+    model.save(output)
+    if not quiet:
+        click.echo(f"{', '.join(map(str, tables))}: {len(stars)} rows")
+        for line in report:
+            click.echo(line)
+        click.echo(f"extinction by {count_methods(stars['A_K_SRC'])}")
+        click.echo(training_report(model))
+        click.echo(f"wrote {output}")

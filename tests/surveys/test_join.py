@@ -1,0 +1,115 @@
+"""Tables joined to a survey: by identifiers, through a table of names, by position; nothing lost or mixed up."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skdistmass.exceptions import DistMassWarning, InputError
+from skdistmass.surveys import as_stars, join, read_survey
+
+SURVEY = {
+    "APOGEE_ID": ["2M00000002+7417074", "2M00000032+5737103", "2M00000211+6327470", ""],
+    "TEFF": [4800.0, 4600.0, 5000.0, 4700.0],
+    "RA": [10.0, 20.0, 30.0, 40.0],
+    "DEC": [1.0, 2.0, 3.0, 4.0],
+}
+NAMES = {"KIC": [11, 12, 13], "TMASS_ID": ["00000002+7417074", "J00000032+5737103", "2MASS J99999999+0000000"]}
+
+
+@pytest.fixture
+def survey():
+    return as_stars(SURVEY)
+
+
+def test_masses_by_kic_through_a_table_of_names(survey):
+    masses = as_stars({"KIC": [12, 99, 11], "MASS": [1.2, 2.0, 1.1], "MASS_ERR": [0.1, 0.1, 0.2]})
+    for tables in ([masses, as_stars(NAMES)], [as_stars(NAMES), masses]):
+        joined = join(survey, *tables)
+        np.testing.assert_array_equal(joined.stars["MASS"], [1.1, 1.2, np.nan, np.nan])
+        np.testing.assert_array_equal(joined.stars["MASS_ERR"], [0.2, 0.1, np.nan, np.nan])
+        assert joined.stars["KIC"].tolist() == [11, 12, 0, 0]
+        said = joined.report[tables.index(masses)]
+        assert said == "a table: 2 of 3 rows matched by KIC, 1 left; 2 of 4 stars have it"
+
+
+def test_labels_are_never_taken_from_another_table(survey):
+    other = as_stars(
+        {
+            "APOGEE_ID": SURVEY["APOGEE_ID"][:2],
+            "TEFF": [1.0e4, 1.0e4],
+            "LOGG": [2.0, 2.0],
+            "FE_H": [0.1, 0.2],
+            "AGE_X": [9.5, 9.6],
+        }
+    )
+    joined = join(survey, other).stars
+    assert joined["TEFF"].tolist() == SURVEY["TEFF"]
+    assert "LOGG" not in joined
+    assert "M_H" not in joined
+    np.testing.assert_array_equal(joined["AGE_X"], [9.5, 9.6, np.nan, np.nan])
+
+
+def test_only_missing_values_are_filled(survey):
+    survey = survey.with_columns({"K": np.array([9.0, np.nan, np.nan, 8.0])})
+    other = as_stars({"APOGEE_ID": SURVEY["APOGEE_ID"][:2], "K": [1.0, 10.0]})
+    np.testing.assert_array_equal(join(survey, other).stars["K"], [9.0, 10.0, np.nan, 8.0])
+
+
+def test_rows_of_one_star_that_differ_are_an_error_or_follow_a_rule(survey):
+    first, second = SURVEY["APOGEE_ID"][:2]
+    table = {"APOGEE_ID": [first, first, second, second], "MASS": [1.0, 1.5, 1.2, 1.2], "MASS_ERR": [0.1] * 4}
+    other = as_stars(table)
+    with pytest.raises(InputError, match=r"1 stars have several rows that differ, by 2MASS: 00000002\+7417074"):
+        join(survey, other)
+    for rule, expected in (("first", 1.0), ("skip", np.nan)):
+        with pytest.warns(DistMassWarning, match="several rows that differ"):
+            joined = join(survey, other, ambiguous=rule)
+        np.testing.assert_array_equal(joined.stars["MASS"], [expected, 1.2, np.nan, np.nan])
+        assert "1 ambiguous" in joined.report[0]
+    with pytest.raises(InputError, match="ambiguous is 'last'"):
+        join(survey, other, ambiguous="last")
+
+
+def test_tables_that_can_not_be_connected_are_named(survey):
+    masses = replace(as_stars({"KIC": [12], "MASS": [1.2], "MASS_ERR": [0.1]}), source="masses.csv")
+    with pytest.raises(InputError, match=r"masses.csv has KIC, the survey 2MASS: they share no identifier"):
+        join(survey, masses)
+    strangers = as_stars({"APOGEE_ID": ["2M12345678+1234567"], "MASS": [1.2], "MASS_ERR": [0.1]})
+    with pytest.raises(InputError, match="no row matches the survey by 2MASS"):
+        join(survey, strangers)
+
+
+def test_by_position(survey):
+    nearby = as_stars(
+        {"RA": [10.0 + 0.5 / 3600, 30.0, 200.0], "DEC": [1.0, 3.0 + 5 / 3600, 0.0], "MASS": [1.0, 2.0, 3.0]}
+    )
+    joined = join(survey, nearby, match_radius=1.0)
+    np.testing.assert_array_equal(joined.stars["MASS"], [1.0, np.nan, np.nan, np.nan])
+    assert "by position within 1 arcsec" in joined.report[0]
+    with pytest.raises(InputError, match="no positions"):
+        join(survey, as_stars({"MASS": [1.0], "TEFF": [4800.0]}), match_radius=1.0)
+
+
+@given(st.permutations(range(6)), st.permutations(range(6)))
+def test_order_of_rows_does_not_matter(one, other):
+    numbers = np.arange(1, 7)
+    survey = as_stars({"KIC": numbers, "TEFF": np.full(6, 4800.0)})
+    masses = as_stars({"KIC": numbers, "MASS": numbers / 2.0, "MASS_ERR": np.full(6, 0.1)})
+    joined = join(survey[list(one)], masses[list(other)]).stars
+    np.testing.assert_array_equal(joined["MASS"], joined["KIC"] / 2.0)
+
+
+def test_real_masses_are_those_of_the_table(real_data):
+    """APOKASC-3 by KIC, and the list of KIC and 2MASS names, give the masses that the table of giants has."""
+    whole = read_survey(real_data("kepler_giants.fits"))
+    bare = replace(whole, columns={n: v for n, v in whole.columns.items() if not n.startswith(("MASS", "KIC"))})
+    masses, names = (read_survey(real_data(f"raw/{n}.csv")) for n in ("apokasc3_table4_gold", "kic_2mass"))
+    joined = join(bare, masses, names).stars
+    known = np.isfinite(whole["MASS_AP3"])
+    assert np.array_equal(np.isfinite(joined["MASS"]), known)
+    np.testing.assert_allclose(joined["MASS"][known], whole["MASS_AP3"][known], rtol=1e-6)
+    np.testing.assert_allclose(joined["MASS_ERR"][known], whole["MASS_AP3_ERR"][known], rtol=1e-6)
+    assert set(joined["MASS_SRC"][known]) == {"apokasc3"}
