@@ -1,14 +1,14 @@
-"""Errors of predictions: how the scatter follows a star's labels, and what quantiles the errors really have.
+"""Errors of predictions whose scatter follows the labels, calibrated on out-of-fold residuals.
 
-Two models are offered. `ConformalErrors`, the default, learns a scatter that depends on the labels from out-of-fold
-residuals, and the shape of the errors with the known error of the training target taken out of it, and calibrates the
-quantiles on the residuals (distributional conformal prediction; Chernozhukov et al. 2021, PNAS 118, e2107794118).
-`PaperErrors` makes the errors of the paper (sections 4.3 and 5.5).
+The scatter and the shape of the errors are learned without the known errors of the training target. The quantiles are
+calibrated on the residuals (distributional conformal prediction; Chernozhukov et al. 2021, PNAS 118, e2107794118).
 """
 
 import warnings
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from skdistmass.exceptions import InputError, SmallSampleWarning
@@ -38,10 +38,10 @@ DEGREE = 5  # of the polynomials in each label
 class ConformalErrors:
     """Scatter that follows the labels, with quantiles calibrated on out-of-fold residuals.
 
-    The error of star i is taken to be ``s(x_i) z``, with ``log s`` a polynomial of the labels (of fifth degree in each
-    label alone, with the products of any two), held constant beyond the central 99 % of the training stars, and with z
-    of the same law for all stars. Scatter and law are found by maximum likelihood from the residuals, whose other part
-    are the known errors of the target. Then the quantiles are moved so that as many residuals lie below each as should.
+    The error of star i is ``s(x_i) z``. ``log s`` is a polynomial of the labels (of fifth degree in each label alone, with
+    the products of any two; fewer terms in small sets), constant beyond the central 99 % of the training stars. z has the
+    same law for all stars. Scatter and law are found by maximum likelihood from the residuals, which also contain the
+    known errors of the target. Then the quantiles are moved so that the right fraction of residuals is below each.
 
     Attributes
     ----------
@@ -64,7 +64,14 @@ class ConformalErrors:
         Number of residuals given.
     """
 
-    def fit(self, X, residual, target_error=None, label_noise=None, spread=np.inf):
+    def fit(
+        self,
+        X: NDArray[np.float64],
+        residual: NDArray[np.float64],
+        target_error: NDArray[np.float64] | None = None,
+        label_noise: NDArray[np.float64] | None = None,
+        spread: float = np.inf,
+    ) -> Self:
         """Learn the scatter.
 
         Parameters
@@ -78,8 +85,8 @@ class ConformalErrors:
         label_noise : ndarray of shape (n_stars,), optional
             Variance of the prediction due to the labels' errors; NaN where unknown.
         spread : float, default=inf
-            Standard deviation of the target among the training stars. Label noise counts up to it: who knows
-            nothing of a label still knows what stars there are, and a tangent tells nothing so far away.
+            Standard deviation of the target among the training stars. Label noise counts up to it: without any
+            knowledge of a label the scatter is that of all stars, and a linear estimate fails so far away.
 
         Returns
         -------
@@ -89,6 +96,11 @@ class ConformalErrors:
         ------
         InputError
             If there are fewer than 50 residuals.
+
+        Warns
+        -----
+        SmallSampleWarning
+            If there are fewer than 100.
         """
         n_rows = len(residual)
         if n_rows < MIN_ROWS:
@@ -133,17 +145,21 @@ class ConformalErrors:
         self.log_range_ = shift + np.array([log_scatter.min(), log_scatter.max()])
         self.noise_coef_ = self.noise_log_range_ = None
         if label_noise is not None:
-            label_noise = label_noise[rows]
-            known = np.isfinite(label_noise) & (label_noise > 0)
-            if np.count_nonzero(known) >= MIN_ROWS:
-                counted = np.minimum(label_noise[known], self.spread_**2)
-                self.noise_coef_ = np.zeros(terms.shape[1])
-                self.noise_coef_[used] = fit_terms(terms[np.ix_(known, used)], np.log(counted))
-                # A fit to logarithms gives less than the mean, which is what the residuals hold.
-                self.noise_coef_[0] += np.log(np.mean(counted / np.exp(terms[known] @ self.noise_coef_)))
-                fitted = terms[known] @ self.noise_coef_
-                self.noise_log_range_ = np.array([fitted.min(), fitted.max()])
+            self._fit_label_noise(terms, label_noise[rows], used)
         return self
+
+    def _fit_label_noise(self, terms, label_noise, used):
+        """Learn the label noise of the training stars, if enough of it is known."""
+        known = np.isfinite(label_noise) & (label_noise > 0)
+        if np.count_nonzero(known) < MIN_ROWS:
+            return
+        counted = np.minimum(label_noise[known], self.spread_**2)
+        self.noise_coef_ = np.zeros(terms.shape[1])
+        self.noise_coef_[used] = fit_terms(terms[np.ix_(known, used)], np.log(counted))
+        # A fit to logarithms gives less than the mean, and the residuals contain the mean.
+        self.noise_coef_[0] += np.log(np.mean(counted / np.exp(terms[known] @ self.noise_coef_)))
+        fitted = terms[known] @ self.noise_coef_
+        self.noise_log_range_ = np.array([fitted.min(), fitted.max()])
 
     def _used_terms(self, n_rows):
         """Numbers of the terms that so many stars can carry: of lower degree, and without products, in small sets."""
@@ -166,7 +182,7 @@ class ConformalErrors:
             row += i
         return terms.T
 
-    def scatter(self, X, label_noise=None):
+    def scatter(self, X: NDArray[np.float64], label_noise: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Scatter of the truth about the prediction.
 
         Parameters
@@ -197,7 +213,7 @@ class ConformalErrors:
         measured = np.sqrt(variance + added)
         return np.where(np.isnan(label_noise), scatter, measured)
 
-    def quantile(self, level):
+    def quantile(self, level: ArrayLike) -> NDArray[np.float64]:
         """Quantile of the errors in units of the scatter, at a level between 0 and 1."""
         return np.interp(level, self.levels_, self.quantiles_)
 

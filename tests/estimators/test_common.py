@@ -23,9 +23,12 @@ ONE_NETWORK = {"n_networks": 1, "error_model": None}
         BinaryResidualFilter(n_folds=2),
     ]
 )
-# The checks judge interfaces, not fits: iterations may run out on noise, and rows with NaN are left out aloud.
+# The checks are about interfaces, not about fits: iterations may run out on noise, sets are small, and rows with NaN are
+# left out with a warning.
 @pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::skdistmass.exceptions.RowsLeftOutWarning"
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::skdistmass.exceptions.RowsLeftOutWarning",
+    "ignore::skdistmass.exceptions.SmallSampleWarning",
 )
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
