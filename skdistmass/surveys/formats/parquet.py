@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skdistmass.exceptions import ColumnError
-from skdistmass.surveys.formats.common import check_memory, check_names
+from skdistmass.surveys.formats.common import check_memory, check_names, masked, with_masks
 
 __all__ = ["ParquetTable", "arrow_column"]
 
@@ -41,7 +41,8 @@ class ParquetTable:
         """Return columns of some rows."""
         import pyarrow as pa
 
-        names, parts, first = list(names), [], 0
+        wanted_names = names
+        names, parts, first = with_masks(names, self.names), [], 0
         what = f"{self.path.name}"
         check_memory(max(stop - start, 0) * 8 * len(names), what)
         for group in range(self._file.num_row_groups):
@@ -58,7 +59,8 @@ class ParquetTable:
             table = self._file.schema_arrow.empty_table().select(names)
         else:
             table = pa.concat_tables(parts)
-        return {name: arrow_column(table.column(name), name) for name in names}
+        columns = {name: arrow_column(table.column(name), name) for name in names}
+        return {name: masked(name, columns) for name in wanted_names}
 
 
 def arrow_column(column: Any, name: str) -> Any:
