@@ -41,9 +41,17 @@ _QUIET = threading.RLock()
 class TableFile(Protocol):
     """A table of a file, of which columns and rows are read when asked for."""
 
-    where: str
-    names: Sequence[str]
-    units: Mapping[str, str]
+    @property
+    def where(self) -> str:
+        """Which table of the file."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the columns."""
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Units of those columns that have one, as the file writes them."""
 
     @property
     def n_rows(self) -> int | None:

@@ -51,8 +51,8 @@ class ParquetTable:
             first += about.num_rows
             if low >= high:
                 continue
-            columns = (about.column(i) for i in range(about.num_columns))
-            wanted = sum(c.total_uncompressed_size for c in columns if c.path_in_schema.split(".")[0] in names)
+            chunks = (about.column(i) for i in range(about.num_columns))
+            wanted = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema.split(".")[0] in names)
             check_memory(max(wanted, about.num_rows * 8 * len(names)), f"a row group of {what}")
             parts.append(self._file.read_row_group(group, columns=names).slice(low, high - low))
         if not parts:
