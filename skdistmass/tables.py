@@ -185,7 +185,10 @@ def convert_unit(values, own_unit, unit, name="values"):
     if own_unit is None or str(own_unit).strip().lower() in _NO_UNIT:
         return values
     wanted = u.Unit(unit) if unit else u.dimensionless_unscaled
-    own = understand_unit(str(own_unit)) if isinstance(own_unit, str | u.UnrecognizedUnit) else own_unit
+    # A VOTable may define Msun or dex as units of its own, which only their names tie to astropy's.
+    own = understand_unit(str(own_unit))
+    if own is None and not isinstance(own_unit, str | u.UnrecognizedUnit):
+        own = own_unit
     if _is_logarithm(wanted):
         if own is None or not _is_other_logarithm(own, wanted):
             return values
@@ -246,8 +249,7 @@ def _is_other_logarithm(own, wanted):
     """Tell whether numbers in a unit have to be converted, or refused, to be the wanted logarithm."""
     from astropy import units as u
 
-    # The dex that a VOTable defines is a unit of its own to astropy, known by its name only.
-    if own == u.dimensionless_unscaled or (str(own).startswith("dex") and not _is_logarithm(own)):
+    if own == u.dimensionless_unscaled:
         return False
     of = [getattr(unit, "physical_unit", u.dimensionless_unscaled) for unit in (own, wanted)]
     return not _is_logarithm(own) or (u.dimensionless_unscaled not in of and of[0] != of[1])

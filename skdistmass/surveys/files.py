@@ -74,8 +74,8 @@ def open_tables(path: Path, kind: str, *, head_only: bool = False) -> tuple[list
     """
     if kind == "FITS":
         tables, listing, text_tables = fits.find_tables(path, most_bytes=1 << 28 if head_only else None)
-        others = [_AsciiTable(path, number) for number, _ in text_tables]
-        return [*tables, *others], f"its HDUs are: {listing}"
+        found: list[TableFile] = [*tables, *(_AsciiTable(path, number) for number, _ in text_tables)]
+        return found, f"its HDUs are: {listing}"
     if kind == "VOTable":
         return list(votable.find_tables(path, head_only)), ""
     if kind == "Parquet":

@@ -116,6 +116,8 @@ class Layout:
         Further columns to keep under their own names, in upper case. One that ends in ``*`` is the beginning of names.
     parallax_corrected : bool
         Whether the zero point of the parallaxes is taken off already.
+    sentinels : tuple of float
+        Numbers that stand for a missing value in this survey, besides those that do everywhere (-9999.99, 99 ...).
     notes : str
         What else to know.
     """
@@ -133,6 +135,7 @@ class Layout:
     bad_parallax: tuple[Flag, ...] = ()
     keep: tuple[str, ...] = ()
     parallax_corrected: bool = False
+    sentinels: tuple[float, ...] = ()
     notes: str = ""
 
     def matches(self, names: set[str]) -> bool:
@@ -307,7 +310,7 @@ class _Checker:
 
 
 _TEXT_KEYS = ("name", "title", "release", "citation", "refuse", "notes", "based_on")
-_KEYS = (*_TEXT_KEYS, "recognise", "quantities", "bad_star", "bad_parallax", "keep", "parallax_corrected")
+_KEYS = (*_TEXT_KEYS, "recognise", "quantities", "bad_star", "bad_parallax", "keep", "parallax_corrected", "sentinels")
 
 
 def _parse(content: str, where: str) -> Layout:
@@ -331,10 +334,14 @@ def _parse(content: str, where: str) -> Layout:
     corrected = raw.get("parallax_corrected", base.parallax_corrected)
     if not isinstance(corrected, bool):
         raise check.fail("parallax_corrected", f"is {corrected!r}; give true or false")
+    sentinels = raw.get("sentinels", list(base.sentinels))
+    if not isinstance(sentinels, list) or not all(type(number) in (int, float) for number in sentinels):
+        raise check.fail("sentinels", f"is {sentinels!r}; give a list of numbers")
     quantities = dict(base.quantities)
     for name, item in check.only(raw.get("quantities", {}), raw.get("quantities", {}), "quantities").items():
         if quantity(name) is None:
             raise check.fail("quantities", f"names {name!r}, which is no quantity of the package")
         sources = item if isinstance(item, list) else [item]
         quantities[name] = tuple(check.source(source, f"quantities.{name}") for source in sources)
-    return Layout(**values, quantities=quantities, parallax_corrected=corrected)
+    values |= {"parallax_corrected": corrected, "sentinels": tuple(map(float, sentinels))}
+    return Layout(**values, quantities=quantities)

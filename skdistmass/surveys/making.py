@@ -13,7 +13,7 @@ from skdistmass.surveys.plan import Plan
 from skdistmass.surveys.plausibility import check_columns, check_gravity, drop_impossible
 from skdistmass.surveys.quantities import QUANTITIES, Quantity, quantity
 from skdistmass.surveys.stars import Stars
-from skdistmass.tables import as_floats, as_integers, as_text, convert_unit, understand_unit
+from skdistmass.tables import SENTINEL_TOLERANCE, as_floats, as_integers, as_text, convert_unit, understand_unit
 
 __all__ = ["make_stars"]
 
@@ -77,6 +77,8 @@ class _Maker:
             raise ColumnError(f"column {name} has shape {np.shape(column)}; one number per star is needed.")
         # Placeholders are numbers in the unit of the file: they are found before it is converted.
         values = as_floats(_bare(column), name=name, high_sentinels=about.high_sentinels)
+        for number in self.plan.layout.sentinels:
+            values[np.isclose(values, number, rtol=SENTINEL_TOLERANCE, atol=0)] = np.nan
         values = np.abs(values).mean(axis=1) if is_pair else values  # [upper, lower]
         own = self._units.get(name)
         own = stated if own is None or str(own).strip() == "" else own

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -107,8 +108,8 @@ class FileDescription:
             unit = f" [{item.unit}]" if item.unit else ""
             flags = f" (left out where {', '.join(item.flags)})" if item.flags else ""
             lines.append(f"  {item.name:<{width}}{unit} from {', else '.join(item.sources)}{flags}")
-        for what, flags in (("bad star", self.bad_star), ("bad parallax", self.bad_parallax)):
-            lines += [f"  {what} where {', '.join(flags)}"] if flags else []
+        for what, columns in (("bad star", self.bad_star), ("bad parallax", self.bad_parallax)):
+            lines += [f"  {what} where {', '.join(columns)}"] if columns else []
         lines += [f"  kept as they are: {', '.join(self.kept)}"] if self.kept else []
         for product, names in self.missing.items():
             lines.append(f"{product}: " + (f"lacks {', '.join(names)}" if names else "all that is needed is there"))
@@ -157,7 +158,7 @@ def describe_file(
     with blame(path):
         table = choose_table(tables, listing, hdu, chosen)
     packed = compression_of(path)
-    about = {
+    about: dict[str, Any] = {
         "path": str(path),
         "kind": kind if packed is None else f"{kind} in {packed[0]}",
         "table": table.where,

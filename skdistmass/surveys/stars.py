@@ -23,7 +23,8 @@ class Stars:
     ----------
     columns : dict of ndarray
         Name of each quantity to its values. Floats are in the units of docs/conventions.md, NaN where missing; text is
-        str, blank where missing; identifiers of numbers are int64, 0 where missing.
+        str, blank where missing; identifiers of numbers are int64, 0 where missing. BAD_STAR and BAD_PARALLAX are
+        bool: whether the survey's flags say not to use the star, or its parallax.
     origin : dict of tuple of str
         Name of each quantity to the columns of the file it was read from.
     units : dict of str
@@ -174,12 +175,22 @@ def stack_stars(parts: Sequence[Stars]) -> Stars:
         metallicity=first.metallicity,
         source=", ".join(part.source for part in parts),
         layout=", ".join(dict.fromkeys(part.layout for part in parts)),
+        impossible={
+            name: sum(part.impossible.get(name, 0) for part in parts) for part in parts for name in part.impossible
+        },
     )
 
 
 def _stack(name: str, parts: Sequence[Stars]) -> np.ndarray:
-    kinds = {part.columns[name].dtype.kind for part in parts if name in part}
+    there = [part.columns[name] for part in parts if name in part]
+    kinds = {values.dtype.kind for values in there}
     if "U" in kinds and len(kinds) > 1:
         raise ColumnError(f"column {name} is text in one table and numbers in another; rename one of them.")
-    filled = {"U": Stars.text, "i": Stars.integers}.get(next(iter(kinds)), Stars.floats)
-    return np.concatenate([filled(part, name) for part in parts])
+    if len({values.shape[1:] for values in there}) > 1:
+        raise ColumnError(f"column {name} has a different number of values per star in each table; leave it out.")
+    kind = next(kind for kind in "Ufib" if kind in kinds)
+    missing = {"U": "", "f": np.nan, "i": 0, "b": False}[kind]
+    shape = there[0].shape[1:]
+    return np.concatenate(
+        [part.columns[name] if name in part else np.full((len(part), *shape), missing) for part in parts]
+    )

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+import numpy as np
+
 from skdistmass.exceptions import ColumnError, FileFormatError
 
 __all__ = [
@@ -18,9 +20,11 @@ __all__ = [
     "check_memory",
     "check_names",
     "compression_of",
+    "masked",
     "open_stream",
     "quiet",
     "read_to_end",
+    "with_masks",
 ]
 
 #: Bytes that one reading of a compressed file, or of one that can't be read in parts, may take in memory.
@@ -37,9 +41,17 @@ _QUIET = threading.RLock()
 class TableFile(Protocol):
     """A table of a file, of which columns and rows are read when asked for."""
 
-    where: str
-    names: Sequence[str]
-    units: Mapping[str, str]
+    @property
+    def where(self) -> str:
+        """Which table of the file."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the columns."""
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Units of those columns that have one, as the file writes them."""
 
     @property
     def n_rows(self) -> int | None:
@@ -91,6 +103,21 @@ def check_names(names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
         doubled = sorted({str(name) for name in names if list(names).count(name) > 1})
         raise ColumnError(f"column {', '.join(doubled)} occurs more than once; rename or drop one of them.")
+
+
+def with_masks(names: Sequence[str], present: Sequence[str]) -> list[str]:
+    """Return names with those of the columns in which astropy writes their masks, where these are present."""
+    there = set(present)
+    return [n for name in names for n in (name, f"{name}.mask") if n == name or n in there]
+
+
+def masked(name: str, columns: Mapping[str, Any]) -> Any:
+    """Return a column, masked where the column with its mask says so."""
+    column, mask = columns[name], columns.get(f"{name}.mask")
+    if mask is None:
+        return column
+    missing = np.ma.filled(np.ma.asarray(mask), False).astype(bool)
+    return np.ma.MaskedArray(column, mask=missing | np.ma.getmaskarray(column))
 
 
 @contextmanager

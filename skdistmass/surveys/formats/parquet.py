@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skdistmass.exceptions import ColumnError
-from skdistmass.surveys.formats.common import check_memory, check_names
+from skdistmass.surveys.formats.common import check_memory, check_names, masked, with_masks
 
 __all__ = ["ParquetTable", "arrow_column"]
 
@@ -41,7 +41,8 @@ class ParquetTable:
         """Return columns of some rows."""
         import pyarrow as pa
 
-        names, parts, first = list(names), [], 0
+        wanted_names = names
+        names, parts, first = with_masks(names, self.names), [], 0
         what = f"{self.path.name}"
         check_memory(max(stop - start, 0) * 8 * len(names), what)
         for group in range(self._file.num_row_groups):
@@ -50,15 +51,16 @@ class ParquetTable:
             first += about.num_rows
             if low >= high:
                 continue
-            columns = (about.column(i) for i in range(about.num_columns))
-            wanted = sum(c.total_uncompressed_size for c in columns if c.path_in_schema.split(".")[0] in names)
+            chunks = (about.column(i) for i in range(about.num_columns))
+            wanted = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema.split(".")[0] in names)
             check_memory(max(wanted, about.num_rows * 8 * len(names)), f"a row group of {what}")
             parts.append(self._file.read_row_group(group, columns=names).slice(low, high - low))
         if not parts:
             table = self._file.schema_arrow.empty_table().select(names)
         else:
             table = pa.concat_tables(parts)
-        return {name: arrow_column(table.column(name), name) for name in names}
+        columns = {name: arrow_column(table.column(name), name) for name in names}
+        return {name: masked(name, columns) for name in wanted_names}
 
 
 def arrow_column(column: Any, name: str) -> Any:

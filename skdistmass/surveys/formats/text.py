@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from skdistmass.exceptions import DistMassWarning, FileFormatError
-from skdistmass.surveys.formats.common import check_memory, check_names, open_stream
+from skdistmass.surveys.formats.common import check_memory, check_names, masked, open_stream, with_masks
 from skdistmass.surveys.formats.parquet import arrow_column
 
 __all__ = ["TextTable", "read_yaml", "split_header"]
@@ -32,6 +32,11 @@ class _Watched:
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
+        self.last = data[-1:] or self.last
+        return data
+
+    def readline(self, size: int = -1) -> bytes:
+        data = self._stream.readline(size)
         self.last = data[-1:] or self.last
         return data
 
@@ -62,7 +67,7 @@ def read_yaml(text: str) -> dict:
     return found if isinstance(found, dict) else {}
 
 
-def split_header(stream: BinaryIO) -> tuple[list[str], list[str], str]:
+def split_header(stream: Any) -> tuple[list[str], list[str], str]:
     """Read the lines of a text table down to the one with the names of the columns.
 
     Returns
@@ -122,11 +127,11 @@ class TextTable:
         """Read columns; those of `texts` stay the text they are."""
         import pyarrow as pa
 
-        wanted = list(names) or self.names[:1]
+        wanted = with_masks(list(names) or self.names[:1], self.names)
         parts, n_bytes = [], 0
         with open_stream(self.path) as stream:
-            split_header(stream)
             watched = _Watched(stream)
+            split_header(watched)
             for batch in self._batches(watched, wanted):
                 parts.append(batch)
                 n_bytes += batch.nbytes
@@ -166,7 +171,7 @@ class TextTable:
 
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Return columns of some rows."""
-        return {name: self._columns[name][start:stop] for name in names}
+        return {name: masked(name, self._columns)[start:stop] for name in names}
 
 
 def _typed(column: Any, name: str, as_text: bool) -> Any:
