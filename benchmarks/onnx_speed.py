@@ -1,12 +1,13 @@
 """Speed and parity of the whole graph, beside its networks alone, scikit-learn and the speed of the memory.
 
-    python benchmarks/onnx_speed.py [--stars 733901] [--threads 2] [--model MODEL.skops]
+    python benchmarks/onnx_speed.py [--stars 733901] [--threads 2] [--model MODEL.model]
 
-Trains a model with the default networks and the seven mass scales of a mock survey, unless given one, and predicts for
-other mock stars. The networks alone are a graph of the mass networks, fused into one block; "whole graph" is all
-outputs. The stars pass in pieces of 4,096, as many at a time as there are threads, which is what the predictor does;
-its line counts reading the table, too. For comparison the graphs also run piece by piece with onnxruntime's own
-threads. The shortest of a few times counts, and the load of the machine is printed, because others may use it.
+Train a model with the default networks and the seven mass scales of a mock survey, unless a model is given, and predict
+for other mock stars. The networks alone are a graph of the mass networks, fused into one block; "whole graph" is all
+outputs, and "distilled" the same of `skdistmass.deploy.distill.distilled`. The stars pass in pieces of 2,048, as many
+at a time as there are threads, which is what the predictor does; its line includes reading the table. For comparison
+the graphs also run piece by piece with onnxruntime's own threads. The shortest of a few times counts, and the load of
+the machine is printed, because others may use it.
 
 The last lines are the largest differences from `DistMassModel.predict`.
 """
@@ -29,13 +30,15 @@ from skdistmass import DistMassModel, load_model
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
+from skdistmass.deploy.distill import distilled
 from skdistmass.deploy.format import IR_VERSION, OPSET
 from skdistmass.deploy.graph import graph_inputs, model_graph
 from skdistmass.deploy.networks import FusedNetworks, Network
 from skdistmass.labels import LABEL_NAMES
 
-PIECE = 4096
-FUSED, WHOLE, OWN_THREADS = "mass networks, fused", "whole graph", " (onnxruntime's threads)"
+PIECE = 2048
+FUSED, WHOLE, SMALL = "mass networks, fused", "whole graph", "whole graph, distilled"
+BARE, OWN_THREADS = "5 -> 56 -> 7 block", " (onnxruntime's threads)"
 SURVEY_NAMES = {"MAG": "K", "EXTINCTION": "A_K"}
 
 
@@ -133,7 +136,7 @@ def print_parity(model, stars):
         print(f"  {dtype}: relative {worst[name]:.1e} ({name}); flags that differ {flags}; NaN that differ {missing}")
 
 
-def graph_times(model, stars, pick, dtype, threads, repeats):
+def graph_times(model, small, stars, pick, dtype, threads, repeats):
     """Wall times of everything that runs in one type, in ms."""
     labels = np.column_stack([inputs_of(stars, np.float64)[name] for name in LABEL_NAMES])[pick]
     complete = np.where(np.isfinite(labels) & (labels > -999), labels, np.nanmedian(labels, axis=0))
@@ -142,10 +145,11 @@ def graph_times(model, stars, pick, dtype, threads, repeats):
     X = np.vstack([np.ones(len(complete)), pipelines[0]["scaler"].transform(complete).T]).astype(dtype)
     table = {name: column[pick] for name, column in inputs_of(stars, dtype).items()}
     graphs = {
-        "5 -> 56 -> 7 block": (networks_alone(small_networks(), dtype), {"X": X}),
+        BARE: (networks_alone(small_networks(), dtype), {"X": X}),
         "mass networks, one by one": (networks_alone(networks, dtype, fused=False), {"X": X}),
         FUSED: (networks_alone(networks, dtype), {"X": X}),
         WHOLE: (model_graph(model, dtype=dtype), table),
+        SMALL: (model_graph(small, dtype=dtype), table),
     }
     with tempfile.TemporaryDirectory() as folder:
         export_model(model, Path(folder) / "model.onnx", dtype=dtype)
@@ -172,7 +176,8 @@ def print_times(times):
     for title, above, below in (
         ("whole graph / fused networks", WHOLE, FUSED),
         ("the same with onnxruntime's threads", WHOLE + OWN_THREADS, FUSED + OWN_THREADS),
-        ("whole graph / 5 -> 56 -> 7 block", WHOLE, "5 -> 56 -> 7 block"),
+        ("whole graph / 5 -> 56 -> 7 block", WHOLE, BARE),
+        ("distilled / 5 -> 56 -> 7 block", SMALL, BARE),
     ):
         print(
             f"{title:44s}" + "".join(f" {times[d][above] / times[d][below]:6.1f}    " for d in ("float64", "float32"))
@@ -189,6 +194,7 @@ def main():
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     model = load_model(arguments.model) if arguments.model else DistMassModel(random_state=0).fit(make_survey(5000))
+    small = distilled(model)
     stars = make_survey(arguments.parity_stars, random_state=1)
     network = next(iter(model.masses_.values()))
     print(f"{len(model.masses_)} mass networks of {network.pipeline_['network'].hidden_layer_sizes}, ", end="")
@@ -196,7 +202,8 @@ def main():
     print(f"load of the machine {os.getloadavg()[0]:.1f} before", end="", flush=True)
     pick = np.resize(np.arange(len(stars)), arguments.stars)
     times = {
-        d: graph_times(model, stars, pick, d, arguments.threads, arguments.repeats) for d in ("float64", "float32")
+        d: graph_times(model, small, stars, pick, d, arguments.threads, arguments.repeats)
+        for d in ("float64", "float32")
     }
     print(f", {os.getloadavg()[0]:.1f} after\n")
     print_times(times)

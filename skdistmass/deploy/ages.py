@@ -14,8 +14,8 @@ __all__ = ["SMALLEST_MASS", "AgeGraph"]
 _LN_10 = np.log(10.0)
 #: What takes the place of masses that are zero or negative in logarithms (Msun); in range of either type.
 SMALLEST_MASS = {"float64": 1e-300, "float32": 1e-37}
-# Below these relative widths of an interval of mass, the slope at its centre stands for that over the interval: the
-# difference of two ages would be rounding.
+# Below these relative widths of an interval of mass, the mean of the slopes at its ends is taken for the mean slope:
+# the difference of two ages would be rounding.
 _NARROW = {"float64": 1e-6, "float32": 3e-4}
 
 
@@ -159,7 +159,7 @@ class AgeGraph:
         cubics = _Cubics(self, ln_mass, n_rows)
         return self._with_trend(ln_mass, self.b.op("Add", cubics.at_left, cubics.rise))
 
-    def log_age_and_errors(self, ln_mass, n_scales, mass, mass_error):
+    def log_age_and_errors(self, ln_mass, n_scales, mass, mass_error, ln_width):
         """`log_age` of masses and of the ends of their intervals, and two errors of the first mass's age.
 
         Parameters
@@ -170,6 +170,9 @@ class AgeGraph:
         n_scales : int
         mass, mass_error : str
             The masses of the first scale and their errors, as vectors.
+        ln_width : str
+            By how much the logarithms of the ends of the first mass's interval differ, without limits: more exact than
+            their difference in single precision.
 
         Returns
         -------
@@ -184,24 +187,28 @@ class AgeGraph:
         sigma = b.op("Min", mass_error, self._const(1e30))
         centre = b.clip(self.initial(mass), self.low, self.high)
         light, heavy = (b.clip(b.op(kind, centre, sigma), self.low, self.high) for kind in ("Sub", "Add"))
-        ends = b.clip(b.op("Log", b.matrix([light, heavy, centre])), self.ln_low, self.ln_high)
+        ends = b.clip(b.op("Log", b.matrix([light, heavy])), self.ln_low, self.ln_high)
         every = b.stack([ln_mass, ends])
-        cubics = _Cubics(self, every, n_rows + 3)
-        rise, run = self._rise_and_run(cubics, every, n_rows, n_rows + 1)
-        wide = b.op("Greater", run, self._const(_NARROW[self.dtype.name]))
-        secant = b.op("Div", rise, b.op("Where", wide, run, self._const(1.0)))
-        slope = b.op("Where", wide, secant, cubics.slope(n_rows + 2))
-        slope = b.op("Add", slope, self._const(self.slope))
+        cubics = _Cubics(self, every, n_rows + 2)
+        slope, _ = self._mean_slope(cubics, every, n_rows, n_rows + 1)
         error = b.op("Div", b.op("Mul", slope, sigma), b.op("Mul", centre, self._const(-1.0)))
-        rise, run = self._rise_and_run(cubics, every, n_scales, 2 * n_scales)
-        drop = b.op("Add", rise, b.op("Mul", run, self._const(self.slope)))
+        slope, run = self._mean_slope(cubics, every, n_scales, 2 * n_scales)
+        drop = b.op("Mul", slope, run if self.mass_loss or self.to_edge else ln_width)
         values = b.op("Add", *(b.rows(part, range(n_rows)) for part in (cubics.at_left, cubics.rise)))
         return self._with_trend(ln_mass, values), b.op("Mul", drop, self._const(-0.5)), error
 
-    def _rise_and_run(self, cubics, ln_mass, light, heavy):
-        """How far the age without its trend, and the mass's logarithm, rise from one row to another."""
-        run = self.b.op("Sub", self.b.row(ln_mass, heavy), self.b.row(ln_mass, light))
-        return cubics.difference(light, heavy), run
+    def _mean_slope(self, cubics, ln_mass, light, heavy):
+        """Mean slope of the age from one row of masses to another, and the difference of their logarithms.
+
+        Where the two are too near for a difference of rounded numbers, it is the mean of the slopes at both.
+        """
+        b = self.b
+        run = b.op("Sub", b.row(ln_mass, heavy), b.row(ln_mass, light))
+        wide = b.op("Greater", run, self._const(_NARROW[self.dtype.name]))
+        secant = b.op("Div", cubics.difference(light, heavy), b.op("Where", wide, run, self._const(1.0)))
+        at_ends = b.op("Mul", b.op("Add", cubics.slope(light), cubics.slope(heavy)), self._const(0.5))
+        slope = b.op("Where", wide, secant, at_ends)
+        return b.op("Add", slope, self._const(self.slope)), run
 
     def _with_trend(self, ln_mass, value):
         trend = self.b.op("Add", self.b.op("Mul", ln_mass, self._const(self.slope)), self._const(self.start))
@@ -222,6 +229,8 @@ class AgeGraph:
 class _Cubics:
     """The cubic of each mass in the place within its interval, without the trend.
 
+    The place is the distance from the left knot in ln mass.
+
     Attributes
     ----------
     at_left : str
@@ -232,11 +241,12 @@ class _Cubics:
 
     def __init__(self, ages, ln_mass, n_rows):
         self.b, self.dtype, self.shape = ages.b, ages.dtype, [n_rows, -1]
-        b, knots = self.b, ages.mass_knots()
-        self.interval = self._interval(knots, ln_mass)
-        left, self.per_width = (self._look_up(table, self.interval) for table in (knots[:-1], 1.0 / np.diff(knots)))
-        self.place = b.op("Mul", b.op("Sub", ln_mass, left), self.per_width)
-        by_star = [b.op("MatMul", b.const(table, self.dtype), ages.weights) for table in ages.cubic_tables()]
+        b, self.knots = self.b, ages.mass_knots()
+        self.interval = self._find_interval(ln_mass)
+        self.place = b.op("Sub", ln_mass, self._look_up(self.knots[:-1], self.interval))
+        width = np.diff(self.knots)[:, None]
+        tables = [table / width**power for power, table in enumerate(ages.cubic_tables())]
+        by_star = [b.op("MatMul", b.const(table, self.dtype), ages.weights) for table in tables]
         self.at_left, *self.powers = (b.op("GatherElements", table, self.interval, axis=0) for table in by_star)
         self.rise = b.op("Mul", self._horner(self.powers, self.place), self.place)
 
@@ -244,13 +254,13 @@ class _Cubics:
         found = self.b.look_up(table, self.b.reshape(index, [-1]), dtype or self.dtype)
         return self.b.reshape(found, self.shape)
 
-    def _interval(self, knots, values):
+    def _find_interval(self, values):
         """Interval of each value, int32."""
-        b, last = self.b, len(knots) - 2
+        b, knots, last = self.b, self.knots, len(self.knots) - 2
         if self.dtype == np.float32 and _nearly_even(knots):
             per_unit = (last + 1) / (knots[-1] - knots[0])
             place = b.op("Mul", b.op("Sub", values, b.const(knots[0], self.dtype)), b.const(per_unit, self.dtype))
-            # At the highest knot, too, the last interval serves.
+            # At the highest knot, too, the last interval is used.
             return b.cast(b.op("Min", place, b.const(last + 0.5, self.dtype)), np.int32)
         start, per_unit, table, n_steps = _bins(knots)
         place = b.op("Mul", b.op("Sub", values, b.const(start, self.dtype)), b.const(per_unit, self.dtype))
@@ -264,13 +274,14 @@ class _Cubics:
     def difference(self, row, other):
         """What the value in another row, of a mass at least as high, is above that in one.
 
-        Not the difference of the values, where single precision would lose it: within an interval its left end plays no
-        part, and the end of the next one is the rise over the whole interval above.
+        Not the difference of the values, where single precision would lose it: within an interval its left end has no
+        part in it, and the end of the next one is the rise over the whole interval above.
         """
-        b = self.b
+        b, interval = self.b, self.b.row(self.interval, row)
         first, second, third = (b.row(power, row) for power in self.powers)
-        over_interval = b.op("Add", b.op("Add", first, second), third)
-        step = b.op("Sub", b.row(self.interval, other), b.row(self.interval, row))
+        width = b.look_up(np.diff(self.knots), interval, self.dtype)
+        over_interval = b.op("Mul", self._horner([first, second, third], width), width)
+        step = b.op("Sub", b.row(self.interval, other), interval)
         apart = b.op("Sub", b.row(self.at_left, other), b.row(self.at_left, row))
         apart = b.op("Where", b.op("Equal", step, b.const(1, np.int32)), over_interval, apart)
         return b.op("Add", apart, b.op("Sub", b.row(self.rise, other), b.row(self.rise, row)))
@@ -280,8 +291,7 @@ class _Cubics:
         b = self.b
         first, second, third = (b.row(power, row) for power in self.powers)
         second, third = b.op("Mul", second, b.const(2.0, self.dtype)), b.op("Mul", third, b.const(3.0, self.dtype))
-        slope = self._horner([first, second, third], b.row(self.place, row))
-        return b.op("Mul", slope, b.row(self.per_width, row))
+        return self._horner([first, second, third], b.row(self.place, row))
 
     def _horner(self, coefficients, x):
         value = coefficients[-1]

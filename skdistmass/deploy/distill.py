@@ -16,7 +16,7 @@ __all__ = ["distilled"]
 
 
 def distilled(
-    model: Any, *, hidden_layer_sizes: tuple[int, ...] = (10, 10), n_stars: int = 20_000, random_state: int = 0
+    model: Any, *, hidden_layer_sizes: tuple[int, ...] = (10, 10), n_stars: int = 10_000, random_state: int = 0
 ) -> Any:
     """Return a copy of a model in which each average of networks is one small network.
 
@@ -31,7 +31,7 @@ def distilled(
         Fitted.
     hidden_layer_sizes : tuple of int, default=(10, 10)
         Of the small networks.
-    n_stars : int, default=20_000
+    n_stars : int, default=10_000
         Number of labels to learn at.
     random_state : int, default=0
         For the labels and the initial weights.

@@ -60,6 +60,7 @@ def space_answers(b, spaces, products, center, scale, present, dtype=np.float64)
     thresholds = np.array([space.thresholds_ for space in spaces])
     apart = np.any(thresholds[:, 1] - thresholds[:, 0] > _LARGEST_EXPONENT[name])
     coefs = [_exponents(space.density_, center, scale, len(scale)) for space in spaces]
+    peaks = np.concatenate([space.density_.log_coefficients for space in spaces])
     owner = np.repeat(np.arange(len(spaces)), [len(coef) for coef in coefs])
 
     def densities(thresholds):
@@ -68,7 +69,10 @@ def space_answers(b, spaces, products, center, scale, present, dtype=np.float64)
         shifted[:, 0] -= thresholds[owner]
         exponents = b.op("MatMul", b.const(shifted), products)
         exponents = exponents if dtype == np.float64 else b.cast(exponents, dtype)
-        terms = b.op("Exp", b.op("Max", exponents, b.const(_SMALLEST_EXPONENT[name], dtype)))
+        exponents = b.op("Max", exponents, b.const(_SMALLEST_EXPONENT[name], dtype))
+        if np.any(peaks - thresholds[owner] > _LARGEST_EXPONENT[name]):
+            exponents = b.op("Min", exponents, b.const(_LARGEST_EXPONENT[name], dtype))
+        terms = b.op("Exp", exponents)
         members = owner == np.arange(len(spaces))[:, None]
         return b.op("MatMul", b.const(members, dtype), terms)
 

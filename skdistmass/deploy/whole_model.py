@@ -227,6 +227,7 @@ class ModelGraph:
             scatter = b.op("Where", b.const(has_errors, np.bool_), scatter, self._const(0.0))
             self.has_ends = b.op("And", self.has_ends, b.const(has_errors, np.bool_))
         spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), self._const(quantiles[:, :, None]))
+        self.first_ln_width = b.op("Mul", b.row(scatter, 0), self._const(quantiles[1, 0] - quantiles[0, 0]))
         self.ln_ends = b.reshape(b.op("Add", self.ln_mass, spread), [2 * n_scales, -1])
         self.ends = b.op("Exp", self.ln_ends)
         no_ends = b.nan_where_not(self.has_ends, dtype)
@@ -254,7 +255,7 @@ class ModelGraph:
         masses = b.stack([self.mass, self.ends])
         logs = ages.ln_initial(masses, b.stack([self.ln_mass, self.ln_ends]))
         first = b.row(self.mass, 0)
-        found = ages.log_age_and_errors(logs, n_scales, first, self._working(self.first_error))
+        found = ages.log_age_and_errors(logs, n_scales, first, self._working(self.first_error), self.first_ln_width)
         log_age, half_interval, slope_error = found
         # A star without an age has no interval of ages either.
         covered = ages.covered(masses)

@@ -30,7 +30,7 @@ def distil_network(
     network : MLPRegressor
         Fitted, with one output.
     X : array-like of shape (n_rows, n_features)
-        Inputs at which the small network learns, as they are scaled for `network`. 10,000 or more are needed.
+        Inputs at which the small network learns, as they are scaled for `network`. Several thousand are needed.
     hidden_layer_sizes : tuple of int, default=(10, 10)
         Of the small network.
     random_state : int, RandomState or None, default=None
@@ -57,6 +57,11 @@ def distil_network(
     y = network.predict(X)
     shift, scale = y.mean(), y.std() or 1.0
     student = LevenbergMarquardtMLPRegressor(
-        hidden_layer_sizes=hidden_layer_sizes, activation="tanh", alpha=_ALPHA, random_state=random_state
+        hidden_layer_sizes=hidden_layer_sizes,
+        activation="tanh",
+        alpha=_ALPHA,
+        max_iter=200,
+        n_starts=2,
+        random_state=random_state,
     )
     return rescale_output(student.fit(X, (y - shift) / scale).mlp_, scale, shift)
