@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from skdistmass.exceptions import DistMassWarning, FileFormatError
+from skdistmass.surveys.formats.arrow import arrow_column
 from skdistmass.surveys.formats.common import check_memory, check_names, masked, open_stream, with_masks
-from skdistmass.surveys.formats.parquet import arrow_column
 
 __all__ = ["TextTable", "read_yaml", "split_header"]
 
