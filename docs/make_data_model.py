@@ -11,8 +11,8 @@ __all__ = ["data_model_page"]
 _INTRODUCTION = """\
 # The catalogue: data model
 
-This page is made from the schema, `skdistmass.schema.columns` and `skdistmass.schema.bits` (`python docs/make_data_model.py`),
-which the writers use as well.
+This page is made from the schema, `skdistmass.schema.columns` and `skdistmass.schema.bits`, which the writers use as
+well: `python docs/make_data_model.py`.
 
 `skdistmass catalog SURVEY -o CATALOG`, or `skdistmass.catalog.build_catalog`, writes one row for each spectrum of the
 survey, in its order. A star with several spectra has several rows with the same `APOGEE_ID`; the header counts them

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
@@ -319,23 +319,22 @@ def _fill(
 ) -> None:
     """Add all rows that are not there yet; `first` are those of the first chunk."""
     done = part.journal["rows_done"]
-    if done:
-        if not part.agrees_with(first):
-            raise DistMassError(
-                f"{part.path} holds other predictions than this model and these settings give; repeat the command "
-                "as it was, or give overwrite (--overwrite) to start again."
-            )
+    if done and not part.agrees_with(first):
+        raise DistMassError(
+            f"{part.path} holds other predictions than this model and these settings give; repeat the command as it "
+            "was, or give overwrite (--overwrite) to start again."
+        )
     if progress is not None:
         progress(done, survey.n_rows)
     starts = range(done, survey.n_rows, chunk_rows)
     with ThreadPoolExecutor(n_jobs) as pool:
-        waiting = deque()
+        waiting: deque[Future[NDArray]] = deque()
         for start in starts:
             if start == 0:
                 waiting.append(pool.submit(lambda: first))
             else:
                 table = survey.read(start, min(start + chunk_rows, survey.n_rows))
-                waiting.append(pool.submit(lambda table=table: to_records(work(table))))
+                waiting.append(pool.submit(lambda rows: to_records(work(rows)), table))
             if len(waiting) > n_jobs:
                 _add(part, waiting.popleft().result(), survey.n_rows, progress)
         while waiting:
@@ -366,7 +365,7 @@ def _count(part: PartFile, output_path: Path) -> CatalogReport:
             found[start : start + len(rows)][blank] = start + np.flatnonzero(blank)
         for name, flags in BIT_COLUMNS.items():
             for bit in flags:
-                bits[name][bit.name] += int(np.count_nonzero(rows[name] & int(bit)))
+                bits[name][str(bit.name)] += int(np.count_nonzero(rows[name] & int(bit)))
         start += len(rows)
     n_stars = len(np.unique(hashes["APOGEE_ID"]))
     n_spectra = len(np.unique(hashes["APSTAR_ID"]))

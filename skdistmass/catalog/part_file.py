@@ -79,8 +79,11 @@ class PartFile:
         self.target = Path(target)
         self.path = self.target.with_name(self.target.name + ".part")
         self.journal_path = self.target.with_name(self.target.name + ".part.json")
-        self._file = self._primary = self._header = None
-        self.journal = self.record = None
+        self._file: Any = None
+        self._primary: Any = None
+        self._header: Any = None
+        self.journal: Any = None
+        self.record: Any = None
 
     def exists(self) -> bool:
         """Tell whether there is an unfinished catalogue."""

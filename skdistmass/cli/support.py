@@ -193,7 +193,7 @@ def training_report(model: DistMassModel) -> str:
     for name, removed in model.removed_.items():
         gone = ", ".join(f"{cut} {count}" for cut, count in removed.items() if count) or "none"
         lines.append(f"{name}: removed by cuts: {gone}")
-        if name == "ABS_MAG" and model.abs_mag_.n_binaries_:
+        if name == "ABS_MAG" and model.abs_mag_ is not None and model.abs_mag_.n_binaries_:
             lines.append(f"{name}: left out as likely binaries: {model.abs_mag_.n_binaries_}")
     lines.append("")
     lines.append(f"{'network':<20} {'stars':>8} {'scatter':>9} {'bias':>8}   out-of-fold error of")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -390,7 +391,7 @@ class DistMassModel(BaseEstimator):
 
 def _stars_of(table: Any) -> Stars:
     """Read a file, or give a table in memory its canonical columns."""
-    return read_survey(table) if isinstance(table, str | os.PathLike) else as_stars(table)
+    return read_survey(Path(table)) if isinstance(table, str | os.PathLike) else as_stars(table)
 
 
 def _labels_of(stars: Stars) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

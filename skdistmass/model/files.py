@@ -52,7 +52,7 @@ class _Kind:
 
     Attributes
     ----------
-    type : type
+    cls : type
         Its class.
     fitted : tuple of str
         Names of the attributes that `fit` may set.
@@ -60,14 +60,15 @@ class _Kind:
         Makes the part from its parameters and fitted attributes.
     """
 
-    type: type
+    cls: type
     fitted: tuple[str, ...]
     build: Callable[[type, dict, dict], Any]
 
 
 def _build_estimator(kind: type, parameters: dict, fitted: dict) -> Any:
     part = kind(**parameters)
-    vars(part).update(fitted)
+    for name, value in fitted.items():
+        setattr(part, name, value)
     return part
 
 
@@ -153,7 +154,7 @@ _KINDS = {
     "cuts": _Kind(TrainingCuts, (), _build_record),
     "training stars": _Kind(TrainingRecord, (), _build_record),
 }
-_KIND_OF = {kind.type: name for name, kind in _KINDS.items()}
+_KIND_OF = {kind.cls: name for name, kind in _KINDS.items()}
 #: What `DistMassModel` holds besides its parameters.
 _MODEL_STATE = (
     *("abs_mag_", "masses_", "abs_mag_fallback_", "distance_space_", "mass_space_", "fallback_space_", "age_"),
@@ -268,9 +269,9 @@ class _Reader:
             raise ValueError(f"a {value['kind']} with the attributes {', '.join(unknown)}")
         parameters = {key: self.decode(item) for key, item in value["parameters"].items()}
         fitted = {key: self.decode(item) for key, item in value["fitted"].items()}
-        if kind.type is Pipeline:
+        if kind.cls is Pipeline:
             parameters["steps"] = [tuple(step) for step in parameters["steps"]]
-        return kind.build(kind.type, parameters, fitted)
+        return kind.build(kind.cls, parameters, fitted)
 
 
 def write_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
@@ -336,8 +337,8 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         state = {name: reader.decode(content["state"][name]) for name in _MODEL_STATE}
     except Exception as error:  # constructors raise their own types for parameters of the wrong kind
         raise FileFormatError(
-            f"{path} is a model of skdistmass with a part missing or damaged ({_short(error)}); train it again or get a "
-            "fresh copy."
+            f"{path} is a model of skdistmass with a part missing or damaged ({_short(error)}); train it again or get "
+            "a fresh copy."
         ) from error
     return parameters, state
 

@@ -41,5 +41,6 @@ def load_model(path: str | os.PathLike[str]) -> DistMassModel:
     """
     parameters, state = read_model(path)
     model = DistMassModel(**parameters)
-    vars(model).update(state)
+    for name, value in state.items():
+        setattr(model, name, value)
     return model

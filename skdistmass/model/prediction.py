@@ -131,7 +131,8 @@ def age_columns(
     columns : dict of ndarray
         AGE_*, AGE_*_LO and AGE_*_HI (log10 yr) of this scale, NaN for stars that are not giants; AGE_ERR (dex) and
         AGE_FLAG. AGE_ERR is half the width of the interval. Where one end of the interval is outside the relation of
-        mass and age, it is the error of the mass times the slope of the relation (`IsochroneAgeTransformer.log_age_err`).
+        mass and age, it is the error of the mass times the slope of the relation
+        (`IsochroneAgeTransformer.log_age_err`).
     """
     giant = logg < GIANT_LOGG
     name = mass_columns(scale)[1]

@@ -68,9 +68,9 @@ class Job:
     chosen: TrainingSet
 
     @property
-    def columns(self) -> list[int]:
+    def columns(self) -> NDArray[np.intp]:
         """Positions of its labels among the five."""
-        return [LABEL_NAMES.index(name) for name in self.labels]
+        return np.array([LABEL_NAMES.index(name) for name in self.labels])
 
     def require_stars(self) -> None:
         """Raise `InputError` if no star is left to train on."""
@@ -165,9 +165,9 @@ def plan_jobs(stars: Stars, cuts: TrainingCuts, abs_mag: Any, mass: Any, scales:
 
 def fit_spaces(
     jobs: Sequence[Job], space: TrainingSpace, labels: NDArray[np.float64], groups: NDArray, rng: Any
-) -> list[TrainingSpace | None]:
+) -> list[Any]:
     """Return the training spaces of the distance network, of the first mass network, and of that of three labels."""
-    spaces = {}
+    spaces: dict[str, TrainingSpace] = {}
     for job in jobs:
         kind = "MASS" if job.name.startswith("MASS") else job.name
         if kind not in spaces:

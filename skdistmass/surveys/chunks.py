@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 from astropy.table import MaskedColumn, Table
@@ -44,7 +45,7 @@ class InputFile:
     sha256: str
 
     @classmethod
-    def of(cls, path: str | Path) -> "InputFile":
+    def of(cls, path: str | PathLike[str]) -> "InputFile":
         """Read a file once and take its checksum.
 
         Raises
@@ -117,8 +118,8 @@ class SurveyFile:
 
     def __init__(
         self,
-        path: str | Path,
-        layout: str | Path | Layout | None = None,
+        path: str | PathLike[str],
+        layout: str | PathLike[str] | Layout | None = None,
         hdu: int | str | None = None,
         columns: Sequence[str] = (),
     ):
@@ -216,12 +217,12 @@ class SurveyFile:
 
 
 def read_survey(
-    path: str | Path,
+    path: str | PathLike[str],
     *,
     columns: Sequence[str] = (),
     rows: slice | None = None,
     hdu: int | str | None = None,
-    layout: str | Path | Layout | None = None,
+    layout: str | PathLike[str] | Layout | None = None,
 ) -> Stars:
     """Read a table of stars: its quantities under canonical names, in one unit, NaN where missing.
 
@@ -310,7 +311,7 @@ def read_survey(
         return survey.read(start, stop)
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | PathLike[str]) -> Table:
     """Read all columns of a table file as they are, with their units, such as a catalogue of this package.
 
     Parameters

@@ -155,7 +155,8 @@ def _unconnected(stars: Stars, table: Stars) -> str:
 def _match_by_name(stars: Stars, table: Stars, kind: str, ambiguous: str) -> tuple[NDArray[np.intp], str]:
     """Return the row of the table for each star, or -1, and what to say of ambiguous rows."""
     wanted, found = _keys(stars, kind), _keys(table, kind)
-    assert wanted is not None and found is not None
+    assert wanted is not None
+    assert found is not None
     blank = found == found.dtype.type()
     order = np.argsort(found, kind="stable")
     order = order[~blank[order]]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import resources
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def _names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
 
 
-def load_layout(name_or_path: str | Path | Layout) -> Layout:
+def load_layout(name_or_path: str | PathLike[str] | Layout) -> Layout:
     """Load a layout by its name, or from a TOML file.
 
     Parameters

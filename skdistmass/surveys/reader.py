@@ -1,7 +1,7 @@
 """A table in memory, of any layout, read to one set of quantities."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from skdistmass.tables import column_names, number_of_rows, values_and_mask
 __all__ = ["as_stars"]
 
 
-def as_stars(table: Any, layout: str | Path | Layout | None = None, *, columns: Sequence[str] = ()) -> Stars:
+def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, columns: Sequence[str] = ()) -> Stars:
     """Give the columns of a table in memory their canonical names, units and missing values.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ class FileDescription:
 
 
 def describe_file(
-    path: str | Path, *, hdu: int | str | None = None, layout: str | Path | Layout | None = None
+    path: str | PathLike[str], *, hdu: int | str | None = None, layout: str | PathLike[str] | Layout | None = None
 ) -> FileDescription:
     """Tell what a survey file is recognised as, and how it would be read.
 

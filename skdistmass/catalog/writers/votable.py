@@ -87,8 +87,8 @@ def write_votable(path, columns, provenance, pieces):
     columns : sequence of CatalogColumn
     provenance : sequence of (keyword, value, comment)
     pieces : iterable of structured ndarray
-        The rows, as `skdistmass.catalog.writers.fits.record_type` has them: BINARY2 holds the same bytes, with a bit for
-        each null in front.
+        The rows, as `skdistmass.catalog.writers.fits.record_type` has them. BINARY2 holds the same bytes, with a bit
+        for each null in front.
     """
     document = votable_document(columns, provenance)
     # astropy leaves out the data of an empty table: it goes in front of the end of the table element.

@@ -7,7 +7,7 @@ import numpy as np
 from skdistmass.exceptions import ColumnError
 from skdistmass.surveys.formats.common import check_memory
 
-__all__ = ["arrow_column"]
+__all__ = ["arrow_column", "is_text"]
 
 _LONGEST_TEXT = 1000
 
@@ -21,7 +21,7 @@ def arrow_column(column: Any, name: str) -> Any:
     if isinstance(kind, pa.ExtensionType):
         return arrow_column(pa.chunked_array([c.storage for c in column.chunks], kind.storage_type), name)
     if pa.types.is_dictionary(kind):
-        if not _is_text(kind.value_type):
+        if not is_text(kind.value_type):
             return arrow_column(column.cast(kind.value_type), name)
         for chunk in column.chunks:
             _check_texts(chunk.dictionary, len(column), name)
@@ -30,7 +30,7 @@ def arrow_column(column: Any, name: str) -> Any:
         return np.full(len(column), np.nan)
     if pa.types.is_decimal(kind):
         column, kind = column.cast(pa.float64()), pa.float64()
-    if _is_text(kind):
+    if is_text(kind):
         _check_texts(column, len(column), name)
         return _array_of_texts(column)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
@@ -62,7 +62,8 @@ def _array_of_texts(column: Any) -> np.ndarray:
     return np.array(texts, dtype=str)
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Tell whether a type of pyarrow is one of text."""
     import pyarrow as pa
 
     views = [getattr(pa.types, name, lambda _: False)(kind) for name in ("is_string_view", "is_binary_view")]

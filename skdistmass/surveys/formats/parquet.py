@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from skdistmass.surveys.formats.arrow import arrow_column
+from skdistmass.surveys.formats.arrow import arrow_column, is_text
 from skdistmass.surveys.formats.common import check_memory, check_names, masked, with_masks
 
 __all__ = ["ParquetTable"]
@@ -23,7 +23,7 @@ class ParquetTable:
         self.path = path
         schema = pq.read_schema(path)
         # A text that is repeated stays one text in memory.
-        texts = [field.name for field in schema if _is_text(field.type)]
+        texts = [field.name for field in schema if is_text(field.type)]
         self._file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts)
         self.names = list(schema.names)
         check_names(self.names)
