@@ -255,7 +255,7 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.fl
     return weights
 
 
-def check_groups(groups: ArrayLike | None, n_rows: int) -> NDArray[np.int64] | None:
+def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:
     """Turn group labels into integers; rows without one (blank, masked or NaN) are groups of their own.
 
     Returns
@@ -273,7 +273,7 @@ def check_groups(groups: ArrayLike | None, n_rows: int) -> NDArray[np.int64] | N
     if not hasattr(groups, "dtype"):
         groups = np.asarray(groups)
     if groups.dtype.kind in "iu":
-        blank_value = np.iinfo(np.int64).min
+        blank_value: int | str = int(np.iinfo(np.int64).min)
         plain = as_integers(groups, missing=blank_value, name="groups")
     else:
         blank_value = ""
@@ -286,7 +286,7 @@ def check_groups(groups: ArrayLike | None, n_rows: int) -> NDArray[np.int64] | N
     return np.unique(codes, return_inverse=True)[1]
 
 
-def check_fold(fold: ArrayLike, n_rows: int, n_folds: int) -> NDArray[np.int64]:
+def check_fold(fold: Any, n_rows: int, n_folds: int) -> NDArray[np.int64]:
     """Check numbers of folds: one for each row, -1 for none.
 
     Raises

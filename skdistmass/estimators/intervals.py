@@ -48,6 +48,13 @@ class IntervalMixin:
     Subclasses for which errors do not simply add to the prediction override `_link`, `_unlink` and `_link_slope`.
     """
 
+    errors_: Any
+    error_model: str | None
+    labels: Any
+    jacobian: Callable[..., NDArray[np.float64]]
+    _predict_values: Callable[..., NDArray[np.float64]]
+    _jacobian_values: Callable[..., NDArray[np.float64]]
+
     def predict_with_interval(
         self, X: Any, coverage: float = ONE_SIGMA, X_err: Any = None, value: ArrayLike | None = None
     ) -> Prediction:

@@ -1,6 +1,7 @@
 """Train the estimator given as `network=` several times, and merge the results into one plain `MLPRegressor`."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class _EvenBatchMLPRegressor(MLPRegressor):
         return loss, coef_grads, intercept_grads
 
 
-def check_network(network: object) -> None:
+def check_network(network: Any) -> None:
     """Refuse an estimator that can't be one network of an ensemble.
 
     Raises

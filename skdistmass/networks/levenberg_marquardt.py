@@ -213,7 +213,7 @@ class LevenbergMarquardtMLPRegressor(RegressorMixin, BaseEstimator):
         UserWarning
             If you interrupt it from the keyboard after an iteration on all rows; the best network so far is kept.
         """
-        init = self.mlp_ if self.warm_start and hasattr(self, "mlp_") else None
+        init = getattr(self, "mlp_", None) if self.warm_start else None
         X, y = validate_data(self, X, y, dtype=np.float64, order="C", y_numeric=True, reset=init is None)
         self.mlp_ = self._train(read_rows(X, y, sample_weight, groups), validation_data, init)
         for name in ("coefs_", "intercepts_", "n_iter_", "loss_", "loss_curve_", "validation_scores_"):

@@ -1,5 +1,7 @@
 """Merge fitted networks into one, rescale its output, and take its derivatives."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
@@ -8,13 +10,13 @@ from sklearn.neural_network import MLPRegressor
 __all__ = ["average_networks", "network_jacobian", "rescale_output"]
 
 # Slope of each activation function, from the activation itself.
-_SLOPES = {
+_SLOPES: dict[str, Callable] = {
     "identity": np.ones_like,
     "tanh": lambda a: 1.0 - a * a,
     "logistic": lambda a: a * (1.0 - a),
     "relu": lambda a: (a > 0.0).astype(np.float64),
 }
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable] = {
     "identity": lambda z: z,
     "tanh": np.tanh,
     "logistic": lambda z: 0.5 * (1.0 + np.tanh(0.5 * z)),

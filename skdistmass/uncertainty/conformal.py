@@ -38,10 +38,11 @@ DEGREE = 5  # of the polynomials in each label
 class ConformalErrors:
     """Scatter that follows the labels, with quantiles calibrated on out-of-fold residuals.
 
-    The error of star i is ``s(x_i) z``. ``log s`` is a polynomial of the labels (of fifth degree in each label alone, with
-    the products of any two; fewer terms in small sets), constant beyond the central 99 % of the training stars. z has the
-    same law for all stars. Scatter and law are found by maximum likelihood from the residuals, which also contain the
-    known errors of the target. Then the quantiles are moved so that the right fraction of residuals is below each.
+    The error of star i is ``s(x_i) z``. ``log s`` is a polynomial of the labels (of fifth degree in each label alone,
+    with the products of any two; fewer terms in small sets), constant beyond the central 99 % of the training stars.
+    z has the same law for all stars. Scatter and law are found by maximum likelihood from the residuals, which also
+    contain the known errors of the target. Then the quantiles are moved so that the right fraction of residuals is below
+    each.
 
     Attributes
     ----------
@@ -215,7 +216,7 @@ class ConformalErrors:
 
     def quantile(self, level: ArrayLike) -> NDArray[np.float64]:
         """Quantile of the errors in units of the scatter, at a level between 0 and 1."""
-        return np.interp(level, self.levels_, self.quantiles_)
+        return np.interp(np.asarray(level, dtype=np.float64), self.levels_, self.quantiles_)
 
 
 def _conformal_quantiles(z):

@@ -23,8 +23,8 @@ ONE_NETWORK = {"n_networks": 1, "error_model": None}
         BinaryResidualFilter(n_folds=2),
     ]
 )
-# The checks are about interfaces, not about fits: iterations may run out on noise, sets are small, and rows with NaN are
-# left out with a warning.
+# The checks are about interfaces, not about fits: iterations may run out on noise, sets are small, and rows with NaN
+# are left out with a warning.
 @pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore::skdistmass.exceptions.RowsLeftOutWarning",
