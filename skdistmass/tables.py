@@ -1,8 +1,8 @@
 """Any table to plain arrays: floats, integers and text, with their units and missing values.
 
-Everything that enters the package from outside comes through here: astropy tables (masked, with units or without,
-big-endian as FITS delivers them), pandas frames, structured arrays, dictionaries of columns and plain arrays. Numbers
-end as native float64, NaN where a value is missing; text ends as str, blank where it is missing; integers stay exact.
+Everything that enters the package from outside comes through here: astropy tables (masked, with units, big-endian),
+pandas frames, structured arrays, dictionaries and plain arrays. Numbers end as native float64, NaN where missing; text
+as str, blank where missing; integers stay exact.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from skdistmass.exceptions import ColumnError, InputError, UnitError
+from skdistmass.exceptions import ColumnError, InputError
+from skdistmass.units import convert_unit
 
 __all__ = [
     "HIGH_SENTINELS",
@@ -21,7 +22,6 @@ __all__ = [
     "as_integers",
     "as_text",
     "column_names",
-    "convert_unit",
     "find_column",
     "is_null",
     "is_sentinel",
@@ -30,7 +30,6 @@ __all__ = [
     "optional_floats",
     "optional_text",
     "picks_by_name",
-    "understand_unit",
     "values_and_mask",
 ]
 
@@ -147,118 +146,10 @@ def find_column(table, name, aliases=(), *, required=True):
     raise ColumnError(f"no column {wanted}; the table has: {shown or 'no columns'}. Rename the column that holds it.")
 
 
-def convert_unit(values, own_unit, unit, name="values"):
-    """Convert numbers from a column's unit to the wanted one.
-
-    Parameters
-    ----------
-    values : ndarray of float
-        The numbers.
-    own_unit : str, astropy unit or None
-        Their unit; without one the numbers are taken as they are.
-    unit : str or astropy unit
-        The wanted unit.
-    name : str, default="values"
-        Name used in error messages.
-
-    Returns
-    -------
-    values : ndarray of float
-
-    Raises
-    ------
-    UnitError
-        If the unit is not understood, or is of another kind. For a logarithm (a unit of dex) a unit that is not
-        understood is accepted, since files write it in many ways.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdistmass.tables import convert_unit
-    >>> convert_unit(np.array([1500.0]), "pc", "kpc")
-    array([1.5])
-    >>> convert_unit(np.array([2.5]), "log(cgs)", "dex(cm s-2)")
-    array([2.5])
-    """
-    from astropy import units as u
-
-    if own_unit is None or str(own_unit).strip().lower() in _NO_UNIT:
-        return values
-    wanted = u.Unit(unit) if unit else u.dimensionless_unscaled
-    # A VOTable may define Msun or dex as units of its own, which only their names tie to astropy's.
-    own = understand_unit(str(own_unit))
-    if own is None and not isinstance(own_unit, str | u.UnrecognizedUnit):
-        own = own_unit
-    if _is_logarithm(wanted):
-        if own is None or not _is_other_logarithm(own, wanted):
-            return values
-    elif own is None:
-        raise UnitError(
-            f"column {name} has the unit {str(own_unit)!r}, which is not understood; write it as astropy does, or "
-            f"leave it out if the numbers are in {unit} already."
-        )
-    try:
-        if _is_logarithm(wanted) and own in (u.mag, u.dB):
-            raise u.UnitConversionError("a magnitude is no logarithm of this kind")
-        # The unit converts, not a Quantity: a Quantity of a logarithmic unit can't be made.
-        return own.to(wanted, values, equivalencies=u.temperature())
-    except (u.UnitConversionError, u.UnitTypeError) as error:
-        raise UnitError(
-            f"column {name} has the unit {own}, which can't be converted to {wanted}; "
-            "give it in a unit of that kind, or without a unit if the numbers are right as they are."
-        ) from error
-
-
-# What files write where a column has no unit, and names of units that astropy does not know.
-_NO_UNIT = ("", "-", "--", "---", "none", "unitless", "dimensionless")
-_UNIT_NAMES = {"solar mass": "solMass", "solar masses": "solMass", "solar radii": "solRad", "vega": "mag"}
-
-
-def understand_unit(text):
-    """Return the astropy unit that a text stands for, or None if it stands for none.
-
-    Besides astropy's own spelling other letter case, a plural and a few names of survey files are understood.
-
-    Examples
-    --------
-    >>> from skdistmass.tables import understand_unit
-    >>> understand_unit("Parsec"), understand_unit("arcseconds"), understand_unit("furlong")
-    (Unit("pc"), Unit("arcsec"), None)
-    """
-    from astropy import units as u
-
-    text = str(text).strip()
-    low = text.lower()
-    for spelling in (text, _UNIT_NAMES.get(low, low), low.removesuffix("s")):
-        try:
-            unit = u.Unit(spelling, parse_strict="silent")
-        except (ValueError, TypeError):
-            continue
-        if spelling and not isinstance(unit, u.UnrecognizedUnit):
-            return unit
-    return None
-
-
-def _is_logarithm(unit):
-    from astropy import units as u
-
-    return unit == u.dex or getattr(unit, "function_unit", None) == u.dex
-
-
-def _is_other_logarithm(own, wanted):
-    """Tell whether numbers in a unit have to be converted, or refused, to be the wanted logarithm."""
-    from astropy import units as u
-
-    if own == u.dimensionless_unscaled:
-        return False
-    of = [getattr(unit, "physical_unit", u.dimensionless_unscaled) for unit in (own, wanted)]
-    return not _is_logarithm(own) or (u.dimensionless_unscaled not in of and of[0] != of[1])
-
-
 def values_and_mask(column, name):
     """Split a column into a plain array and the mask of its missing values.
 
-    Missing are masked entries of any kind of mask, None, NaN, NaT and pandas.NA in arrays of objects.
+    Missing are masked entries of any kind of mask, and None, NaN, NaT and pandas.NA in arrays of objects.
     """
     mask = getattr(column, "mask", None)
     if callable(mask):  # of a pandas Series or Index, where it is a method
@@ -350,10 +241,10 @@ def as_integers(column, *, missing=0, name="values"):
     Parameters
     ----------
     column : array-like
-        Whole numbers: flags, identifiers. Floats are accepted if they are whole and small enough to be exact.
+        Whole numbers: flags, identifiers. Floats and text are accepted if they are whole and exact.
     missing : int, default=0
         What stands for a missing value.
-    name : str, default="values"
+    name : str
         Name used in error messages.
 
     Returns
@@ -414,7 +305,7 @@ def as_text(column, *, name="values"):
     ----------
     column : array-like
         Text of any kind, or whole numbers, which are written with all digits.
-    name : str, default="values"
+    name : str
         Name used in error messages.
 
     Returns
@@ -458,7 +349,7 @@ def _text_of(value):
 
 
 def is_null(value):
-    """Tell whether an object of an object array stands for a missing value: None, pandas.NA, a masked constant."""
+    """Tell whether an object stands for a missing value: None, pandas.NA, a masked constant."""
     return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")
 
 
@@ -467,13 +358,7 @@ def _is_nan(value):
 
 
 def number_of_rows(table):
-    """Return the number of rows of a table; a mapping's columns must agree on it.
-
-    Raises
-    ------
-    InputError
-        If the columns differ in length.
-    """
+    """Return the number of rows of a table; raise InputError if its columns differ in length."""
     lengths = {len(table[name]) for name in column_names(table)}
     if len(lengths) > 1:
         raise InputError("the columns of the table differ in length.")
@@ -499,21 +384,9 @@ def optional_text(table, name):
 def picks_by_name(X, known_names, *, named=False):
     """Tell whether the columns of an estimator's input are to be found by name.
 
-    Those of a table are. Those of a data frame are only if it has one of the known names, or if columns are asked
-    for by name: a frame with other names is an array with feature names, as everywhere in scikit-learn.
-
-    Parameters
-    ----------
-    X : table or array-like
-        The input.
-    known_names : set of str
-        Usual names, in upper case.
-    named : bool, default=False
-        Whether columns are asked for by name.
-
-    Returns
-    -------
-    by_name : bool
+    Those of a table are. Those of a data frame are only if it has one of the `known_names` (in upper case), or if
+    columns are asked for by name (`named`): a frame with other names is an array with feature names, as everywhere in
+    scikit-learn.
     """
     if not is_table(X):
         return False

@@ -16,15 +16,14 @@ from skdistmass.tables import (
     as_integers,
     as_text,
     column_names,
-    convert_unit,
     find_column,
     is_sentinel,
     is_table,
     number_of_rows,
     optional_floats,
     optional_text,
-    understand_unit,
 )
+from skdistmass.units import convert_unit, understand_unit
 
 HIGH = (99.0, 99.9, 99.99, 99.999, 999.0, 999.99, 9999.0, 9999.99)
 LOW = (-999.0, -999.9, -9999.0, -9999.99, -999999.0)

@@ -11,6 +11,7 @@ from typing import Any
 
 from skdistmass.exceptions import FileFormatError, InputError
 from skdistmass.surveys.quantities import quantity
+from skdistmass.units import understand_unit
 
 __all__ = ["LAWS", "TRANSFORMS", "Flag", "Layout", "Source", "list_layouts", "load_layout", "recognise"]
 
@@ -292,8 +293,6 @@ class _Checker:
         return source
 
     def _check_source(self, source: Source, place: str) -> None:
-        from skdistmass.tables import understand_unit
-
         if source.transform not in TRANSFORMS:
             raise self.fail(place, f"has the transform {source.transform!r}; known are {', '.join(TRANSFORMS)}")
         laws = LAWS.get(source.transform, {})

@@ -13,7 +13,8 @@ from skdistmass.surveys.plan import Plan
 from skdistmass.surveys.plausibility import check_columns, check_gravity, drop_impossible
 from skdistmass.surveys.quantities import QUANTITIES, Quantity, quantity
 from skdistmass.surveys.stars import Stars
-from skdistmass.tables import SENTINEL_TOLERANCE, as_floats, as_integers, as_text, convert_unit, understand_unit
+from skdistmass.tables import SENTINEL_TOLERANCE, as_floats, as_integers, as_text
+from skdistmass.units import convert_unit, understand_unit
 
 __all__ = ["make_stars"]
 

@@ -171,24 +171,25 @@ def describe_file(
         plan = make_plan(table.names, chosen)
     except DistMassError as error:
         return FileDescription(**about, problems=(str(error),))
-    quantities = tuple(_describe(name, sources, table, plan.layout) for name, sources in plan.sources.items())
+    return FileDescription(**about, **_plan_parts(plan, table), problems=_problems(table, plan))
+
+
+def _plan_parts(plan: Plan, table: TableFile) -> dict[str, Any]:
+    """Return what a plan says of a file, as attributes of its description."""
     there = {*plan.sources, *plan.extra}
-    missing = {
-        product: tuple(names[0] for names in needs if not there.intersection(names))
-        for product, needs in _NEEDS.items()
+    return {
+        "quantities": tuple(_describe(name, sources, table) for name, sources in plan.sources.items()),
+        "bad_star": tuple(map(_flag_text, plan.bad_star)),
+        "bad_parallax": tuple(map(_flag_text, plan.bad_parallax)),
+        "kept": tuple(plan.extra.values()),
+        "missing": {
+            product: tuple(names[0] for names in needs if not there.intersection(names))
+            for product, needs in _NEEDS.items()
+        },
     }
-    return FileDescription(
-        **about,
-        quantities=quantities,
-        bad_star=tuple(map(_flag_text, plan.bad_star)),
-        bad_parallax=tuple(map(_flag_text, plan.bad_parallax)),
-        kept=tuple(plan.extra.values()),
-        missing=missing,
-        problems=_problems(table, plan),
-    )
 
 
-def _describe(name: str, sources: tuple[Source, ...], table: TableFile, layout: Layout) -> QuantityDescription:
+def _describe(name: str, sources: tuple[Source, ...], table: TableFile) -> QuantityDescription:
     about = quantity(name)
     told = []
     for source in sources:

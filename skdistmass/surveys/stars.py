@@ -17,7 +17,26 @@ class Stars:
     """Stars of a survey, read once: one array for each quantity, in one unit, with one name.
 
     `skdistmass.surveys.read_survey` and `skdistmass.surveys.as_stars` make it. A single column is
-    ``stars["TEFF"]``; rows are taken by ``stars[:100]``, a mask or row numbers.
+    ``stars["TEFF"]``; rows are taken by ``stars[:100]``, a mask or row numbers. The quantities are:
+
+    - APOGEE_ID, APSTAR_ID, TMASS_ID, SURVEY_ID, CLUSTER : text.
+    - GAIA_SOURCE_ID, SDSS_ID, KIC, EPIC : int64, 0 if missing.
+    - RA, DEC, GLON, GLAT [deg].
+    - TEFF [K], LOGG [dex(cm s-2)], M_H, FE_H, C_FE, N_FE [dex] and their errors, TEFF_ERR and so on. If the
+      file has no [M/H], [Fe/H] stands in for it, and ``stars.metallicity`` says so.
+    - J, H, K and their errors, IRAC_4_5, WISE_4_5 and Gaia's magnitudes [mag].
+    - A_K, EBV [mag], with A_K_SRC and EBV_SRC, which say where each star's value is from.
+    - PARALLAX, PARALLAX_ERR [mas], PARALLAX_SRC: "Gaia EDR3", "Gaia DR2", "Hipparcos" ...; " corrected" is added
+      if the zero point is taken off. A value is never taken from one source and its error from another.
+    - GAIAEDR3_DIST [kpc], GAIAEDR3_DIST_SRC, and GAIAEDR3_DIST_LO and _HI if the file has them.
+    - MASS and MASS_* [Msun], AGE and AGE_* (in the unit of ``stars.units``; log10 of years if it has none).
+    - STARFLAG, ASPCAPFLAG : int64, 0 if missing.
+    - BAD_STAR : bool, whether the survey's flags say not to use the star. An abundance that is flagged is missing.
+    - BAD_PARALLAX : bool, whether RUWE is above 1.4; parallax and distance are kept.
+
+    References
+    ----------
+    The citation of each layout. RUWE: Lindegren et al. (2018), Gaia technical note GAIA-C3-TN-LU-LL-124.
 
     Attributes
     ----------

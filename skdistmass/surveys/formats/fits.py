@@ -210,7 +210,7 @@ def _columns(header: fits.Header, where: str) -> tuple[dict[str, _Column], np.dt
         repeat, code = int(match[1] or 1), match[2]
         null = header.get(f"TNULL{number}")
         scale, zero = (_number(header, f"{key}{number}", default) for key, default in (("TSCAL", 1.0), ("TZERO", 0.0)))
-        name = str(header.get(f"TTYPE{number}", f"col{number}")).strip()
+        name = str(header.get(f"TTYPE{number}", "")).strip() or f"col{number}"
         unit = str(header.get(f"TUNIT{number}", "")).strip()
         columns.append(_Column(name, code, unit, null if type(null) is int else None, scale, zero))
         types.append(_field_type(code, repeat, str(header.get(f"TDIM{number}", ""))))
@@ -329,7 +329,7 @@ def _header_bytes(stream: BinaryIO, number: int) -> bytes:
     blocks: list[bytes] = []
     while len(blocks) < _MOST_BLOCKS:
         block = stream.read(_BLOCK)
-        if not block and not blocks and number:
+        if number and not blocks and not block.strip(b"\0"):  # the end, or empty blocks up to it
             return b""
         if not blocks and not block.startswith(b"SIMPLE  =" if number == 0 else b"XTENSION"):
             raise FileFormatError(f"extension {number} does not begin where it should; bytes are missing or added.")
