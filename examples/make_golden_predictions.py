@@ -2,7 +2,7 @@
 
     python examples/make_golden_predictions.py
 
-Write model, stars and catalogue to ``tests/deploy/golden/format-VERSION``. The folder of a released version stays for as
+Write model, stars and catalogue to ``tests/deploy/golden/format-VERSION``. The folder of a released version stays as
 long as files of that version are read, and shows that they are.
 """
 

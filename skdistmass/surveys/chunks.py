@@ -18,7 +18,7 @@ from skdistmass.surveys.making import make_stars
 from skdistmass.surveys.plan import make_plan
 from skdistmass.surveys.plausibility import warn_of_impossible
 from skdistmass.surveys.stars import Stars
-from skdistmass.tables import understand_unit
+from skdistmass.units import understand_unit
 
 __all__ = ["InputFile", "SurveyFile", "read_survey", "read_table"]
 

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from skdistmass.cli import main, support
 from skdistmass.catalog import build_catalog
+from skdistmass.cli import main, support
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, DistMassError
 from skdistmass.tables import is_sentinel
