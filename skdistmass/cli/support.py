@@ -107,7 +107,7 @@ def check_output(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ())
     if path.is_dir():
         raise DistMassError(f"{path} can't be written: it is a folder.")
     if not folder.is_dir():
-        raise DistMassError(f"{path} can't be written: there is no folder {folder}.")
+        raise DistMassError(f"{path} can't be written: no such folder.")
     if path.exists() and not path.is_file():
         raise DistMassError(f"{path} can't be written: it is no ordinary file.")
     for name in inputs:
