@@ -198,7 +198,7 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
         parts = [None if part is None else part[rows] for part in (X, y, weights, groups, y_err, X_err)]
         # Matrices this small gain nothing from BLAS threads, and lose much where several processes share a machine.
         with threadpool_limits(limits=1, user_api="blas"):
-            fold, oof = self._fit_rows(*parts, check_random_state(self.random_state))
+            fold, oof = self._fit_rows(*parts, rng=check_random_state(self.random_state))
         self.fold_, self.oof_prediction_ = np.full(len(rows), -1), None
         if fold is not None:
             self.fold_[rows] = fold

@@ -41,8 +41,8 @@ class ConformalErrors:
     The error of star i is ``s(x_i) z``. ``log s`` is a polynomial of the labels (of fifth degree in each label alone,
     with the products of any two; fewer terms in small sets), constant beyond the central 99 % of the training stars.
     z has the same law for all stars. Scatter and law are found by maximum likelihood from the residuals, which also
-    contain the known errors of the target. Then the quantiles are moved so that the right fraction of residuals is below
-    each.
+    contain the known errors of the target. Then the quantiles are moved so that the right fraction of residuals is
+    below each.
 
     Attributes
     ----------
