@@ -195,7 +195,7 @@ oof_prediction_, fold_, fold_pipelines_, errors_
 def distance_interval(
     abs_mag: NDArray[np.float64],
     bounds: NDArray[np.float64],
-    mag: NDArray[np.float64],
+    mag: ArrayLike,
     extinction: ArrayLike,
     photometric_error: ArrayLike,
     coverage: float,
@@ -208,7 +208,7 @@ def distance_interval(
         Absolute magnitude.
     bounds : ndarray of shape (n_stars, 2)
         Its interval.
-    mag : ndarray of shape (n_stars,)
+    mag : array-like of shape (n_stars,)
         Apparent magnitude.
     extinction : array-like of shape (n_stars,) or float
         Extinction (mag).

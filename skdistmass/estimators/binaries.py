@@ -146,7 +146,7 @@ class BinaryResidualFilter(BaseEstimator):
         weights = check_weights(sample_weight, len(X))
         groups = check_groups(groups, len(X))
         rows = np.isfinite(X).all(axis=1) & np.isfinite(y) & (weights > 0)
-        warn_left_out(np.count_nonzero(~rows), len(X), f"{left_out_reason(self)}, or the weight is 0")
+        warn_left_out(int(np.count_nonzero(~rows)), len(X), f"{left_out_reason(self)}, or the weight is 0")
         folds = distinct_rows(X[rows], y[rows]) if groups is None else groups[rows]
         n_folds = min(self.n_folds, len(np.unique(folds)))
         if n_folds < 2:

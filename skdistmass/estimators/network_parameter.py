@@ -1,6 +1,6 @@
 """The parameter `network` of the regressors: an estimator, with its parameters reached through the regressor."""
 
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from sklearn.neural_network import MLPRegressor
 
@@ -8,7 +8,7 @@ from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegress
 
 __all__ = ["Network", "NetworkParameterMixin"]
 
-Network = LevenbergMarquardtMLPRegressor | MLPRegressor
+Network: TypeAlias = LevenbergMarquardtMLPRegressor | MLPRegressor
 
 
 def _paper_network() -> MLPRegressor:
