@@ -73,7 +73,7 @@ def open_tables(path: Path, kind: str, *, head_only: bool = False) -> tuple[list
     With `head_only` no more is read than the beginning.
     """
     if kind == "FITS":
-        tables, listing, text_tables = fits.find_tables(path, most_bytes=1 << 28 if head_only else None)
+        tables, listing, text_tables = fits.find_tables(path, most_bytes=1 << 27 if head_only else None)
         found: list[TableFile] = [*tables, *(_AsciiTable(path, number) for number, _ in text_tables)]
         return found, f"its HDUs are: {listing}"
     if kind == "VOTable":

@@ -196,7 +196,8 @@ class _Maker:
                     bad |= values > flag.above
                 continue
             bits = _flag_words(column, flag.column)
-            bad |= (bits & sum(1 << bit for bit in flag.bits)) != 0 if flag.bits else bits != 0
+            # A word below 0 is a placeholder, not a set of bits.
+            bad |= (bits >= 0) & (bits & sum(1 << bit for bit in flag.bits) != 0) if flag.bits else bits != 0
         return bad
 
     def _other(self, about: Quantity, sources: tuple[Source, ...]) -> None:

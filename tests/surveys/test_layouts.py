@@ -452,6 +452,29 @@ def test_flags_of_ruwe_leave_the_parallax_and_say_so():
     assert stars["PARALLAX"].tolist() == [1.0] * 3
 
 
+def test_a_flag_below_zero_is_a_placeholder_not_bits():
+    stars = as_stars({"TEFF": [4800.0] * 3, "ASPCAPFLAG": [-9999, 1 << 23, 0]})
+    assert stars["BAD_STAR"].tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("form", ["fits", "parquet", "votable", "ascii.ecsv"])
+def test_a_catalogue_of_the_package_is_read_back(form, tmp_path):
+    table = Table({"APOGEE_ID": ["a", "b"], "TEFF": [4800.0, 4900.0], "MAG": [10.0, 11.0], "ABS_MAG": [-1.5, -1.6]})
+    table["DISTANCE"], table["DISTANCE_ERR"] = [1.0, 2.0] * u.kpc, [0.1, 0.2] * u.kpc
+    table["MASS_COR_MO"], table["AGE_COR_MO"] = [1.1, 1.2] * u.Msun, [9.5, 9.9]
+    if form not in ("fits", "votable"):  # astropy writes no unit of logarithms into these
+        table["AGE_COR_MO"].unit = "dex"
+    for name in ("DISTANCE_SPACE", "OUT_OF_FOLD", "FLAGS", "BITMASK"):
+        table[name] = [0, 1 << 14]
+    table.write(tmp_path / "c", format=form)
+    stars = read_survey(tmp_path / "c")
+    assert stars.layout == "skdistmass"
+    for name in table.colnames:
+        np.testing.assert_array_equal(stars[name], table[name])
+    assert stars["BAD_STAR"].tolist() == [False, True]
+    np.testing.assert_array_equal(as_stars(Table.read(tmp_path / "c", format=form))["MASS_COR_MO"], [1.1, 1.2])
+
+
 FILES = {
     "astraAllStarASPCAP.csv": "sdss5-aspcap",
     "astraMWMLite.csv": "sdss5-mwmlite",

@@ -83,7 +83,7 @@ class FitsTable:
                 f"the file is truncated: {self.where} ends at byte {end}, the file at {path.stat().st_size}."
             )
         self._stream: BinaryIO | None = None
-        self._verified = False
+        self.verified = False
 
     def load(self, names: Sequence[str], texts: set[str]) -> None:
         """Do nothing: rows are read when asked for."""
@@ -123,10 +123,10 @@ class FitsTable:
 
     def _verify(self) -> None:
         """Unpack a compressed file to its end once, where its checksum is, and count its bytes."""
-        if self._compressed and not self._verified:
+        if self._compressed and not self.verified:
             with open_stream(self.path) as stream:
                 _check_blocks(read_to_end(stream))
-            self._verified = True
+            self.verified = True
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -287,7 +287,7 @@ def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTab
     ----------
     path : Path
     most_bytes : int, optional
-        Of a compressed file, stop after so many unpacked bytes.
+        Of a compressed file, stop after so many unpacked bytes, and don't compare its checksum later.
 
     Returns
     -------
@@ -308,6 +308,9 @@ def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTab
             stream.seek(position)
             raw = _header_bytes(stream, number)
             if not raw:
+                if compressed:  # at its end the checksum was compared
+                    _check_blocks(position + read_to_end(stream) if stream.tell() >= position else stream.tell())
+                    _set_verified(found)
                 break
             header = fits.Header.fromstring(raw)
             position += len(raw)
@@ -321,7 +324,14 @@ def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTab
             size = _data_size(header, number)
             position += size + -size % _BLOCK
             number += 1
+    if most_bytes is not None:  # only a glance at the first rows
+        _set_verified(found)
     return found, ", ".join(listed), text_tables
+
+
+def _set_verified(tables: list[FitsTable]) -> None:
+    for table in tables:
+        table.verified = True
 
 
 def _header_bytes(stream: BinaryIO, number: int) -> bytes:
