@@ -36,8 +36,8 @@ __all__ = ["train"]
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="TABLE",
-    help="Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, or "
-    "that a further --join table connects.",
+    help="Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, "
+    "or that a further --join table connects.",
 )
 @click.option("--match-radius", type=float, help="Join by position, too, within this distance in arcsec.")
 @click.option(
