@@ -244,8 +244,4 @@ def absolute_magnitude(log_mass, log_teff, logg):
 def colours(log_teff, logg):
     """Return the intrinsic colours J-K, H-K and G-K [mag]."""
     x, y = np.clip(log_teff, 3.53, 3.90) - 3.7, np.clip(logg, 0.0, 5.0) - 2.5
-    return (
-        _polynomial(_J_MINUS_K, x, y),
-        _polynomial(_H_MINUS_K, x, y),
-        np.interp(10**log_teff, *_G_MINUS_K),
-    )
+    return (_polynomial(_J_MINUS_K, x, y), _polynomial(_H_MINUS_K, x, y), np.interp(10**log_teff, *_G_MINUS_K))

@@ -33,12 +33,7 @@ _SURFACE_SCALE = 5.0  # kpc
 
 _LOG_MASS_EDGES = np.linspace(np.log10(0.45), np.log10(3.5), 90)
 _STAGE_EDGES = np.concatenate(
-    [
-        np.linspace(0, 1, 25)[:-1],
-        np.linspace(1, 2, 16)[:-1],
-        np.linspace(2, 3, 41)[:-1],
-        np.linspace(3, 4, 11),
-    ]
+    [np.linspace(0, 1, 25)[:-1], np.linspace(1, 2, 16)[:-1], np.linspace(2, 3, 41)[:-1], np.linspace(3, 4, 11)]
 )
 _DISTANCES = np.concatenate([[0.0], np.geomspace(0.005, 20, 800)])
 

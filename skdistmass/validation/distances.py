@@ -69,11 +69,7 @@ def distance_residuals(
 
 
 def distance_by_logg(
-    stars: Table,
-    *,
-    predicted: str = "DISTANCE",
-    reference: str = "REFERENCE_DIST",
-    edges: Sequence[float] = LOGG_EDGES,
+    stars: Table, *, predicted: str = "DISTANCE", reference: str = "REFERENCE_DIST", edges: Sequence[float] = LOGG_EDGES
 ) -> Table:
     """Compute the fractional error of distances by log g (figure 4 of the paper).
 
