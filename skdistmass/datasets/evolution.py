@@ -1,11 +1,10 @@
 """Mock stars: where a star of given mass, metallicity and stage of life is, and for how long.
 
-A compact stand-in for a set of isochrones. The time to the base of the
-giant branch is that of Hurley, Pols & Tout (2000, MNRAS 315, 543, eq. 4); the other relations are fits to
-PARSEC v1.2S (Bressan et al. 2012, MNRAS 427, 127) for 0.45-3.5 Msun and -2.2 < [M/H] < 0.5, made and printed
-with their residuals by ``benchmarks/mock_relations.py``. Left out: the asymptotic giant branch (its time is
-added to the helium-burning stage), blue horizontal branches, the bump of the red giant branch, rotation, and
-mass loss.
+A compact stand-in for a set of isochrones. The time to the base of the giant branch is that of Hurley, Pols & Tout
+(2000, MNRAS 315, 543, eq. 4); the other relations are fits to PARSEC v1.2S (Bressan et al. 2012, MNRAS 427, 127) for
+0.45-3.5 Msun and -2.2 < [M/H] < 0.5, made and printed with their residuals by ``benchmarks/mock_relations.py``. Left
+out: the asymptotic giant branch (its time is added to the helium-burning stage), blue horizontal branches, the bump of
+the red giant branch, rotation, and mass loss.
 
 A star's stage of life is one number, `stage`: 0-1 main sequence (linear in time), 1-2 subgiant (linear in
 time), 2-3 red giant branch (linear in log g), 3-4 helium-burning clump (linear in time).
@@ -27,9 +26,8 @@ SUN_Z = 0.0152  # of PARSEC
 NUMBERS = tomllib.loads(resources.files("skdistmass.datasets").joinpath("numbers.toml").read_text(encoding="utf-8"))
 _AT_MASSES, _POLYNOMIALS = NUMBERS["at_masses"], NUMBERS["polynomials"]
 _KNOTS = np.log10(_AT_MASSES["masses"])
-# Along the giant branch the luminosity function is dN/dlogL ~ L^-5/6 (shell burning, core mass - luminosity
-# relation of index 6: Hurley et al. 2000, eq. 37); log L falls by 0.78 dex per dex in log g on the branch
-# below.
+# Along the giant branch the luminosity function is dN/dlogL ~ L^-5/6 (shell burning, core mass - luminosity relation of
+# index 6: Hurley et al. 2000, eq. 37); log L falls by 0.78 dex per dex in log g on the branch below.
 _GIANT_COUNT_SLOPE = 0.78 * 5 / 6
 _CLUMP_LOG_L_RANGE, _CLUMP_LOG_TEFF_RANGE = 0.10, -0.012
 

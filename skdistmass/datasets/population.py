@@ -1,11 +1,9 @@
-"""Mock population: which stars a magnitude-limited survey of a disc of constant star formation meets, and
-where.
+"""Mock population: which stars a magnitude-limited survey of a disc of constant star formation meets, and where.
 
-Field stars: the Kroupa (2001) mass function times the time spent in each stage of life, times the volume in
-which the survey reaches the star. Three populations, each of constant star formation over its range of ages
-and with its own metallicities, lie in plane-parallel exponential layers around the Sun; their surface density
-falls off from the Sun as exp(-d / 5 kpc), a stand-in for the survey's pencil beams. Cluster members lie along
-one isochrone.
+Field stars: the Kroupa (2001) mass function times the time spent in each stage of life, times the volume in which the
+survey reaches the star. Three populations, each of constant star formation over its range of ages and with its own
+metallicities, lie in plane-parallel exponential layers around the Sun; their surface density falls off from the Sun as
+exp(-d / 5 kpc), a stand-in for the survey's pencil beams. Cluster members lie along one isochrone.
 """
 
 from functools import lru_cache
