@@ -277,23 +277,9 @@ def _flag_words(column: Any, name: str) -> np.ndarray:
 def make_stars(
     plan: Plan, columns: Mapping[str, Any], units: Mapping[str, Any], n_rows: int, source: str = "", table: str = ""
 ) -> Stars:
-    """Make the stars of some rows of a table.
+    """Make the stars of some rows of a table from the columns of ``plan.needed``, masked where missing.
 
-    Parameters
-    ----------
-    plan : Plan
-    columns : mapping
-        The columns of ``plan.needed``, masked where missing.
-    units : mapping
-        Their units, as text or astropy units; those without one may be absent.
-    n_rows : int
-    source, table : str
-        Recorded in the result.
-
-    Returns
-    -------
-    stars : Stars
-        ``stars.impossible`` counts the values that were read as missing because no star can have them.
+    `units` are text or astropy's; columns without one may be absent. `source` and `table` are recorded in the result.
     """
     maker = _Maker(plan, columns, units, n_rows)
     maker.make()

@@ -27,17 +27,8 @@ def drop_impossible(values: np.ndarray, quantity: Quantity) -> int:
 def check_columns(columns: Mapping[str, np.ndarray], origin: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse a column whose values show that it is in another unit than the one it is taken for.
 
-    Parameters
-    ----------
-    columns : dict of ndarray
-        Canonical name to values in the canonical unit, impossible values included.
-    origin : dict of tuple of str
-        Canonical name to the columns of the file.
-
-    Raises
-    ------
-    UnitError
-        If at least three values are there and their median is impossible; the message says what they look like.
+    The values are in the canonical unit, impossible ones included; the medians of three stars or more are judged.
+    `origin` names the columns of the file for the message, which says what the values look like.
     """
     judged = [name for name in columns if name in _JUDGED or name == "AGE" or name.startswith("AGE_")]
     for name in judged:

@@ -128,17 +128,9 @@ class Stars:
         return replace(self, columns={**self.columns, **columns})
 
     def with_metallicity(self, name: str) -> "Stars":
-        """Return stars whose M_H holds [M/H] or [Fe/H], as a model was trained on, if the survey has it.
+        """Return stars whose M_H and M_H_ERR hold [M/H] or [Fe/H] ("M_H", "FE_H"), as a model was trained on.
 
-        Parameters
-        ----------
-        name : {"M_H", "FE_H"}
-            The metallicity wanted.
-
-        Returns
-        -------
-        stars : Stars
-            With M_H and M_H_ERR replaced; the same if the survey does not have the one wanted.
+        They are the same stars if the survey does not have the one wanted.
         """
         if name == self.metallicity or name != "FE_H" or "FE_H" not in self.columns:
             return self

@@ -10,7 +10,7 @@ import numpy as np
 
 from skdistmass.exceptions import DistMassWarning, FileFormatError
 from skdistmass.surveys.formats.arrow import arrow_column
-from skdistmass.surveys.formats.common import check_memory, check_names, masked, open_stream, with_masks
+from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, masked, open_stream, with_masks
 
 __all__ = ["TextTable", "read_yaml", "split_header"]
 
@@ -68,15 +68,7 @@ def read_yaml(text: str) -> dict:
 
 
 def split_header(stream: Any) -> tuple[list[str], list[str], str]:
-    """Read the lines of a text table down to the one with the names of the columns.
-
-    Returns
-    -------
-    comments : list of str
-        Lines that begin with ``#``, without it.
-    names : list of str
-    delimiter : str
-    """
+    """Read a text table down to the names of its columns; return comments (without ``#``), names and delimiter."""
     comments: list[str] = []
     n_bytes = 0
     while True:
@@ -101,10 +93,8 @@ def split_header(stream: Any) -> tuple[list[str], list[str], str]:
     return comments, names, delimiter
 
 
-class TextTable:
+class TextTable(TableFile):
     """A CSV or ECSV file, of which the columns asked for are kept in memory."""
-
-    in_parts = False
 
     def __init__(self, path: Path, kind: str):
         self.path, self.where = path, kind
@@ -121,7 +111,6 @@ class TextTable:
             self._types = {str(c["name"]): str(c.get("datatype", "")) for c in columns}
             if [str(c["name"]) for c in columns] != self.names:
                 raise FileFormatError("the columns of the ECSV header are not those of its first line.")
-        self._columns: dict[str, Any] = {}
 
     def load(self, names: Sequence[str], texts: set[str], most_rows: int | None = None) -> None:
         """Read columns; those of `texts` stay the text they are."""
@@ -148,9 +137,9 @@ class TextTable:
         schema = pa.schema([(name, pa.string()) for name in wanted])
         table = pa.Table.from_batches(parts, schema=schema)
         self.n_rows = len(table)
-        for name in wanted:
-            as_text = name in texts or self._types.get(name) == "string"
-            self._columns[name] = _typed(table.column(name), name, as_text)
+        as_text = {name for name in wanted if name in texts or self._types.get(name) == "string"}
+        columns = {name: _typed(table.column(name), name, name in as_text) for name in wanted}
+        self._loaded = {name: masked(name, columns) for name in names}
 
     def _batches(self, stream: _Watched, wanted: list[str]) -> Any:
         import pyarrow as pa
@@ -168,10 +157,6 @@ class TextTable:
         except pa.ArrowInvalid as error:
             if "Empty CSV" not in str(error):
                 raise
-
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
-        """Return columns of some rows."""
-        return {name: masked(name, self._columns)[start:stop] for name in names}
 
 
 def _typed(column: Any, name: str, as_text: bool) -> Any:
