@@ -15,17 +15,6 @@ from skdistmass.schema.limits import ASPCAP_STAR_BAD, EXTINCTION_ERR, HIGH_EXTIN
 from skdistmass.surveys.clusters import cluster_distances
 from skdistmass.surveys.stars import Stars
 
-__all__ = [
-    "TrainingCuts",
-    "TrainingSet",
-    "bad_stars",
-    "distance_training_set",
-    "fractional_parallax_error",
-    "mass_scales_of",
-    "mass_training_set",
-    "reference_distances",
-]
-
 
 @dataclass(frozen=True)
 class TrainingCuts:
