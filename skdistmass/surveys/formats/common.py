@@ -16,7 +16,6 @@ from skdistmass.exceptions import ColumnError, FileFormatError
 
 #: Bytes that one reading of a compressed file, or of one that can't be read in parts, may take in memory.
 MEMORY_LIMIT = 4 << 30
-_PIECE = 1 << 22
 _COMPRESSIONS: dict[bytes, tuple[str, Any]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
     b"BZh": ("bzip2", bz2.open),
@@ -56,14 +55,6 @@ def open_stream(path: Path) -> BinaryIO:
     """Open a file to read its bytes, unpacked if it is compressed."""
     known = compression_of(path)
     return open(path, "rb") if known is None else known[1](path, "rb")
-
-
-def read_to_end(stream: BinaryIO) -> int:
-    """Read the rest of a stream, so that its checksum is compared, and return the number of bytes."""
-    total = 0
-    while piece := stream.read(_PIECE):
-        total += len(piece)
-    return total
 
 
 def check_memory(n_bytes: int, what: str) -> None:

@@ -12,15 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 from skdistmass.exceptions import ColumnError, FileFormatError
-from skdistmass.surveys.formats.common import (
-    TableFile,
-    check_memory,
-    check_names,
-    compression_of,
-    open_stream,
-    quiet,
-    read_to_end,
-)
+from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, compression_of, open_stream, quiet
 
 __all__ = ["FitsTable", "find_tables"]
 
@@ -106,7 +98,7 @@ class FitsTable(TableFile):
         """Unpack a compressed file to its end once, where its checksum is, and count its bytes."""
         if self._compressed and not self.verified:
             with open_stream(self.path) as stream:
-                _check_blocks(read_to_end(stream))
+                _check_blocks(_read_to_end(stream))
             self.verified = True
 
     @contextmanager
@@ -252,6 +244,14 @@ def _scaled(values: np.ndarray, about: _Column) -> np.ndarray:
     return values.astype(np.float64) * about.scale + about.zero
 
 
+def _read_to_end(stream: BinaryIO) -> int:
+    """Read the rest of a stream, so that its checksum is compared, and return the number of bytes."""
+    total = 0
+    while piece := stream.read(_PIECE):
+        total += len(piece)
+    return total
+
+
 def _check_blocks(total: int) -> None:
     if total % _BLOCK:
         raise FileFormatError(
@@ -276,7 +276,7 @@ def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTab
             raw = _header_bytes(stream, number)
             if not raw:
                 if compressed:  # at its end the checksum was compared
-                    _check_blocks(position + read_to_end(stream) if stream.tell() >= position else stream.tell())
+                    _check_blocks(position + _read_to_end(stream) if stream.tell() >= position else stream.tell())
                     _set_verified(found)
                 break
             header = fits.Header.fromstring(raw)

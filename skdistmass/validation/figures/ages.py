@@ -159,9 +159,8 @@ def fig18_cluster_kiel(stars: Table, *, cluster: str = "NGC 7789", age: str | No
     if not aged.all():
         ax.scatter(teff[~aged], logg[~aged], s=8, facecolors="none", edgecolors="0.7", linewidths=0.6, label="no age")
         ax.legend(loc="lower left")
-    drawn = drawing.colour_scatter(
-        ax, teff, logg, log_age, size=16, limits=drawing.spread_range(log_age[aged], fraction=0.05)
-    )
+    limits = drawing.spread_range(log_age[aged], fraction=0.05)
+    drawn = drawing.colour_scatter(ax, teff, logg, log_age, size=16, limits=limits)
     xlim, ylim = (drawing.spread_range(values, reverse=True, margin=0.1) for values in (teff, logg))
     ax.set(xlim=xlim, ylim=ylim, **drawing.KIEL_LABELS)
     drawing.colour_bar(drawn, ax, f"{drawing.plain(age)}, {AGE_LABEL}")

@@ -72,9 +72,8 @@ def fig07_cn_mass(
     error = optional_floats(stars, f"{mass}_ERR", "Msun")
     usable = np.isfinite(cn) & np.isfinite(masses)
     require_stars(np.count_nonzero(usable), 10, f"stars with [C/N] and {mass.removeprefix('REF_')}")
-    figure, axes = drawing.new_panels(
-        len(bins), -(-len(bins) // 2), drawing.CN_LABEL, panel_height=2.2, sharex=True, sharey=True
-    )
+    shared = {"sharex": True, "sharey": True}
+    figure, axes = drawing.new_panels(len(bins), -(-len(bins) // 2), drawing.CN_LABEL, panel_height=2.2, **shared)
     for ax, (low, high) in zip(axes, bins, strict=True):
         inside = np.flatnonzero(usable & (logg >= low) & (logg < high))
         ax.scatter(cn[inside], masses[inside], s=2.5, color=drawing.COLOURS[0], linewidths=0, rasterized=True)
@@ -131,9 +130,8 @@ def fig09_cn_radius(
     cn, feh, radius = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex"), galactocentric_radius(stars)
     shown = np.concatenate([b.rows for b in bins])
     xlim, ylim = drawing.spread_range(radius[shown]), drawing.spread_range(cn[shown], margin=0.1)
-    figure, axes = drawing.new_panels(
-        len(bins), 1, "Galactocentric radius [kpc]", width=4.2, panel_height=1.5, sharex=True
-    )
+    xlabel = "Galactocentric radius [kpc]"
+    figure, axes = drawing.new_panels(len(bins), 1, xlabel, width=4.2, panel_height=1.5, sharex=True)
     for ax, b in zip(axes, bins, strict=True):
         drawing.density(ax, radius[b.rows], cn[b.rows], xlim, ylim, bins=40)
         text = f"{b.low:g} < [M/H] < {b.high:g}: {len(b.rows)}"
@@ -172,9 +170,8 @@ def fig10_cn_low_logg(
     require_stars(len(drawn), 1, "bins of mass have a giant with [C/N]")
     shown = np.concatenate(inside)
     limits = {"xlim": drawing.spread_range(logg[shown], reverse=True), "ylim": _range(cn[shown], 0.003)}
-    figure, axes = drawing.new_panels(
-        len(drawn), 2, drawing.LOGG_LABEL, width=7.1, panel_height=2.0, sharex=True, sharey=True
-    )
+    size = {"width": 7.1, "panel_height": 2.0}
+    figure, axes = drawing.new_panels(len(drawn), 2, drawing.LOGG_LABEL, sharex=True, sharey=True, **size)
     for ax, (b, rows) in zip(axes, drawn, strict=True):
         ax.scatter(logg[rows], cn[rows], s=2.5, color=drawing.COLOURS[0], linewidths=0, rasterized=True)
         text = rf"{b.low:g}-{b.high:g} M$_\odot$: {len(rows)}"
