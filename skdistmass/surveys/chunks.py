@@ -11,7 +11,7 @@ from pathlib import Path
 from astropy.table import MaskedColumn, Table
 
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
-from skdistmass.surveys.files import blame, choose_table, identify, open_tables
+from skdistmass.surveys.files import blame, open_table
 from skdistmass.surveys.layout import Layout, load_layout
 from skdistmass.surveys.making import make_stars
 from skdistmass.surveys.plan import make_plan
@@ -96,15 +96,10 @@ class SurveyFile:
             raise InputError(f"columns is the text {columns!r}; give a list of names.")
         self.path = Path(path)
         chosen = None if layout is None else load_layout(layout)
-        kind = self.kind = identify(self.path)
-        if hdu is not None and kind != "FITS":
-            raise FileFormatError(f"{path} is a {kind} file, which has no HDUs; leave hdu out.")
-        with blame(self.path, kind):
-            tables, listing = open_tables(self.path, kind)
+        self.kind, self._file = open_table(self.path, hdu, chosen)
         with blame(self.path):
-            self._file = choose_table(tables, listing, hdu, chosen)
             self.plan = make_plan(self._file.names, chosen, columns)
-        with blame(self.path, kind):
+        with blame(self.path, self.kind):
             self._file.load(self.plan.needed, self.plan.texts)
         if not self.plan.sources:
             raise ColumnError(f"{path}: the layout {self.plan.layout.name} finds none of its columns in this file.")
@@ -252,9 +247,8 @@ def read_table(path: str | PathLike[str]) -> Table:
     Missing values are masked. The errors are those of `read_survey`.
     """
     path = Path(path)
-    kind = identify(path)
+    kind, file = open_table(path)
     with blame(path, kind):
-        file = choose_table(*open_tables(path, kind), None, None)
         file.load(file.names, set())
         columns = file.read(file.names, 0, file.n_rows or 0)
         units = {name: understand_unit(file.units.get(name, "")) for name in columns}

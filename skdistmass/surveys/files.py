@@ -10,7 +10,7 @@ from skdistmass.surveys.formats.common import TableFile, compression_of, open_st
 from skdistmass.surveys.layout import Layout, recognise
 from skdistmass.surveys.plan import make_plan
 
-__all__ = ["blame", "choose_table", "identify", "open_tables"]
+__all__ = ["blame", "open_table"]
 
 
 @contextmanager
@@ -61,8 +61,21 @@ def identify(path: Path) -> str:
     raise FileFormatError(f"{path} is none of FITS, VOTable, Parquet, ECSV and CSV; convert it to one of them.")
 
 
-def open_tables(path: Path, kind: str, *, head_only: bool = False) -> tuple[list[TableFile], str]:
-    """Return the tables of a file and a list of its parts for messages; with `head_only` only its beginning is read."""
+def open_table(
+    path: Path, hdu: int | str | None = None, layout: Layout | None = None, *, head_only: bool = False
+) -> tuple[str, TableFile]:
+    """Return the kind of a file and its table that holds the survey; with `head_only` read its beginning alone."""
+    kind = identify(path)
+    if hdu is not None and kind != "FITS":
+        raise FileFormatError(f"{path} is a {kind} file, which has no HDUs; leave hdu out.")
+    with blame(path, kind):
+        tables, listing = _tables_of(path, kind, head_only)
+    with blame(path):
+        return kind, _choose_table(tables, listing, hdu, layout)
+
+
+def _tables_of(path: Path, kind: str, head_only: bool) -> tuple[list[TableFile], str]:
+    """Return the tables of a file, and a list of all its parts for messages."""
     if kind == "FITS":
         tables, listing, text_tables = fits.find_tables(path, most_bytes=1 << 27 if head_only else None)
         found: list[TableFile] = [*tables, *(_AsciiTable(path, number) for number in text_tables)]
@@ -76,7 +89,7 @@ def open_tables(path: Path, kind: str, *, head_only: bool = False) -> tuple[list
     return [text.TextTable(path, kind)], ""
 
 
-def choose_table(tables: list[TableFile], listing: str, hdu: int | str | None, layout: Layout | None) -> TableFile:
+def _choose_table(tables: list[TableFile], listing: str, hdu: int | str | None, layout: Layout | None) -> TableFile:
     """Return the table of a file that holds the survey; refuse the file if there is none.
 
     That is the one in extension `hdu` if that is given, else the one that gives most quantities; tables without rows

@@ -240,19 +240,11 @@ class _Checker:
     def source(self, item: Any, place: str) -> Source:
         if isinstance(item, str):
             return Source((item,))
-        keys = tuple(Source.__dataclass_fields__)
-        table = dict(self.only(item, keys, place))
+        table = self.only(item, tuple(Source.__dataclass_fields__), place)
         if "column" not in table:
             raise self.fail(place, "names no column")
-        values: dict[str, Any] = {}
-        for key, value in table.items():
-            inner = f"{place}: {key}"
-            if key in ("column", "error", "called_by"):
-                values[key] = self.texts(value, inner)
-            elif key == "flags":
-                values[key] = self.flags(value, inner)
-            else:
-                values[key] = self.text(value, inner)
+        read = {"column": self.texts, "error": self.texts, "called_by": self.texts, "flags": self.flags}
+        values: dict[str, Any] = {k: read.get(k, self.text)(v, f"{place}: {k}") for k, v in table.items()}
         source = Source(**values)
         self._check_source(source, place)
         return source

@@ -16,10 +16,9 @@ _FEWEST = 3  # stars that make a column, of which the unit can be judged
 
 def drop_impossible(values: np.ndarray, quantity: Quantity) -> int:
     """Set values that no star can have to NaN, in place, and return how many there were."""
-    with np.errstate(invalid="ignore"):
-        bad = (values < quantity.minimum) | (values > quantity.maximum)
-        if quantity.zero_is_missing:
-            bad |= values == 0
+    bad = (values < quantity.minimum) | (values > quantity.maximum)
+    if quantity.zero_is_missing:
+        bad |= values == 0
     values[bad] = np.nan
     return int(np.count_nonzero(bad))
 
@@ -75,8 +74,7 @@ def _compare_distances(columns: Mapping[str, np.ndarray], origin: Mapping[str, t
     product = columns["GAIAEDR3_DIST"] * columns["PARALLAX"]
     good = np.isfinite(product) & (columns["PARALLAX"] > 0)
     if "PARALLAX_ERR" in columns:
-        with np.errstate(invalid="ignore"):
-            good &= ~(columns["PARALLAX_ERR"] > 0.2 * columns["PARALLAX"])
+        good &= ~(columns["PARALLAX_ERR"] > 0.2 * columns["PARALLAX"])
     if np.count_nonzero(good) < _FEWEST:
         return
     median = float(np.median(product[good]))

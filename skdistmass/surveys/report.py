@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skdistmass.exceptions import DistMassError
-from skdistmass.surveys.files import blame, choose_table, identify, open_tables
+from skdistmass.surveys.files import blame, open_table
 from skdistmass.surveys.formats.common import TableFile, compression_of
 from skdistmass.surveys.formats.votable import VOTable
 from skdistmass.surveys.layout import Flag, Layout, Source, load_layout, recognise
@@ -136,11 +136,7 @@ def describe_file(
     """
     path = Path(path)
     chosen = None if layout is None else load_layout(layout)
-    kind = identify(path)
-    with blame(path, kind):
-        tables, listing = open_tables(path, kind, head_only=True)
-    with blame(path):
-        table = choose_table(tables, listing, hdu, chosen)
+    kind, table = open_table(path, hdu, chosen, head_only=True)
     packed = compression_of(path)
     about: dict[str, Any] = {
         "path": str(path),

@@ -6,14 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from skdistmass.tables import optional_floats
-from skdistmass.validation.chemistry import (
-    FEH_EDGES,
-    RISE_LOGG,
-    RISE_MASS_EDGES,
-    birth_cn_fits,
-    radial_trend_fits,
-    rise_fits,
-)
+from skdistmass.validation import chemistry
 from skdistmass.validation.columns import SUN_RADIUS, carbon_to_nitrogen, galactocentric_radius, in_unit, kiel
 from skdistmass.validation.figures import drawing
 from skdistmass.validation.masses import LOGG_BINS
@@ -92,7 +85,7 @@ def fig08_birth_cn(stars: Table, *, found: "drawing.Validation | None" = None) -
 
     A sample that the tables do not have is left out.
     """
-    fits = (found and found.fits.get("birth_cn")) or birth_cn_fits(stars)
+    fits = (found and found.fits.get("birth_cn")) or chemistry.birth_cn_fits(stars)
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     figure, (axes,) = drawing.new_figure(1, len(fits), panel_height=2.8)
     for number, (ax, (name, (rows, fit))) in enumerate(zip(axes, fits.items(), strict=True)):
@@ -113,7 +106,7 @@ def _range(values, fraction=0.001, margin=0.15):
 
 @drawing.figure_style
 def fig09_cn_radius(
-    stars: Table, *, edges: Sequence[float] = FEH_EDGES, found: "drawing.Validation | None" = None
+    stars: Table, *, edges: Sequence[float] = chemistry.FEH_EDGES, found: "drawing.Validation | None" = None
 ) -> "drawing.Figure":
     """[C/N] of subgiants before the first dredge-up against Galactocentric radius, by [Fe/H] (figure 9).
 
@@ -124,7 +117,7 @@ def fig09_cn_radius(
     edges : sequence of float
         Edges of the bins of [Fe/H].
     """
-    *bins, _ = (found and found.fits.get("cn_radial_trend")) or radial_trend_fits(stars, edges=edges)
+    *bins, _ = (found and found.fits.get("cn_radial_trend")) or chemistry.radial_trend_fits(stars, edges=edges)
     bins = [b for b in bins if len(b.rows)]
     require_stars(len(bins), 1, "bins of [Fe/H] have a subgiant with a distance and a position")
     cn, feh, radius = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex"), galactocentric_radius(stars)
@@ -148,8 +141,8 @@ def fig09_cn_radius(
 def fig10_cn_low_logg(
     stars: Table,
     *,
-    edges: Sequence[float] = RISE_MASS_EDGES,
-    logg_range: tuple[float, float] = RISE_LOGG,
+    edges: Sequence[float] = chemistry.RISE_MASS_EDGES,
+    logg_range: tuple[float, float] = chemistry.RISE_LOGG,
     found: "drawing.Validation | None" = None,
 ) -> "drawing.Figure":
     """[C/N] of giants against log g by mass, with the line fitted at median mass and [Fe/H] (figure 10).
@@ -161,7 +154,9 @@ def fig10_cn_low_logg(
     logg_range : tuple of float
         Stars that the line is fitted to.
     """
-    *bins, _ = (found and found.fits.get("cn_low_logg_rise")) or rise_fits(stars, edges=edges, logg_range=logg_range)
+    *bins, _ = (found and found.fits.get("cn_low_logg_rise")) or chemistry.rise_fits(
+        stars, edges=edges, logg_range=logg_range
+    )
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     logg, mass = optional_floats(stars, "LOGG"), in_unit(stars, "REF_MASS", "Msun")
     giant = np.isfinite(cn) & (logg < _GIANT_LOGG)
