@@ -125,8 +125,7 @@ def reference_distances(
     # A listed distance without a parallax beside it has no error to judge it by.
     distance[~np.isfinite(error)] = np.nan
     of_cluster = cluster_distances(stars.text("CLUSTER"), cuts.cluster_distances)
-    with np.errstate(invalid="ignore"):
-        poor = ~np.isfinite(distance) | ~(error < cuts.max_parallax_error)
+    poor = ~np.isfinite(distance) | ~(error < cuts.max_parallax_error)
     member = poor & np.isfinite(of_cluster)
     distance[member], error[member], source[member] = of_cluster[member], cuts.cluster_distance_error, "cluster"
     source[~np.isfinite(distance)] = ""
@@ -185,10 +184,9 @@ def mass_training_set(
         raise ColumnError(f"column {column} has no error; add {column}_ERR, or {column}_LO and {column}_HI.")
     cut = _Cutter(len(stars))
     _cut_labels(cut, stars, names)
-    with np.errstate(invalid="ignore"):
-        cut("no mass", ~(mass > 0))
-        cut(f"mass error > {cuts.max_mass_error:.0%}", ~((error > 0) & (error < cuts.max_mass_error * mass)))
-        low, high = cuts.mass_range
-        cut(f"mass outside {low:g}-{high:g} Msun", ~((mass >= low) & (mass <= high)))
+    cut("no mass", ~(mass > 0))
+    cut(f"mass error > {cuts.max_mass_error:.0%}", ~((error > 0) & (error < cuts.max_mass_error * mass)))
+    low, high = cuts.mass_range
+    cut(f"mass outside {low:g}-{high:g} Msun", ~((mass >= low) & (mass <= high)))
     rows = np.flatnonzero(cut.kept)
     return TrainingSet(rows, mass[rows], error[rows], cut.removed)
