@@ -10,7 +10,6 @@ import numpy as np
 from skdistmass.datasets import evolution
 
 A_J, A_H, RJCE, RJCE_WISE, RJCE_IRAC, A_K_PER_EBV = 2.5, 1.55, 0.918, 0.05, 0.08, 0.302
-A_45 = A_H - 1 / RJCE  # of A_K, for WISE W2 and IRAC 4.5 micron alike
 _DUST_DENSITY, _DUST_HEIGHT = 0.07, 0.1  # A_K in mag/kpc in the plane, scale height in kpc
 _SOLAR_C_TO_N = 10 ** (8.43 - 7.83)
 

@@ -120,10 +120,6 @@ class SurveyFile:
         file are read, the checksums that its header states (DATASUM, CHECKSUM) are compared. Impossible values are
         warned of once for each quantity.
 
-        Returns
-        -------
-        stars : Stars
-
         Raises
         ------
         DistMassError

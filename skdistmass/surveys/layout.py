@@ -115,10 +115,6 @@ class Layout:
 def list_layouts() -> list[Layout]:
     """Return the layouts that the package knows, in the order of their names.
 
-    Returns
-    -------
-    layouts : list of Layout
-
     Examples
     --------
     >>> from skdistmass.surveys import list_layouts
@@ -141,10 +137,6 @@ def load_layout(name_or_path: str | PathLike[str] | Layout) -> Layout:
     ----------
     name_or_path : str, path-like or Layout
         Name of a layout of `list_layouts`, or path of a file that ends in ``.toml``; a layout is returned as it is.
-
-    Returns
-    -------
-    layout : Layout
 
     Raises
     ------

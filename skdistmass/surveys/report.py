@@ -138,31 +138,23 @@ def describe_file(
     chosen = None if layout is None else load_layout(layout)
     kind, table = open_table(path, hdu, chosen, head_only=True)
     packed = compression_of(path)
-    about: dict[str, Any] = {
-        "path": str(path),
-        "kind": kind if packed is None else f"{kind} in {packed[0]}",
-        "table": table.where,
-        "n_rows": table.n_rows,
-        "n_columns": len(table.names),
-        "layout": recognise(table.names) if chosen is None else chosen,
-    }
+    about: dict[str, Any] = {"path": str(path), "table": table.where, "n_rows": table.n_rows}
+    about |= {"kind": kind if packed is None else f"{kind} in {packed[0]}", "n_columns": len(table.names)}
+    about["layout"] = recognise(table.names) if chosen is None else chosen
     try:
         plan = make_plan(table.names, chosen)
     except DistMassError as error:
         return FileDescription(**about, problems=(str(error),))
-    return FileDescription(**about, **_plan_parts(plan, table), problems=_problems(table, plan))
-
-
-def _plan_parts(plan: Plan, table: TableFile) -> dict[str, Any]:
-    """Return what a plan says of a file, as attributes of its description."""
     there = {*plan.sources, *plan.extra}
-    return {
-        "quantities": tuple(_describe(name, sources, table) for name, sources in plan.sources.items()),
-        "bad_star": tuple(map(_flag_text, plan.bad_star)),
-        "bad_parallax": tuple(map(_flag_text, plan.bad_parallax)),
-        "kept": tuple(plan.extra.values()),
-        "missing": {what: tuple(n[0] for n in needs if not there.intersection(n)) for what, needs in _NEEDS.items()},
-    }
+    return FileDescription(
+        **about,
+        quantities=tuple(_describe(name, sources, table) for name, sources in plan.sources.items()),
+        bad_star=tuple(map(_flag_text, plan.bad_star)),
+        bad_parallax=tuple(map(_flag_text, plan.bad_parallax)),
+        kept=tuple(plan.extra.values()),
+        missing={what: tuple(n[0] for n in needs if not there.intersection(n)) for what, needs in _NEEDS.items()},
+        problems=_problems(table, plan),
+    )
 
 
 def _describe(name: str, sources: tuple[Source, ...], table: TableFile) -> QuantityDescription:

@@ -25,14 +25,6 @@ _POSITIONS = ("RA", "DEC", "GLON", "GLAT")
 def read_catalog(path: str | PathLike) -> Table:
     """Read all columns of a catalogue file (FITS, VOTable, Parquet, ECSV or CSV, which its content tells).
 
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    catalog : Table
-
     Raises
     ------
     FileFormatError

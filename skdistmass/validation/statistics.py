@@ -81,8 +81,8 @@ def robust_fit(y: NDArray, **terms: NDArray) -> LinearFit:
     slopes = huber.coef_ * unit / scale
     errors = np.sqrt(np.diag(covariance))[:-1] / scale
     intercept = huber.intercept_ * unit - slopes @ center
-    by_term = [dict(zip(terms, values.tolist(), strict=True)) for values in (slopes, errors)]
-    return LinearFit(float(intercept), *by_term, float(width * unit), len(y))
+    by_term, errors_by_term = (dict(zip(terms, values.tolist(), strict=True)) for values in (slopes, errors))
+    return LinearFit(float(intercept), by_term, errors_by_term, float(width * unit), len(y))
 
 
 def fit_in_bins(

@@ -1,10 +1,11 @@
 """Tables of text, CSV and ECSV: columns are text until a quantity asks for numbers."""
 
 import csv
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -24,27 +25,20 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(inf|infin
 _PADDED = r"^[+-]?0[0-9]+$"
 
 
-class _Watched:
+class _Watched(io.BufferedReader):
     """A stream that remembers the last byte it gave."""
 
-    def __init__(self, stream: BinaryIO):
-        self._stream, self.last, self.closed = stream, b"\n", False
+    last = b"\n"
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
         self.last = data[-1:] or self.last
         return data
 
-    def readline(self, size: int = -1) -> bytes:
-        data = self._stream.readline(size)
+    def readline(self, size: int | None = -1) -> bytes:
+        data = super().readline(size)
         self.last = data[-1:] or self.last
         return data
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def read_yaml(text: str) -> dict:
@@ -54,10 +48,7 @@ def read_yaml(text: str) -> dict:
     class Loader(yaml.SafeLoader):
         """Without the tags by which a document asks for objects."""
 
-    def plain(loader: Any, suffix: str, node: Any) -> Any:
-        return None
-
-    Loader.add_multi_constructor("", plain)
+    Loader.add_multi_constructor("", lambda loader, suffix, node: None)
     Loader.add_constructor("tag:yaml.org,2002:omap", lambda loader, node: None)
     Loader.yaml_constructors = {k: v for k, v in Loader.yaml_constructors.items() if k is None or "binary" not in k}
     try:
@@ -119,7 +110,7 @@ class TextTable(TableFile):
         wanted = with_masks(list(names) or self.names[:1], self.names)
         parts, n_bytes = [], 0
         with open_stream(self.path) as stream:
-            watched = _Watched(stream)
+            watched = _Watched(stream)  # type: ignore[arg-type]
             split_header(watched)
             for batch in self._batches(watched, wanted):
                 parts.append(batch)
@@ -146,12 +137,10 @@ class TextTable(TableFile):
         import pyarrow.csv as pc
 
         reading = pc.ReadOptions(column_names=self.names, block_size=_BLOCK, use_threads=False)
-        parsing = pc.ParseOptions(
-            delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=len(self.names) > 1
-        )
-        converting = pc.ConvertOptions(
-            column_types={name: pa.string() for name in self.names}, include_columns=wanted, strings_can_be_null=False
-        )
+        many = len(self.names) > 1
+        parsing = pc.ParseOptions(delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=many)
+        types = {name: pa.string() for name in self.names}
+        converting = pc.ConvertOptions(column_types=types, include_columns=wanted, strings_can_be_null=False)
         try:
             yield from pc.open_csv(pa.PythonFile(stream, mode="r"), reading, parsing, converting)
         except pa.ArrowInvalid as error:

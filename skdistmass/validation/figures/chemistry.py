@@ -154,9 +154,8 @@ def fig10_cn_low_logg(
     logg_range : tuple of float
         Stars that the line is fitted to.
     """
-    *bins, _ = (found and found.fits.get("cn_low_logg_rise")) or chemistry.rise_fits(
-        stars, edges=edges, logg_range=logg_range
-    )
+    known = found and found.fits.get("cn_low_logg_rise")
+    *bins, _ = known or chemistry.rise_fits(stars, edges=edges, logg_range=logg_range)
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     logg, mass = optional_floats(stars, "LOGG"), in_unit(stars, "REF_MASS", "Msun")
     giant = np.isfinite(cn) & (logg < _GIANT_LOGG)
