@@ -2,8 +2,6 @@
 
 from skdistmass.exceptions import UnitError
 
-__all__ = ["convert_unit", "understand_unit"]
-
 
 def convert_unit(values, own_unit, unit, name="values"):
     """Convert numbers from a column's unit to the wanted one; numbers without a unit are taken as they are.

@@ -8,8 +8,6 @@ from skdistmass.datasets import evolution, observe, population, spectra
 from skdistmass.exceptions import InputError
 from skdistmass.surveys.clusters import load_clusters, match_clusters
 
-__all__ = ["make_survey"]
-
 
 def make_survey(
     n_stars=10_000,

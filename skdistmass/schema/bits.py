@@ -2,8 +2,6 @@
 
 from enum import IntEnum, IntFlag
 
-__all__ = ["AgeFlag", "Bit", "ExtinctionFlag", "IsochroneFlag", "QualityBit", "Space"]
-
 
 class _DescribedFlag(IntFlag):
     """Bits that carry a description of what each says."""

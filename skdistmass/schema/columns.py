@@ -8,8 +8,6 @@ import tomllib
 from dataclasses import dataclass, replace
 from importlib import resources
 
-__all__ = ["EXTRA_COLUMNS", "TABLE_2", "CatalogColumn", "describe", "layout", "mass_columns", "scales_of"]
-
 
 @dataclass(frozen=True)
 class CatalogColumn:

@@ -19,8 +19,6 @@ from skdistmass.surveys.plausibility import warn_of_impossible
 from skdistmass.surveys.stars import Stars
 from skdistmass.units import understand_unit
 
-__all__ = ["InputFile", "SurveyFile", "read_survey", "read_table"]
-
 
 @dataclass(frozen=True)
 class InputFile:

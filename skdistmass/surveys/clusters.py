@@ -10,8 +10,6 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-__all__ = ["cluster_distances", "load_clusters", "match_clusters"]
-
 _SPELLINGS = {
     r"(?:(?:NGC|N)0*)?104|47TUC(?:ANAE)?": "47TUC",
     r"(?:NGC|N)0*(\d+)": "NGC",

@@ -10,8 +10,6 @@ from skdistmass.surveys.formats.common import TableFile, compression_of, open_st
 from skdistmass.surveys.layout import Layout, recognise
 from skdistmass.surveys.plan import make_plan
 
-__all__ = ["blame", "open_table"]
-
 
 @contextmanager
 def blame(path: Path, kind: str = "") -> Iterator[None]:

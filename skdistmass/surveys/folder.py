@@ -6,8 +6,6 @@ from pathlib import Path
 import skdistmass
 from skdistmass.exceptions import DistMassError
 
-__all__ = ["data_dir"]
-
 
 def data_dir():
     """Return the folder of the real tables, which the package does not carry.

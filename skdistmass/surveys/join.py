@@ -14,8 +14,6 @@ from skdistmass.exceptions import DistMassWarning, InputError
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.surveys.stars import Stars
 
-__all__ = ["IDENTIFIERS", "Join", "join", "shared_identifiers"]
-
 #: Kinds of identifiers to the columns that hold them. APOGEE_ID is the 2MASS designation with "2M" before it.
 IDENTIFIERS = {
     "Gaia DR3": ("GAIA_SOURCE_ID",),

@@ -13,8 +13,6 @@ from skdistmass.exceptions import FileFormatError, InputError
 from skdistmass.surveys.quantities import quantity
 from skdistmass.units import understand_unit
 
-__all__ = ["LAWS", "TRANSFORMS", "Flag", "Layout", "Source", "list_layouts", "load_layout", "recognise"]
-
 #: What may be done to a column: nothing, its decimal logarithm, ten to its power, or a reddening made A_K by a law.
 TRANSFORMS = ("none", "log10", "power10", "ebv_to_ak", "av_to_ak", "ebv_to_sfd")
 #: Named laws: A_K for E(B-V) = 1 mag, or for A_V = 1 mag, or E(B-V) of Schlegel et al. for 1 mag of another scale.

@@ -16,8 +16,6 @@ from skdistmass.surveys.stars import Stars
 from skdistmass.tables import SENTINEL_TOLERANCE, as_floats, as_integers, as_text
 from skdistmass.units import convert_unit, understand_unit
 
-__all__ = ["make_stars"]
-
 # Quantities of which each star's source is recorded, in NAME_SRC.
 _WITH_SOURCE = ("A_K", "EBV", "PARALLAX", "GAIAEDR3_DIST")
 _SAME_ASTROMETRY = {"Gaia DR3": "Gaia EDR3"}

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from skdistmass.exceptions import ColumnError, DistMassError, InputError
 from skdistmass.surveys.stars import Stars
 
-__all__ = ["ZERO_POINTS", "check_zero_point", "correct_parallaxes", "effective_wavenumber"]
-
 #: Choices by name; a number (mas) is one as well.
 ZERO_POINTS = ("model", "lindegren", "none")
 _FIVE_PARAMETERS = 31  # ASTROMETRIC_PARAMS_SOLVED of a source whose colour was known

@@ -8,8 +8,6 @@ from skdistmass.surveys.layout import Flag, Layout, Source, load_layout, recogni
 from skdistmass.surveys.quantities import quantity
 from skdistmass.tables import find_column
 
-__all__ = ["Plan", "make_plan"]
-
 
 @dataclass(frozen=True)
 class Plan:

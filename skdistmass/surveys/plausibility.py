@@ -8,8 +8,6 @@ import numpy as np
 from skdistmass.exceptions import ImpossibleValueWarning, UnitError
 from skdistmass.surveys.quantities import Quantity
 
-__all__ = ["check_columns", "check_gravity", "drop_impossible", "warn_of_impossible"]
-
 _JUDGED = ("TEFF", "LOGG", "GAIAEDR3_DIST", "DISTANCE", "DISTANCE_WEIGHTED", "PARALLAX_ERR")
 _FEWEST = 3  # stars that make a column, of which the unit can be judged
 

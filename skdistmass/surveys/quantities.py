@@ -7,8 +7,6 @@ import numpy as np
 
 from skdistmass.labels import LABELS, error_unit
 
-__all__ = ["QUANTITIES", "Quantity", "quantity"]
-
 Kind = Literal["number", "text", "identifier", "flags"]
 
 

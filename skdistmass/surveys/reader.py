@@ -13,8 +13,6 @@ from skdistmass.surveys.plausibility import warn_of_impossible
 from skdistmass.surveys.stars import Stars
 from skdistmass.tables import column_names, number_of_rows, values_and_mask
 
-__all__ = ["as_stars"]
-
 
 def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, columns: Sequence[str] = ()) -> Stars:
     """Give the columns of a table in memory their canonical names, units and missing values, as `read_survey` does.

@@ -17,8 +17,6 @@ from skdistmass.surveys.making import make_stars
 from skdistmass.surveys.plan import Plan, make_plan
 from skdistmass.surveys.quantities import quantity
 
-__all__ = ["FileDescription", "QuantityDescription", "describe_file"]
-
 _ROWS = 1000  # that are looked at
 # What each product needs; of the names in one entry, any will do.
 _LABELS = (("TEFF",), ("LOGG",), ("M_H", "FE_H"))

@@ -9,8 +9,6 @@ import numpy as np
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.labels import LABEL_NAMES
 
-__all__ = ["Stars", "stack_stars"]
-
 
 @dataclass(frozen=True, eq=False)
 class Stars:

@@ -6,8 +6,6 @@ from astropy.table import Table
 from skdistmass.exceptions import InputError
 from skdistmass.tables import optional_floats
 
-__all__ = ["MissingInputError", "require", "require_stars", "where"]
-
 
 class MissingInputError(InputError):
     """A table or figure needs a column, or stars, that the tables do not have."""

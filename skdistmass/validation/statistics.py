@@ -14,8 +14,6 @@ from sklearn.linear_model import HuberRegressor
 from skdistmass.uncertainty import NORMAL_TO_MAD, robust_scatter
 from skdistmass.validation.requirements import MissingInputError, require_stars
 
-__all__ = ["FittedBin", "LinearFit", "binned_statistics", "compare_samples", "fit_in_bins", "robust_fit"]
-
 _EPSILON = 1.345  # 95 % efficiency for normal errors (Huber 1981)
 _STARS_PER_TERM = 8
 MIN_PER_BIN = 5

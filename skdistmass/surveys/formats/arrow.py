@@ -7,8 +7,6 @@ import numpy as np
 from skdistmass.exceptions import ColumnError
 from skdistmass.surveys.formats.common import check_memory
 
-__all__ = ["arrow_column", "is_text"]
-
 _LONGEST_TEXT = 1000
 
 

@@ -15,8 +15,6 @@ from skdistmass.exceptions import ColumnError, FileFormatError
 from skdistmass.surveys.formats.common import TableFile, check_memory, compression_of, open_stream, quiet
 from skdistmass.tables import check_names
 
-__all__ = ["FitsTable", "find_tables"]
-
 _BLOCK = 2880
 _MOST_BLOCKS = 4000  # of a header: 144,000 cards
 _MOST_FIELDS = 999  # columns of a FITS table (FITS standard 4.0, section 7.3.1)

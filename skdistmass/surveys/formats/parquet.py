@@ -9,8 +9,6 @@ from skdistmass.surveys.formats.arrow import arrow_column, is_text
 from skdistmass.surveys.formats.common import TableFile, check_memory, masked, with_masks
 from skdistmass.tables import check_names
 
-__all__ = ["ParquetTable"]
-
 
 class ParquetTable(TableFile):
     """A Parquet file, with the units that astropy, the Virtual Observatory or the writer of a column put into it."""

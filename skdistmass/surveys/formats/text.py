@@ -14,8 +14,6 @@ from skdistmass.surveys.formats.arrow import arrow_column
 from skdistmass.surveys.formats.common import TableFile, check_memory, masked, open_stream, with_masks
 from skdistmass.tables import check_names
 
-__all__ = ["TextTable", "read_yaml", "split_header"]
-
 _LONGEST_LINE = 1 << 20
 _LONGEST_HEADER = 1 << 22
 _BLOCK = 1 << 22

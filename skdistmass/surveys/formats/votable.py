@@ -12,8 +12,6 @@ from skdistmass.exceptions import FileFormatError
 from skdistmass.surveys.formats.common import TableFile, check_memory, open_stream, quiet
 from skdistmass.tables import check_names
 
-__all__ = ["VOTable", "find_tables"]
-
 _PIECE = 1 << 20
 # Bytes of each data type in binary data (VOTable 1.4, section 6); a bit takes an eighth, and is left out.
 _WIDTHS = {"boolean": 1, "unsignedByte": 1, "short": 2, "int": 4, "long": 8, "char": 1, "unicodeChar": 2}
