@@ -120,7 +120,7 @@ def make_survey(
     parameters = {name: value for name, value in locals().items() if name != "random_state"}
     _check(parameters)
     offsets = _cluster_offsets(cluster_distance_offset or {})
-    chosen = _choose_clusters(clusters)
+    chosen = [_cluster(name) for name in (population.CLUSTERS if clusters is None else clusters)]
     rng = np.random.default_rng(random_state)
 
     n_repeats = round(repeat_fraction * n_stars)
@@ -154,31 +154,21 @@ def _check(parameters):
             raise InputError(f"{name} is {value!r}; give a number of 0 or more.")
 
 
-def _choose_clusters(names):
-    """Return [(name as in Table 1, distance in kpc)] of the clusters asked for."""
-    table = load_clusters()
-    wanted = list(population.CLUSTERS) if names is None else list(names)
-    rows = match_clusters(wanted)
-    chosen = []
-    for name, row in zip(wanted, rows, strict=True):
-        printed = table["NAME"][row] if row >= 0 else None
-        if printed not in population.CLUSTERS:
-            raise InputError(f"no mock cluster {name!r}; there are: {', '.join(population.CLUSTERS)}.")
-        chosen.append((str(printed), float(table["DISTANCE"][row])))
-    return chosen
+def _cluster(name):
+    """Return name and distance (kpc) of a cluster as Table 1 has them."""
+    row = match_clusters(name)
+    known = load_clusters()[row] if row >= 0 else {"NAME": None}
+    if known["NAME"] not in population.CLUSTERS:
+        raise InputError(f"no mock cluster {name!r}; there are: {', '.join(population.CLUSTERS)}.")
+    return str(known["NAME"]), float(known["DISTANCE"])
 
 
 def _cluster_offsets(factors):
     """Return {name as in Table 1: factor}."""
-    table = load_clusters()
-    offsets = {}
-    for (name, factor), row in zip(factors.items(), match_clusters(list(factors)), strict=True):
-        if row < 0 or table["NAME"][row] not in population.CLUSTERS:
-            raise InputError(f"no mock cluster {name!r}; there are: {', '.join(population.CLUSTERS)}.")
+    for name, factor in factors.items():
         if not isinstance(factor, Real) or not 0 < factor < np.inf:
             raise InputError(f"cluster_distance_offset of {name!r} is {factor!r}; give a positive factor.")
-        offsets[str(table["NAME"][row])] = float(factor)
-    return offsets
+    return {_cluster(name)[0]: float(factor) for name, factor in factors.items()}
 
 
 def _draw_stars(rng, n, giant_fraction, cluster_fraction, clusters, offsets):
@@ -230,8 +220,7 @@ def _add_companions(rng, truth, binary_fraction, twin_fraction):
     fraction = evolution.main_sequence_fraction(log_mass, truth["age"], truth["m_h"])
     log_teff, logg = evolution.place(log_mass, fraction, truth["m_h"])
     companion = evolution.absolute_magnitude(log_mass, log_teff, logg) + 5.6 * missing
-    light = [*evolution.colours(log_teff, logg)]
-    own = evolution.colours(truth["log_teff"], truth["logg"])
+    own, light = evolution.colours(truth["log_teff"], truth["logg"]), evolution.colours(log_teff, logg)
     for band, mine, other in zip("JHG", own, light, strict=True):
         truth["M_" + band] = _together(truth["abs_mag"] + mine, companion + other, truth["binary"])
     truth["M_K"] = _together(truth["abs_mag"], companion, truth["binary"])

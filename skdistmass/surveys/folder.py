@@ -23,27 +23,20 @@ def data_dir():
 
     Examples
     --------
-    >>> import os, tempfile
+    >>> import tempfile
+    >>> from unittest.mock import patch
     >>> from skdistmass.surveys import data_dir
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kept = os.environ.get("SKDISTMASS_DATA")
-    ...     os.environ["SKDISTMASS_DATA"] = folder
+    >>> with tempfile.TemporaryDirectory() as folder, patch.dict("os.environ", SKDISTMASS_DATA=folder):
     ...     print(str(data_dir()) == folder)
-    ...     _ = os.environ.pop("SKDISTMASS_DATA") if kept is None else os.environ.update(SKDISTMASS_DATA=kept)
     True
     """
     named = os.environ.get("SKDISTMASS_DATA")
-    if named:
-        folder = Path(named)
-        if not folder.is_dir():
-            raise DistMassError(
-                f"SKDISTMASS_DATA is {named!r}, which is not a folder; name the folder of the real tables."
-            )
+    folder = Path(named) if named else Path(skdistmass.__file__).resolve().parents[2] / "shared" / "data"
+    if folder.is_dir():
         return folder
-    folder = Path(skdistmass.__file__).resolve().parents[2] / "shared" / "data"
-    if not folder.is_dir():
-        raise DistMassError(
-            "the real tables were not found; set the environment variable SKDISTMASS_DATA to the folder "
-            "that holds kepler_giants.fits and the other tables."
-        )
-    return folder
+    if named:
+        raise DistMassError(f"SKDISTMASS_DATA is {named!r}, which is not a folder; name the folder of the real tables.")
+    raise DistMassError(
+        "the real tables were not found; set the environment variable SKDISTMASS_DATA to the folder that holds "
+        "kepler_giants.fits and the other tables."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -178,10 +178,7 @@ def _agree(table: Stars, rows: NDArray[np.intp]) -> bool:
     for name in table:
         if name not in _NOT_JOINED:
             values = table[name][rows]
-            same = values == values[0]
-            if values.dtype.kind == "f":
-                same |= np.isnan(values) & np.isnan(values[0])
-            if not same.all():
+            if not np.array_equal(values, np.full_like(values, values[0]), equal_nan=values.dtype.kind == "f"):
                 return False
     return True
 
@@ -206,6 +203,12 @@ def _match_on_sky(stars: Stars, table: Stars, radius: float) -> tuple[NDArray[np
     return found, ""
 
 
+def _is_missing(values: NDArray) -> NDArray[np.bool_]:
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    return values == values.dtype.type() if values.dtype.kind in "Ui" else np.zeros(values.shape, bool)
+
+
 def _add(stars: Stars, table: Stars, rows: NDArray[np.intp]) -> Stars:
     """Return the survey with the columns of a table, for the rows that matched."""
     matched = rows >= 0
@@ -214,10 +217,9 @@ def _add(stars: Stars, table: Stars, rows: NDArray[np.intp]) -> Stars:
         if name in _NOT_JOINED:
             continue
         taken = values[rows]
-        missing = _MISSING.get(taken.dtype.kind, lambda v: np.zeros(v.shape, bool))
         empty = np.nan if taken.dtype.kind == "f" else taken.dtype.type()
         taken = np.where(matched, taken, empty)
-        columns[name] = taken if name not in stars else np.where(missing(stars[name]), taken, stars[name])
+        columns[name] = taken if name not in stars else np.where(_is_missing(stars[name]), taken, stars[name])
     origin: Mapping[str, tuple[str, ...]] = {n: table.origin.get(n, (n,)) for n in columns if n not in stars}
     if "MASS" in columns and "MASS_SRC" not in table:
         # The bits of BITMASK name the source of a training mass.
@@ -227,10 +229,3 @@ def _add(stars: Stars, table: Stars, rows: NDArray[np.intp]) -> Stars:
     return replace(
         stars, columns={**stars.columns, **columns}, origin={**stars.origin, **origin}, units={**stars.units, **units}
     )
-
-
-_MISSING: dict[str, Callable[[NDArray], NDArray[np.bool_]]] = {
-    "f": np.isnan,
-    "U": lambda values: values == "",
-    "i": lambda values: values == 0,
-}

@@ -1,6 +1,7 @@
 """All tables at once, and the summary: the paper beside the catalogue, and whether the limits are met."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -187,10 +188,8 @@ def _comparisons(stars: Table, distance_columns: Sequence[str], age_names: Seque
     pairs += [(own, column_of(stars, name), "age") for own in age_columns(stars)[:1] for name in age_names]
     parts = []
     for first, second, kind in pairs:
-        try:
+        with suppress(MissingInputError):
             parts.append(comparisons.compare_columns(stars, first, second, kind))
-        except MissingInputError:
-            continue
     if not parts:
         raise MissingInputError("no further column of distances or ages was named that has stars in common")
     return vstack(parts, metadata_conflicts="silent")

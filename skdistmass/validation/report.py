@@ -6,6 +6,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
@@ -159,11 +160,9 @@ def _other_distances(stars: Table, wanted: Sequence[str]) -> list[str]:
     names = ["NMSU_DIST"] if "NMSU_DIST" in stars.colnames else []
     usable = []
     for name in dict.fromkeys(names + [column_of(stars, name) for name in wanted]):
-        try:
+        with suppress(MissingInputError):
             distance_by_logg(stars, predicted=name)
-        except MissingInputError:
-            continue
-        usable.append(name)
+            usable.append(name)
     return usable
 
 

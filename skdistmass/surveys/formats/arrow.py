@@ -64,6 +64,6 @@ def is_text(kind: Any) -> bool:
     """Tell whether a type of pyarrow is one of text."""
     import pyarrow as pa
 
-    views = [getattr(pa.types, name, lambda _: False)(kind) for name in ("is_string_view", "is_binary_view")]
-    plain = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return plain or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or any(views)
+    t = pa.types
+    texts = (t.is_string, t.is_large_string, t.is_string_view, t.is_binary, t.is_large_binary, t.is_binary_view)
+    return any(is_one(kind) for is_one in texts)

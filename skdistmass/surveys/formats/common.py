@@ -57,7 +57,7 @@ def open_stream(path: Path) -> BinaryIO:
     return open(path, "rb") if known is None else known[1](path, "rb")
 
 
-def check_memory(n_bytes: int, what: str) -> None:
+def check_memory(n_bytes: float, what: str) -> None:
     """Refuse to take more memory than `MEMORY_LIMIT`."""
     if n_bytes > MEMORY_LIMIT:
         raise FileFormatError(

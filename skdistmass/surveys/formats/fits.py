@@ -43,7 +43,7 @@ class FitsTable(TableFile):
     def __init__(self, path: Path, number: int, header: fits.Header, start: int, raw_header: bytes):
         self.path, self.where, self.hdu = path, f"HDU {number}", number
         self.extension = str(header.get("EXTNAME", "")).strip()
-        self._start, self._header, self._raw_header = start, header, raw_header
+        self._start, self._raw_header = start, raw_header
         self._compressed = compression_of(path) is not None
         self.n_rows, width = _count(header, "NAXIS2", self.where), _count(header, "NAXIS1", self.where)
         self._columns, self._record = _columns(header, self.where)

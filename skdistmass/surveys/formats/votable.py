@@ -27,10 +27,9 @@ class _Found:
 
     number: int
     names: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
     n_rows: int | None = None
-    row_bytes: int | None = 0
+    row_bytes: float = 0  # NaN if rows differ
     form: str = ""
     n_lines: int = 0
     n_letters: int = 0
@@ -38,7 +37,7 @@ class _Found:
 
     def check_bytes(self, n_rows: int) -> None:
         """Refuse binary data that are not a whole number of rows."""
-        if self.form not in ("BINARY", "BINARY2") or self.row_bytes is None or not self.n_letters:
+        if self.form not in ("BINARY", "BINARY2") or math.isnan(self.row_bytes) or not self.n_letters:
             return
         width = self.row_bytes + ((len(self.names) + 7) // 8 if self.form == "BINARY2" else 0)
         if self.n_letters * 3 // 4 - self.n_padding != n_rows * width:
@@ -77,7 +76,7 @@ class _Scanner:
             table.names.append(name)
             if attributes.get("unit", "").strip():
                 table.units[name] = attributes["unit"].strip()
-            table.row_bytes = _add(table.row_bytes, _field_bytes(attributes))
+            table.row_bytes += _field_bytes(attributes)
         elif tag == "TR" and self.tables:
             self.tables[-1].n_lines += 1
         elif tag == "DATA":
@@ -97,16 +96,12 @@ class _Scanner:
         table.n_padding += text.count("=")
 
 
-def _add(total: int | None, size: int | None) -> int | None:
-    return None if total is None or size is None else total + size
-
-
-def _field_bytes(attributes: dict[str, str]) -> int | None:
-    """Return the bytes that a field takes in binary data; None if that differs from row to row."""
+def _field_bytes(attributes: dict[str, str]) -> float:
+    """Return the bytes that a field takes in binary data; NaN if that differs from row to row."""
     sizes = attributes.get("arraysize", "1").split("x")
     width = _WIDTHS.get(attributes.get("datatype", ""))
     if width is None or not all(size.strip().isdigit() for size in sizes):
-        return None
+        return math.nan
     return width * math.prod(int(size) for size in sizes)
 
 
@@ -133,7 +128,7 @@ class VOTable(TableFile):
     where = "VOTable"
 
     def __init__(self, path: Path, found: _Found):
-        check_memory(found.n_lines * (found.row_bytes or 0), "the VOTable")
+        check_memory(found.n_lines * np.nan_to_num(found.row_bytes), "the VOTable")
         self.path, self._found = path, found
         self.names, self.units, self.n_rows = found.names, found.units, found.n_rows
         check_names(self.names)
