@@ -196,15 +196,10 @@ def _draw_stars(rng, n, giant_fraction, cluster_fraction, clusters, offsets):
 def _add_chemistry(rng, truth, feh_slope, scatter, radial_trend, low_logg_rise):
     radius = population.galactocentric_radius(truth["distance"], truth["longitude"], truth["latitude"])
     truth["radius"] = radius
-    truth["birth_cn"] = (
-        observe.BIRTH_CN
-        + feh_slope * truth["m_h"]
-        + radial_trend * (radius - population.SUN_RADIUS)
-        + scatter * rng.standard_normal(len(radius))
-    )
-    truth["c_fe"], truth["n_fe"] = observe.carbon_nitrogen(
-        10 ** truth["log_mass"], truth["logg"], truth["stage"], truth["birth_cn"], low_logg_rise
-    )
+    trends = observe.BIRTH_CN + feh_slope * truth["m_h"] + radial_trend * (radius - population.SUN_RADIUS)
+    truth["birth_cn"] = trends + scatter * rng.standard_normal(len(radius))
+    stars = 10 ** truth["log_mass"], truth["logg"], truth["stage"], truth["birth_cn"]
+    truth["c_fe"], truth["n_fe"] = observe.carbon_nitrogen(*stars, low_logg_rise)
 
 
 def _add_companions(rng, truth, binary_fraction, twin_fraction):

@@ -46,12 +46,9 @@ def correct_parallaxes(stars: Stars, choice: str | float) -> Stars:
     else:
         zero_point = np.full(len(stars), 0.0 if choice == "none" else float(choice))
     corrected = from_gaia & np.isfinite(zero_point)
-    return stars.with_columns(
-        {
-            "PARALLAX": stars["PARALLAX"] - np.where(corrected, zero_point, 0.0),
-            "PARALLAX_SRC": np.where(corrected, "Gaia EDR3 corrected", stars["PARALLAX_SRC"]),
-        }
-    )
+    parallax = stars["PARALLAX"] - np.where(corrected, zero_point, 0.0)
+    source = np.where(corrected, "Gaia EDR3 corrected", stars["PARALLAX_SRC"])
+    return stars.with_columns({"PARALLAX": parallax, "PARALLAX_SRC": source})
 
 
 def check_zero_point(choice: object) -> None:
@@ -94,6 +91,6 @@ def _lindegren(stars: Stars) -> NDArray[np.float64]:
         place = SkyCoord(ra[known], dec[known], unit="deg").transform_to(BarycentricTrueEcliptic())
         # Stars of a spectroscopic survey are bright and have a colour: Gaia solved for five parameters.
         solved = np.full(np.count_nonzero(known), _FIVE_PARAMETERS)
-        values = zpt.get_zpt(g_mag[known], nu_eff[known], nu_eff[known], place.lat.deg, solved, _warnings=False)
-        zero_point[known] = values
+        colour = nu_eff[known]
+        zero_point[known] = zpt.get_zpt(g_mag[known], colour, colour, place.lat.deg, solved, _warnings=False)
     return zero_point

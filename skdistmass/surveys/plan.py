@@ -61,8 +61,7 @@ def make_plan(names: Iterable[str], layout: Layout | None = None, columns: Itera
     generic = load_layout("generic")
     # Columns that were joined on count in any layout if they are spelled as the package spells them.
     if layout.name != "generic":
-        others = {name: found for name, found in generic.quantities.items() if name not in layout.quantities}
-        others |= {name: generic.quantities[name] for name in generic.quantities if layout.quantities.get(name)}
+        others = {name: found for name, found in generic.quantities.items() if layout.quantities.get(name, True)}
         joined = _sources(others, _finder(names, exact=True))
         sources |= {name: found for name, found in joined.items() if name not in sources}
     extra = _extra_columns(names, layout.keep, sources, exact=False)
