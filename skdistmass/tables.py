@@ -111,7 +111,7 @@ def values_and_mask(column, name):
         with_gaps = hasattr(column.dtype, "na_value") and getattr(column.dtype, "kind", "") in ("i", "u")
         column = column.to_numpy(dtype=object if with_gaps else None)
     try:
-        values = np.ma.getdata(column) if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
+        values = np.asarray(np.ma.getdata(column) if isinstance(column, np.ma.MaskedArray) else column)
     except ValueError as error:  # rows of unequal lengths
         raise ColumnError(f"column {name} can't be made an array: {error}") from error
     mask = np.zeros(values.shape, bool) if mask is None else np.array(np.broadcast_to(mask, values.shape))

@@ -75,7 +75,7 @@ class _Maker:
         if np.ndim(column) != 1 and not is_pair:
             raise ColumnError(f"column {name} has shape {np.shape(column)}; one number per star is needed.")
         # Placeholders are numbers in the unit of the file: they are found before it is converted.
-        values = as_floats(_bare(column), name=name, high_sentinels=about.high_sentinels)
+        values = as_floats(column, name=name, high_sentinels=about.high_sentinels)
         for number in self.plan.layout.sentinels:
             values[np.isclose(values, number, rtol=SENTINEL_TOLERANCE, atol=0)] = np.nan
         values = np.abs(values).mean(axis=1) if is_pair else values  # [upper, lower]
@@ -182,7 +182,7 @@ class _Maker:
         for flag in flags:
             column = self._columns[flag.column]
             if flag.above is not None:
-                values = as_floats(_bare(column), name=flag.column, high_sentinels=False)
+                values = as_floats(column, name=flag.column, high_sentinels=False)
                 bad |= values > flag.above
                 continue
             bits = _flag_words(column, flag.column)
@@ -199,10 +199,10 @@ class _Maker:
         if about.kind == "flags":
             self.found[about.name] = _flag_words(column, name)
         elif about.kind == "text":
-            self.found[about.name] = as_text(_bare(column), name=name)
+            self.found[about.name] = as_text(column, name=name)
         else:
             try:
-                self.found[about.name] = as_integers(_bare(column), name=name)
+                self.found[about.name] = as_integers(column, name=name)
             except ColumnError as error:
                 warnings.warn(f"{error} {about.name} is left out.", DistMassWarning, stacklevel=2)
                 return
@@ -225,15 +225,15 @@ class _Maker:
             return
         is_text = raw.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in raw.ravel().tolist())
         if raw.dtype.kind in "SU" or is_text:
-            self.found[key] = as_text(_bare(column), name=name)
+            self.found[key] = as_text(column, name=name)
         elif raw.dtype.kind == "b":
             self.found[key] = np.where(np.ma.getmaskarray(column), False, raw)
         elif raw.dtype.kind in "iu":
-            self.found[key] = as_integers(_bare(column), missing=-1, name=name)
+            self.found[key] = as_integers(column, missing=-1, name=name)
         else:
             # Placeholders of magnitudes are high numbers, which other quantities may have.
             high = unit is not None and understand_unit(str(unit)) == understand_unit("mag")
-            self.found[key] = as_floats(_bare(column), name=name, high_sentinels=high)
+            self.found[key] = as_floats(column, name=name, high_sentinels=high)
         if unit is not None and str(unit).strip():
             self.units[key] = str(unit)
 
@@ -245,23 +245,16 @@ def _unit_before(transform: str, unit: str) -> str:
     return f"dex({unit})" if transform == "power10" else unit
 
 
-def _bare(column: Any) -> Any:
-    """Return a column without its unit, its mask kept."""
-    if hasattr(column, "unmasked") or hasattr(column, "to_numpy"):
-        return column
-    return np.ma.MaskedArray(column) if isinstance(column, np.ma.MaskedArray) else np.asarray(column)
-
-
 def _flag_words(column: Any, name: str) -> np.ndarray:
     """Return bits as int64, 0 where they are missing; true and false are 1 and 0."""
     if np.ndim(column) != 1:
         raise ColumnError(f"column {name} has shape {np.shape(column)}; one flag word per star is needed.")
     raw = np.asarray(np.ma.getdata(column))
     if raw.dtype.kind in "SU":
-        texts = np.char.lower(as_text(_bare(column), name=name))
+        texts = np.char.lower(as_text(column, name=name))
         logical = {"true": "1", "t": "1", "false": "0", "f": "0"}
         return as_integers(np.array([logical.get(t, t) for t in texts.tolist()], dtype=str), name=name)
-    return as_integers(_bare(column), name=name)
+    return as_integers(column, name=name)
 
 
 def make_stars(
