@@ -116,7 +116,7 @@ def values_and_mask(column, name):
         raise ColumnError(f"column {name} can't be made an array: {error}") from error
     mask = np.zeros(values.shape, bool) if mask is None else np.array(np.broadcast_to(mask, values.shape))
     if values.dtype.kind == "O":
-        null = np.array([is_null(value) or _is_nan(value) for value in values.ravel()], dtype=bool)
+        null = np.array([_is_null(value) for value in values.ravel()], dtype=bool)
         mask |= null.reshape(values.shape)
     return values, mask
 
@@ -236,12 +236,10 @@ def _text_of(value):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def is_null(value):
-    """Tell whether an object stands for a missing value: None, pandas.NA, a masked constant."""
-    return value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType")
-
-
-def _is_nan(value):
+def _is_null(value):
+    """Tell whether an object stands for a missing value: None, NaN, pandas.NA, a masked constant."""
+    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
+        return True
     return isinstance(value, Real | Decimal) and value != value
 
 
