@@ -11,11 +11,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdistmass.exceptions import InputError
+from skdistmass.networks.folds import networks_without_folds
 from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
 from skdistmass.networks.merging import average_networks, rescale_output
 from skdistmass.networks.rows import distinct_rows, penalty_rows
+from skdistmass.networks.training import MANY_ROWS
 
-__all__ = ["check_network", "train_network", "train_pipeline"]
+__all__ = ["can_leave_out", "check_network", "train_network", "train_pipeline"]
 
 
 class _EvenBatchMLPRegressor(MLPRegressor):
@@ -63,6 +65,11 @@ def check_network(network: Any) -> None:
             "early_stopping=True has no effect with solver='lbfgs'; use a LevenbergMarquardtMLPRegressor, or "
             "solver='adam' or 'sgd'."
         )
+
+
+def can_leave_out(network: Any, n_rows: int) -> bool:
+    """Tell whether networks without folds follow from the one of all rows: of many rows, at a minimum of the loss."""
+    return n_rows >= MANY_ROWS and isinstance(network, LevenbergMarquardtMLPRegressor) and not network.early_stopping
 
 
 def train_network(
@@ -125,7 +132,8 @@ def train_pipeline(
     *,
     n_networks: int,
     rng: np.random.RandomState,
-) -> Pipeline:
+    fold: NDArray[np.integer] | None = None,
+) -> tuple[Pipeline, list[Pipeline]]:
     """Train a scaler and several networks from different initial weights, and merge the networks.
 
     Parameters
@@ -142,11 +150,16 @@ def train_pipeline(
         Number of networks.
     rng : RandomState
         Gives the seed of each network.
+    fold : ndarray of int, shape (n_rows,), optional
+        Fold of each row, for networks of the other folds' rows by `networks_without_folds`; only for a
+        `LevenbergMarquardtMLPRegressor` without early stopping.
 
     Returns
     -------
     pipeline : Pipeline
         ``scaler`` and ``network``, in the units of `X` and `y`.
+    folds : list of Pipeline
+        Those without each fold; empty if `fold` is None.
     """
     weights = sample_weight / sample_weight.mean()
     # Arrays whatever the global configuration says: the network was not trained on names.
@@ -160,5 +173,15 @@ def train_pipeline(
         train_network(network, inputs, target, weights, n_distinct=n_distinct, random_state=seed, groups=groups)
         for seed in rng.randint(np.iinfo(np.int32).max, size=n_networks)
     ]
-    merged = rescale_output(average_networks(networks), scale, shift)
-    return Pipeline([("scaler", scaler), ("network", merged)])
+
+    def pipeline(members: list[MLPRegressor]) -> Pipeline:
+        merged = rescale_output(average_networks(members), scale, shift)
+        return Pipeline([("scaler", scaler), ("network", merged)])
+
+    without: list[list[MLPRegressor]] = []
+    if fold is not None:
+        # The trainer divides its penalty by the rows that it counts, of which `train_network` makes distinct ones.
+        penalty = network.alpha / n_distinct
+        found = [networks_without_folds(member, inputs, target, weights, fold, penalty) for member in networks]
+        without = [list(members) for members in zip(*found, strict=True)]
+    return pipeline(networks), [pipeline(members) for members in without]

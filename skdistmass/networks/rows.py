@@ -1,13 +1,14 @@
 """The rows a network is trained on: checked, equal ones merged, counted for the penalty, some set aside."""
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, ShuffleSplit
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
 from skdistmass.exceptions import InputError
 
-__all__ = ["distinct_rows", "hold_out", "merge_rows", "penalty_rows", "read_rows"]
+__all__ = ["distinct_rows", "fold_numbers", "hold_out", "merge_rows", "penalty_rows", "read_rows"]
 
 
 def distinct_rows(X, y):
@@ -136,3 +137,12 @@ def hold_out(X, y, weight, groups, fraction, rng):
         ) from error
     train.sort(), held.sort()
     return (X[train], y[train], weight[train]), (X[held], y[held], weight[held])
+
+
+def fold_numbers(stars: NDArray, n_folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row, 0 to `n_folds` - 1; rows of one star share it."""
+    fold = np.empty(len(stars), dtype=np.int64)
+    splits = GroupKFold(n_folds, shuffle=True, random_state=seed).split(stars, groups=stars)
+    for number, (_, held) in enumerate(splits):
+        fold[held] = number
+    return fold
