@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 __all__ = ["LabelDensity", "fit_label_density"]
@@ -21,6 +22,8 @@ _SCALED_LIMIT = 1e6
 _STARS_TO_ADD_COMPONENT = 30
 # ... and dropped if they end with fewer than this: a handful of stars far from all others.
 _STARS_TO_KEEP_COMPONENT = 5
+# Stars that the mixture is fitted to, at the most; the limits of inside and edge come from all.
+_MOST_STARS = 30_000
 # The components' terms of this many stars stay in the processor's cache.
 _BLOCK_ROWS = 4096
 
@@ -144,6 +147,8 @@ def fit_label_density(stars, n_components, random_state):
     density : LabelDensity
         The fitted density.
     """
+    if len(stars) > _MOST_STARS:
+        stars = stars[np.sort(check_random_state(random_state).choice(len(stars), _MOST_STARS, replace=False))]
     location, scale = _robust_location_scale(stars)
     scaled = (stars - location) / scale
     whitening = _whitening(scaled)

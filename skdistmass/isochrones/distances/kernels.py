@@ -362,7 +362,9 @@ def summarise_stars(level, stars, roots, photometry, n_sigma, n_histograms, summ
     pdfs : ndarray of shape (n_stars or 0, 2, n_bins)
         Receives the histograms of M_Ks and of m - A - mu, unless it is empty.
     """
-    (layers, teff_edges, logg_tiles, tile_starts, place, blocks, weights, point_starts, point_weights, bins, axes) = level
+    (layers, teff_edges, logg_tiles, tile_starts, place, blocks, weights, point_starts, point_weights, bins, axes) = (
+        level
+    )
     n_bins = int(axes[:, 2].max())
     n_magnitudes = int(axes[0, 2])
     n_blocks = (n_magnitudes + BINS - 1) // BINS
