@@ -67,44 +67,19 @@ E, GAIAEDR3_R_MED_PHOTOGEO E, GAIAEDR3_R_LO_PHOTOGEO E, GAIAEDR3_R_HI_PHOTOGEO E
 """
 _PARAMETER_COLUMNS = ("FPARAM", "PARAM", "PARAMFLAG")
 _MATRIX_COLUMNS = ("FPARAM_COV", "PARAM_COV")
-_ELEMENT_COLUMNS = (
-    "FELEM",
-    "FELEM_ERR",
-    "X_H",
-    "X_H_ERR",
-    "X_M",
-    "X_M_ERR",
-    "ELEM_CHI2",
-    "ELEMFRAC",
-    "ELEMFLAG",
-)
+_ELEMENT_COLUMNS = ("FELEM", "FELEM_ERR", "X_H", "X_H_ERR", "X_M", "X_M_ERR", "ELEM_CHI2", "ELEMFRAC", "ELEMFLAG")
 _TAIL = """
 EXTRATARG J, MEMBERFLAG K, MEMBER 20A, TEFF E, TEFF_ERR E, LOGG E, LOGG_ERR E, M_H E, M_H_ERR E,
 ALPHA_M E, ALPHA_M_ERR E, VMICRO E, VMACRO E, VSINI E, TEFF_SPEC E, LOGG_SPEC E
 """
-_TRUTH = (
-    "MASS",
-    "LOG_AGE",
-    "DISTANCE",
-    "ABS_MAG",
-    "EXTINCTION",
-    "TEFF",
-    "LOGG",
-    "M_H",
-    "C_FE",
-    "N_FE",
-    "MASS_RATIO",
-)
+_TRUTH = ("MASS", "LOG_AGE", "DISTANCE", "ABS_MAG", "EXTINCTION", "TEFF", "LOGG", "M_H", "C_FE", "N_FE", "MASS_RATIO")
 
 
 def _layout(truth):
     """Return [(name, FITS format, shape)] of all columns."""
     n, m = len(PARAMETERS), len(ELEMENTS)
     columns = [(*item.split(), ()) for item in _HEAD.split(",")]
-    columns += [
-        ("FPARAM_GRID", f"{_N_GRIDS * n}E", (_N_GRIDS, n)),
-        ("CHI2_GRID", f"{_N_GRIDS}E", (_N_GRIDS,)),
-    ]
+    columns += [("FPARAM_GRID", f"{_N_GRIDS * n}E", (_N_GRIDS, n)), ("CHI2_GRID", f"{_N_GRIDS}E", (_N_GRIDS,))]
     columns += [(name, f"{n}J" if name.endswith("FLAG") else f"{n}E", (n,)) for name in _PARAMETER_COLUMNS]
     columns += [(name, f"{n * n}E", (n, n)) for name in _MATRIX_COLUMNS]
     columns += [("ASPCAP_CHI2", "E", ()), ("ASPCAPFLAG", "K", ()), ("ASPCAPFLAGS", "114A", ())]
@@ -212,10 +187,7 @@ def _symbols():
     """Return data and header of the extension that names the entries of the vector columns."""
     columns = [
         fits.Column(
-            name=name,
-            format=f"{16 * len(texts)}A",
-            dim=f"(16,{len(texts)})",
-            array=np.array([texts], dtype="S16"),
+            name=name, format=f"{16 * len(texts)}A", dim=f"(16,{len(texts)})", array=np.array([texts], dtype="S16")
         )
         for name, texts in (("PARAM_SYMBOL", PARAMETERS), ("ELEM_SYMBOL", ELEMENTS))
     ]

@@ -114,11 +114,7 @@ def mock_coverage(label_noise):
         y = true + y_err * rng.standard_normal(len(stars))
         given = X_err * label_noise if label_noise else None
         model = estimator(random_state=0).fit(
-            X[~test],
-            y[~test],
-            groups=number[~test],
-            y_err=y_err[~test],
-            X_err=None if given is None else given[~test],
+            X[~test], y[~test], groups=number[~test], y_err=y_err[~test], X_err=None if given is None else given[~test]
         )
         kinds = {"errors of the training stars": None}
         if given is not None:

@@ -37,8 +37,8 @@ CARD = {
     "seismic masses",
     "limits": "For giants (log g < 3.5) like those of the Kepler field: metallicities near that of the Sun, labels on "
     "the scale of DR17, [Fe/H] as the metallicity. Other stars get values with flags: DISTANCE_SPACE and MASS_SPACE 1 "
-    "(edge), 2 (outside) or 3 (label missing), BITMASK 2 (outside the mass model), AGE_FLAG (no age, and why). Ages are "
-    "given below log g 3.5, from 0.8 to 8 Msun and [Fe/H] -0.5 to 0.5.",
+    "(edge), 2 (outside) or 3 (label missing), BITMASK 2 (outside the mass model), AGE_FLAG (no age, and why). Ages "
+    "are given below log g 3.5, from 0.8 to 8 Msun and [Fe/H] -0.5 to 0.5.",
     "references": [
         "Stone-Martinez et al. 2024: the method",
         "Abdurro'uf et al. 2022: APOGEE DR17 labels",

@@ -181,12 +181,7 @@ def weighted_distance(distance, distance_err, reference, reference_err):
     >>> mean, error.round(3)
     (array([1.1, 2. ]), array([0.071, 0.2  ]))
     """
-    given = {
-        "distance": distance,
-        "reference": reference,
-        "distance_err": distance_err,
-        "reference_err": reference_err,
-    }
+    given = {"distance": distance, "reference": reference, "distance_err": distance_err, "reference_err": reference_err}
     columns = np.broadcast_arrays(*(_floats(values, "kpc", name) for name, values in given.items()))
     values, errors = np.stack(columns[:2]), np.stack(columns[2:])
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -136,13 +136,7 @@ def test_failing_dust_map_is_an_error(dust_map, said):
 
 @pytest.mark.parametrize(
     "parameters",
-    [
-        {"latitude_limit": -1},
-        {"latitude_limit": NAN},
-        {"negative": "ignore"},
-        {"dust_map": "sfd"},
-        {"irac": 0.918},
-    ],
+    [{"latitude_limit": -1}, {"latitude_limit": NAN}, {"negative": "ignore"}, {"dust_map": "sfd"}, {"irac": 0.918}],
 )
 def test_parameters_are_checked(parameters):
     with pytest.raises(InputError):

@@ -4,16 +4,7 @@ from pathlib import Path
 
 import click
 
-__all__ = [
-    "latitude_limit",
-    "layout",
-    "negative_extinction",
-    "output",
-    "overwrite",
-    "quiet",
-    "refit_values",
-    "resume",
-]
+__all__ = ["latitude_limit", "layout", "negative_extinction", "output", "overwrite", "quiet", "refit_values", "resume"]
 
 output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")

@@ -50,8 +50,7 @@ def make_survey(
     clusters : list of str, optional
         Names of the clusters, in any usual spelling, from Table 1 of the paper; by default sixteen of them.
     repeat_fraction : float, default=0.02
-        Fraction of rows that are a further spectrum of a star, with the same APOGEE_ID and labels of their
-        own noise.
+        Fraction of rows that are a further spectrum of a star, with the same APOGEE_ID and labels of their own noise.
     seismic_fraction : float, default=0.3
         Fraction of giants with a seismic mass. A third of that fraction of dwarfs and subgiants have an
         isochrone or seismic mass, as in section 2 of the paper.
@@ -61,8 +60,7 @@ def make_survey(
         Fraction of the entries of each measured column that are missing: -9999.99 or NaN for labels and
         extinctions, 99 for magnitudes, NaN for parallaxes and distances. 0 for none, and no NaN in labels.
     bad_fraction : float, default=0.02
-        Fraction of spectra with the STAR_BAD bit (23) of ASPCAPFLAG, whose labels are off by 300 K and 0.5
-        dex.
+        Fraction of spectra with the STAR_BAD bit (23) of ASPCAPFLAG, whose labels are off by 300 K and 0.5 dex.
     parallax_zero_point : float, default=0.0
         Offset [mas] added to all parallaxes.
     cn_feh_slope : float, default=-0.2
@@ -103,15 +101,13 @@ def make_survey(
     Teff exactly but for the bolometric correction: log L = log M - log g + 4 log Teff + const, M_bol = 4.74 -
     2.5 log L, M_K = M_bol - BC_K(Teff), BC_K = 2.04 at 4700 K. No mass loss, no asymptotic giant branch.
 
-    *Surface abundances.* Birth [C/N] depends on [Fe/H]; the first dredge-up (at log g 3.35 for stars below
-    1.6 Msun) lowers [C/N] by an amount that grows with mass, fitted to the Kepler giants at solar
-    metallicity, and keeps C + N.
+    *Surface abundances.* Birth [C/N] depends on [Fe/H]; the first dredge-up (at log g 3.35 for stars below 1.6 Msun)
+    lowers [C/N] by an amount that grows with mass, fitted to the Kepler giants at solar metallicity, and keeps C + N.
 
-    *Observation.* Stars with 7 < H < 12.2 (clusters: 14) and 3500 < Teff < 7000 K, in plane-parallel layers
-    around the Sun. Extinction from an exponential dust layer with clumps; photometric errors 0.02 mag; Gaia
-    EDR3 parallax errors by magnitude; distances as of Bailer-Jones et al. (2021) from parallax and a prior;
-    quoted label errors as DR17's. A companion adds its light to the magnitudes; labels and
-    parallax stay the primary's.
+    *Observation.* Stars with 7 < H < 12.2 (clusters: 14) and 3500 < Teff < 7000 K, in plane-parallel layers around the
+    Sun. Extinction from an exponential dust layer with clumps; photometric errors 0.02 mag; Gaia EDR3 parallax errors
+    by magnitude; distances as of Bailer-Jones et al. (2021) from parallax and a prior; quoted label errors as DR17's. A
+    companion adds its light to the magnitudes; labels and parallax stay the primary's.
 
     Examples
     --------

@@ -1,5 +1,4 @@
-"""Mock observations: magnitudes, extinction, parallaxes, abundances after dredge-up, labels, seismic masses,
-IDs.
+"""Mock observations: magnitudes, extinction, parallaxes, abundances after dredge-up, labels, seismic masses, IDs.
 
 Sources: extinction law of Indebetouw et al. (2005, ApJ 619, 931) in J and H, in [4.5] such that the RJCE
 relation of Majewski, Zasowski & Nidever (2011) holds; A_K per E(B-V) 0.302; parallax errors of Gaia EDR3 by
@@ -14,8 +13,7 @@ _DUST_DENSITY, _DUST_HEIGHT = 0.07, 0.1  # A_K in mag/kpc in the plane, scale he
 _SOLAR_C_TO_N = 10 ** (8.43 - 7.83)
 
 BIRTH_C_FE, BIRTH_CN = 0.03, 0.02  # at solar metallicity
-# [C/N] after the first dredge-up at solar metallicity, by mass [Msun]: medians of the Kepler giants of log g
-# 2.2-3.2.
+# [C/N] after the first dredge-up at solar metallicity, by mass [Msun]: medians of the Kepler giants of log g 2.2-3.2.
 _DREDGED_MASS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.7, 1.9, 2.2, 2.6, 3.0, 4.0)
 _DREDGED_CN = (-0.02, -0.06, -0.11, -0.16, -0.22, -0.30, -0.35, -0.385, -0.43, -0.49, -0.52, -0.57, -0.62)
 
@@ -87,8 +85,7 @@ def label_errors(rng, teff, logg, m_h):
     )
 
 
-# Six seismic mass scales: factor, further factor per dex below log g 2.5, own scatter, fraction of stars that
-# have it.
+# Six seismic mass scales: factor, further factor per dex below log g 2.5, own scatter, fraction of stars that have it.
 MASS_SCALES = {
     "MASS_CAL": (1.00, 0.00, 0.01, 0.95),
     "MASS_AP2": (0.99, 0.01, 0.03, 0.50),
@@ -102,8 +99,7 @@ MASS_SCALES = {
 def seismic_masses(rng, mass, logg, seen):
     """Return {column: values} of masses and their errors by six scales; NaN where not `seen`.
 
-    The error is 4 % at log g 2.5 and above, and grows by 4 % per dex below; one star in 200 is off by a
-    factor of two.
+    The error is 4 % at log g 2.5 and above, and grows by 4 % per dex below; one star in 200 is off by a factor of two.
     """
     n = len(mass)
     fraction = (0.04 + 0.04 * np.clip(2.5 - logg, 0, None)) * np.exp(0.2 * rng.standard_normal(n))

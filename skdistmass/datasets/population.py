@@ -1,11 +1,9 @@
-"""Mock population: which stars a magnitude-limited survey of a disc of constant star formation meets, and
-where.
+"""Mock population: which stars a magnitude-limited survey of a disc of constant star formation meets, and where.
 
-Field stars: the Kroupa (2001) mass function times the time spent in each stage of life, times the volume in
-which the survey reaches the star. Three populations, each of constant star formation over its range of ages
-and with its own metallicities, lie in plane-parallel exponential layers around the Sun; their surface density
-falls off from the Sun as exp(-d / 5 kpc), a stand-in for the survey's pencil beams. Cluster members lie along
-one isochrone.
+Field stars: the Kroupa (2001) mass function times the time spent in each stage of life, times the volume in which the
+survey reaches the star. Three populations, each of constant star formation over its range of ages and with its own
+metallicities, lie in plane-parallel exponential layers around the Sun; their surface density falls off from the Sun as
+exp(-d / 5 kpc), a stand-in for the survey's pencil beams. Cluster members lie along one isochrone.
 """
 
 from functools import lru_cache
@@ -33,36 +31,11 @@ _SURFACE_SCALE = 5.0  # kpc
 
 _LOG_MASS_EDGES = np.linspace(np.log10(0.45), np.log10(3.5), 90)
 _STAGE_EDGES = np.concatenate(
-    [
-        np.linspace(0, 1, 25)[:-1],
-        np.linspace(1, 2, 16)[:-1],
-        np.linspace(2, 3, 41)[:-1],
-        np.linspace(3, 4, 11),
-    ]
+    [np.linspace(0, 1, 25)[:-1], np.linspace(1, 2, 16)[:-1], np.linspace(2, 3, 41)[:-1], np.linspace(3, 4, 11)]
 )
 _DISTANCES = np.concatenate([[0.0], np.geomspace(0.005, 20, 800)])
 
-# Age [Gyr], [M/H], galactic longitude and latitude [deg] of the clusters of Table 1 that a mock survey may
-# hold: rounded from Harris (1996, 2010 edition) and Cantat-Gaudin et al. (2020, A&A 640, A1). Distances are
-# Table 1's.
-CLUSTERS = {
-    "M67": (4.0, 0.0, 215.7, 31.9),
-    "N7789": (1.6, 0.0, 115.5, -5.4),
-    "N6791": (8.0, 0.35, 70.0, 10.9),
-    "N188": (6.5, 0.1, 122.8, 22.4),
-    "N2420": (1.8, -0.15, 198.1, 19.6),
-    "N2158": (1.9, -0.2, 186.6, 1.8),
-    "N2243": (4.0, -0.45, 239.5, -18.0),
-    "M3": (12.0, -1.5, 42.2, 78.7),
-    "M5": (12.0, -1.3, 3.9, 46.8),
-    "M13": (12.0, -1.5, 59.0, 40.9),
-    "M107": (12.0, -1.0, 3.4, 23.0),
-    "47TUC": (12.0, -0.7, 305.9, -44.9),
-    "M92": (12.5, -2.2, 68.3, 34.9),
-    "M15": (12.5, -2.2, 65.0, -27.3),
-    "M4": (12.0, -1.15, 351.0, 16.0),
-    "N6397": (12.5, -2.0, 338.2, -12.0),
-}
+CLUSTERS = evolution.NUMBERS["clusters"]
 _CLUSTER_SIZE = 0.1  # deg, of the normal distribution of members on the sky
 
 

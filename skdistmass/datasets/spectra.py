@@ -22,17 +22,7 @@ _UNITS = {
     "TRUE_DISTANCE": "kpc",
     "TRUE_RADIUS_GC": "kpc",
 }
-_MAGNITUDES = (
-    "J",
-    "H",
-    "K",
-    "WISE_4_5",
-    "IRAC_4_5",
-    "GAIAEDR3_PHOT_G_MEAN_MAG",
-    "AK_TARG",
-    "AK_WISE",
-    "SFD_EBV",
-)
+_MAGNITUDES = ("J", "H", "K", "WISE_4_5", "IRAC_4_5", "GAIAEDR3_PHOT_G_MEAN_MAG", "AK_TARG", "AK_WISE", "SFD_EBV")
 _MAGNITUDES += ("A_K", "TRUE_ABS_MAG", "TRUE_EXTINCTION", "TRUE_MAG_EXCESS")
 
 

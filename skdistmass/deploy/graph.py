@@ -24,12 +24,7 @@ def graph_inputs(input_errors: bool) -> tuple[str, ...]:
 
 
 def export_model(
-    model: Any,
-    path: str | os.PathLike,
-    *,
-    dtype: str = "float64",
-    input_errors: bool = False,
-    card: dict | None = None,
+    model: Any, path: str | os.PathLike, *, dtype: str = "float64", input_errors: bool = False, card: dict | None = None
 ) -> None:
     """Write a fitted model to one ONNX file.
 

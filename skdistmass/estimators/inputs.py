@@ -185,9 +185,7 @@ def validate_label_errors(estimator: Any, X_err: Any, n_rows: int) -> NDArray[np
         errors = np.column_stack(
             [
                 as_floats(
-                    X_err[find_column(X_err, f"{column}_ERR", (f"{name}_ERR",))],
-                    units.get(name),
-                    name=f"{column}_ERR",
+                    X_err[find_column(X_err, f"{column}_ERR", (f"{name}_ERR",))], units.get(name), name=f"{column}_ERR"
                 )
                 for name, column in columns.items()
             ]
@@ -317,7 +315,5 @@ def warn_left_out(n_left_out: int, n_rows: int, reason: str) -> None:
     """Say how many training rows were left out, if any were."""
     if n_left_out:
         warnings.warn(
-            f"{n_left_out} of {n_rows} rows were left out of the training: {reason}.",
-            RowsLeftOutWarning,
-            stacklevel=3,
+            f"{n_left_out} of {n_rows} rows were left out of the training: {reason}.", RowsLeftOutWarning, stacklevel=3
         )

@@ -6,13 +6,7 @@ from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_number
 from skdistmass.isochrones.readers.mist import read_mist
 from skdistmass.isochrones.readers.parsec import read_parsec
 from skdistmass.isochrones.readers.tables import read_giant_ages, read_isochrone_table
-from skdistmass.isochrones.schema import (
-    COLUMNS,
-    Phase,
-    check_isochrone_table,
-    isochrone_slices,
-    isochrone_table,
-)
+from skdistmass.isochrones.schema import COLUMNS, Phase, check_isochrone_table, isochrone_slices, isochrone_table
 from skdistmass.schema.bits import IsochroneFlag
 
 __all__ = [

@@ -14,14 +14,7 @@ from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.isochrones.imf import imf_weights
 from skdistmass.tables import as_floats, find_column
 
-__all__ = [
-    "COLUMNS",
-    "IsochroneColumn",
-    "Phase",
-    "check_isochrone_table",
-    "isochrone_slices",
-    "isochrone_table",
-]
+__all__ = ["COLUMNS", "IsochroneColumn", "Phase", "check_isochrone_table", "isochrone_slices", "isochrone_table"]
 
 
 class Phase(IntEnum):

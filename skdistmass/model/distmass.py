@@ -27,15 +27,7 @@ from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.labels import LABEL_NAMES, out_of_range
 from skdistmass.model import prediction
 from skdistmass.model.files import write_model
-from skdistmass.model.training import (
-    FALLBACK_LABELS,
-    accuracy_of,
-    find_parts,
-    fit_spaces,
-    plan_jobs,
-    remember,
-    train,
-)
+from skdistmass.model.training import FALLBACK_LABELS, accuracy_of, find_parts, fit_spaces, plan_jobs, remember, train
 from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import layout, mass_columns
 from skdistmass.surveys import as_stars, read_survey

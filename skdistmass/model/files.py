@@ -146,9 +146,7 @@ _KINDS = {
     "network": _Kind(MLPRegressor, _NETWORK, _build_estimator),
     "Levenberg-Marquardt network": _Kind(LevenbergMarquardtMLPRegressor, (*_NETWORK, "mlp_"), _build_estimator),
     "ages": _Kind(
-        IsochroneAgeTransformer,
-        ("relation_", "columns_", "n_features_in_", "feature_names_in_"),
-        _build_estimator,
+        IsochroneAgeTransformer, ("relation_", "columns_", "n_features_in_", "feature_names_in_"), _build_estimator
     ),
     "age relation": _Kind(GiantAgeRelation, (), _build_record),
     "cuts": _Kind(TrainingCuts, (), _build_record),

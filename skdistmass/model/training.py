@@ -29,16 +29,7 @@ from skdistmass.surveys.training_sets import (
 )
 from skdistmass.uncertainty import robust_scatter
 
-__all__ = [
-    "FALLBACK_LABELS",
-    "Job",
-    "accuracy_of",
-    "find_parts",
-    "fit_spaces",
-    "plan_jobs",
-    "remember",
-    "train",
-]
+__all__ = ["FALLBACK_LABELS", "Job", "accuracy_of", "find_parts", "fit_spaces", "plan_jobs", "remember", "train"]
 
 #: Labels that give the absolute magnitude of a star without carbon and nitrogen.
 FALLBACK_LABELS = ("TEFF", "LOGG", "M_H")

@@ -83,10 +83,7 @@ class LeastSquares:
         n_shares = int(np.clip(len(y) // _MIN_SHARE, 1, _MAX_SHARES))
         bounds = np.linspace(0, len(y), n_shares + 1).astype(int)
         self._shares = list(pairwise(bounds))
-        self._penalised = pack(
-            [np.ones((i, o)) for i, o in pairwise(sizes)],
-            [np.zeros(o) for o in sizes[1:]],
-        )
+        self._penalised = pack([np.ones((i, o)) for i, o in pairwise(sizes)], [np.zeros(o) for o in sizes[1:]])
         self.n_parameters = len(self._penalised)
 
     def _pass(self, theta, derivatives):

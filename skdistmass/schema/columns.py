@@ -1,23 +1,55 @@
-"""The columns and bits of a catalogue (Tables 2 and 3 of the paper, and what is given beyond them), in one place."""
+"""The columns of a catalogue (Table 2 of the paper, and what is given beyond it), as `columns.toml` defines them.
+
+The writers, the ONNX graph and the data-model page of the documentation are made from it.
+"""
 
 import re
-from dataclasses import replace
+import tomllib
+from dataclasses import dataclass, replace
+from importlib import resources
 
-from skdistmass.schema.bits import Bit, QualityBit
-from skdistmass.schema.definitions import EXTRA_COLUMNS, TABLE_2, CatalogColumn
+__all__ = ["EXTRA_COLUMNS", "TABLE_2", "CatalogColumn", "describe", "layout", "mass_columns", "scales_of"]
 
-__all__ = [
-    "EXTRA_COLUMNS",
-    "TABLE_2",
-    "Bit",
-    "CatalogColumn",
-    "QualityBit",
-    "describe",
-    "layout",
-    "mass_columns",
-    "scales_of",
-]
 
+@dataclass(frozen=True)
+class CatalogColumn:
+    """One column of a catalogue.
+
+    Attributes
+    ----------
+    name : str
+        Column name. ``*`` stands for the name of a mass scale.
+    unit : str or None
+        Unit, in astropy's notation.
+    description : str
+        What it is and how it was made, in one line.
+    ucd : str
+        Unified Content Descriptor (IVOA UCD1+).
+    source : str
+        "survey" if it is carried over, "DistMass" if it is predicted.
+    dtype : str
+        numpy type; of text the number is the most characters that fit.
+    formula : str
+        How to rebuild it from other columns or from the model, in words or as a formula.
+    inputs : str
+        Columns, of the survey or this catalogue, it is made from.
+    """
+
+    name: str
+    description: str
+    ucd: str
+    unit: str | None = None
+    source: str = "DistMass"
+    dtype: str = "f8"
+    formula: str = ""
+    inputs: str = ""
+
+
+_READ = tomllib.loads(resources.files("skdistmass.schema").joinpath("columns.toml").read_text(encoding="utf-8"))
+#: Table 2 of the paper, in its order.
+TABLE_2 = tuple(CatalogColumn(**values) for values in _READ["table_2"])
+#: What a catalogue holds beyond Table 2. Intervals hold the truth with a probability of 68.27 %.
+EXTRA_COLUMNS = tuple(CatalogColumn(**values) for values in _READ["extra"])
 _SCHEMA = {column.name: column for column in TABLE_2 + EXTRA_COLUMNS}
 _PATTERN = re.compile(r"^(MASS|AGE)(?:_(?P<scale>.+?))??(?P<end>_LO|_HI)?$")
 

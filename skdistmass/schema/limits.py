@@ -1,13 +1,6 @@
 """Limits and assumed errors that more than one part of the package needs, each in this one place."""
 
-__all__ = [
-    "ASPCAP_STAR_BAD",
-    "CONFLICT_SIGMA",
-    "EXTINCTION_ERR",
-    "GIANT_LOGG",
-    "HIGH_EXTINCTION",
-    "MAG_ERR",
-]
+__all__ = ["ASPCAP_STAR_BAD", "CONFLICT_SIGMA", "EXTINCTION_ERR", "GIANT_LOGG", "HIGH_EXTINCTION", "MAG_ERR"]
 
 #: log g (dex) below which a star counts as a giant and gets an age (section 6.1 of the paper).
 GIANT_LOGG = 3.5

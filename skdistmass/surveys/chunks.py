@@ -263,8 +263,7 @@ def read_survey(
     Warns
     -----
     ImpossibleValueWarning
-        If values are outside the possible range; they are missing in the result, and counted in
-        ``stars.impossible``.
+        If values are outside the possible range; they are missing in the result, and counted in ``stars.impossible``.
 
     Notes
     -----

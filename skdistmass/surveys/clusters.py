@@ -81,8 +81,7 @@ def match_clusters(names: Any) -> Any:
     Parameters
     ----------
     names : str or array-like of str
-        Such as "NGC 2682", "N2682", "M67", "M 67", "Messier 67"; an empty name matches none. Masked entries
-        match none.
+        Such as "NGC 2682", "N2682", "M67", "M 67", "Messier 67"; an empty name matches none. Masked entries match none.
 
     Returns
     -------

@@ -46,12 +46,7 @@ class Join:
     report: tuple[str, ...]
 
 
-def join(
-    stars: Stars,
-    *tables: Stars,
-    match_radius: float | None = None,
-    ambiguous: str = "error",
-) -> Join:
+def join(stars: Stars, *tables: Stars, match_radius: float | None = None, ambiguous: str = "error") -> Join:
     """Put the columns of other tables beside those of a survey, star by star.
 
     Two tables are matched by an identifier that both have, in the order of `IDENTIFIERS`. If they share none, a chain
@@ -232,10 +227,7 @@ def _add(stars: Stars, table: Stars, rows: NDArray[np.intp]) -> Stars:
         columns["MASS_SRC"] = np.where(filled, table.layout or table.source, stars.text("MASS_SRC"))
     units = {name: table.units[name] for name in columns if name in table.units and name not in stars}
     return replace(
-        stars,
-        columns={**stars.columns, **columns},
-        origin={**stars.origin, **origin},
-        units={**stars.units, **units},
+        stars, columns={**stars.columns, **columns}, origin={**stars.origin, **origin}, units={**stars.units, **units}
     )
 
 

@@ -16,13 +16,7 @@ __all__ = ["ZERO_POINTS", "check_zero_point", "correct_parallaxes", "effective_w
 #: Choices by name; a number (mas) is one as well.
 ZERO_POINTS = ("model", "lindegren", "none")
 _FIVE_PARAMETERS = 31  # ASTROMETRIC_PARAMS_SOLVED of a source whose colour was known
-_INPUTS = (
-    "GAIAEDR3_PHOT_G_MEAN_MAG",
-    "GAIAEDR3_PHOT_BP_MEAN_MAG",
-    "GAIAEDR3_PHOT_RP_MEAN_MAG",
-    "RA",
-    "DEC",
-)
+_INPUTS = ("GAIAEDR3_PHOT_G_MEAN_MAG", "GAIAEDR3_PHOT_BP_MEAN_MAG", "GAIAEDR3_PHOT_RP_MEAN_MAG", "RA", "DEC")
 
 
 def effective_wavenumber(colour: ArrayLike) -> NDArray[np.float64]:

@@ -69,11 +69,7 @@ def distance_residuals(
 
 
 def distance_by_logg(
-    stars: Table,
-    *,
-    predicted: str = "DISTANCE",
-    reference: str = "REFERENCE_DIST",
-    edges: Sequence[float] = LOGG_EDGES,
+    stars: Table, *, predicted: str = "DISTANCE", reference: str = "REFERENCE_DIST", edges: Sequence[float] = LOGG_EDGES
 ) -> Table:
     """Compute the fractional error of distances by log g (figure 4 of the paper).
 
@@ -167,9 +163,8 @@ def cluster_summary(table: Table) -> dict[str, float]:
     Returns
     -------
     summary : dict
-        ``bias``, median of the fractional errors of the cluster distances (paper: -0.06); ``scatter``, their
-        standard deviation (0.114; NaN for one cluster); ``within``, median scatter of stars about the
-        adopted distance (0.14).
+        ``bias``, median of the fractional errors of the cluster distances (paper: -0.06); ``scatter``, their standard
+        deviation (0.114; NaN for one cluster); ``within``, median scatter of stars about the adopted distance (0.14).
 
     Examples
     --------

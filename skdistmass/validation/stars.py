@@ -64,10 +64,9 @@ def join_reference(catalog: Any, reference: Any = None, *, columns: Sequence[str
     catalog : table or path-like
         A catalogue, with the columns of Table 2 of the paper.
     reference : Stars, table or path-like, optional
-        Gaia distances or parallaxes, CLUSTER, MASS and MASS_*, AGE_* (Gyr, if no unit is stated) and positions of
-        these stars, in any form that `skdistmass.surveys.as_stars` takes. It is joined row by row if it has as many
-        rows as the catalogue and the APOGEE_IDs agree. Otherwise it is joined by APOGEE_ID; the first of equal ones
-        counts.
+        Gaia distances or parallaxes, CLUSTER, MASS and MASS_*, AGE_* (Gyr, if no unit is stated) and positions of these
+        stars, in any form that `skdistmass.surveys.as_stars` takes. It is joined row by row if it has as many rows as
+        the catalogue and the APOGEE_IDs agree. Otherwise it is joined by APOGEE_ID; the first of equal ones counts.
     columns : sequence of str, default=()
         Further columns of `reference` or of `catalog` to compare with, such as distances of other catalogues.
 

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from skdistmass import (
-    AbsMagRegressor,
-    CNMassRegressor,
-    DistMassModel,
-    LevenbergMarquardtMLPRegressor,
-    TrainingCuts,
-)
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor, TrainingCuts
 from skdistmass.catalog import build_catalog
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import layout

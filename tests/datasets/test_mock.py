@@ -91,12 +91,7 @@ def test_same_seed_same_table():
 def test_planted_effects_change_nothing_else():
     plain = make_survey(2000, random_state=3)
     planted = make_survey(
-        2000,
-        random_state=3,
-        cn_radial_trend=0.05,
-        cn_low_logg_rise=0.1,
-        label_noise=0.0,
-        parallax_zero_point=-0.03,
+        2000, random_state=3, cn_radial_trend=0.05, cn_low_logg_rise=0.1, label_noise=0.0, parallax_zero_point=-0.03
     )
     for name in ("TRUE_MASS", "TRUE_TEFF", "TRUE_DISTANCE", "K", "APOGEE_ID", "TRUE_BINARY"):
         np.testing.assert_array_equal(plain[name], planted[name])
@@ -188,11 +183,7 @@ def test_no_noise_means_exact_labels():
 
 def test_cluster_members_share_distance_metallicity_and_age():
     survey = make_survey(
-        5000,
-        random_state=2,
-        cluster_fraction=0.5,
-        clusters=["M 67", "47 Tuc"],
-        cluster_distance_offset={"M67": 1.2},
+        5000, random_state=2, cluster_fraction=0.5, clusters=["M 67", "47 Tuc"], cluster_distance_offset={"M67": 1.2}
     )
     table = load_clusters()
     assert set(survey["CLUSTER"]) == {"", "M67", "47TUC"}

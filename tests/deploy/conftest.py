@@ -27,10 +27,7 @@ def model(training_stars):
     network = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(5, 4), max_iter=30)
     small = {"network": network, "n_networks": 2, "n_folds": 2}
     fitted = DistMassModel(
-        AbsMagRegressor(**small),
-        CNMassRegressor(**small),
-        mass_scales={"": "MASS", "CAL": "MASS_CAL"},
-        random_state=0,
+        AbsMagRegressor(**small), CNMassRegressor(**small), mass_scales={"": "MASS", "CAL": "MASS_CAL"}, random_state=0
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DistMassWarning)

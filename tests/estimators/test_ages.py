@@ -141,15 +141,7 @@ def test_bad_bounds_are_refused(bounds):
 
 
 def test_missing_values_of_all_kinds_give_nan_and_a_flag():
-    bad = [
-        [np.nan, 0.0],
-        [1.0, np.nan],
-        [-9999.0, 0.0],
-        [1.0, -9999.99],
-        [np.inf, 0.0],
-        [99.99, 0.0],
-        [1.0, 0.0],
-    ]
+    bad = [[np.nan, 0.0], [1.0, np.nan], [-9999.0, 0.0], [1.0, -9999.99], [np.inf, 0.0], [99.99, 0.0], [1.0, 0.0]]
     for policy in ("nan", "edge"):
         ages = IsochroneAgeTransformer(out_of_bounds=policy)
         np.testing.assert_array_equal(np.isnan(ages.fit_transform(bad)[:, 0]), [True] * 6 + [False])

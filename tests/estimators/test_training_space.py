@@ -330,12 +330,7 @@ def test_no_giant_with_a_dwarfs_gravity_or_a_halo_metallicity(kepler_labels, kep
 
 
 def test_stars_no_giant_looks_like(kepler_space):
-    stars = [
-        [5400, 1.5, 0, 0, 0.2],
-        [4200, 3.3, 0, 0, 0.2],
-        [4800, 2.5, 0, 0.5, -0.3],
-        [4800, 2.5, 0, -0.4, 0.8],
-    ]
+    stars = [[5400, 1.5, 0, 0, 0.2], [4200, 3.3, 0, 0, 0.2], [4800, 2.5, 0, 0.5, -0.3], [4800, 2.5, 0, -0.4, 0.8]]
     assert (kepler_space.classify(dict(zip(LABEL_NAMES, np.transpose(stars), strict=True))) == OUTSIDE).all()
 
 

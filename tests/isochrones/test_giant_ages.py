@@ -46,13 +46,7 @@ def made_up_isochrones(ages, metallicities, *, ragged=False):
                 continue
             x = np.linspace(-0.2, 1.0, 20001)
             turn_off = 10.0 ** np.interp(-log_age, -made_up_age(10.0**x, feh), x)
-            for offset, logg, phase in (
-                (-0.3, 4.5, 0),
-                (-0.01, 2.0, 2),
-                (0.0, 2.0, 2),
-                (0.01, 2.0, 3),
-                (0.02, 4.2, 2),
-            ):
+            for offset, logg, phase in ((-0.3, 4.5, 0), (-0.01, 2.0, 2), (0.0, 2.0, 2), (0.01, 2.0, 3), (0.02, 4.2, 2)):
                 rows.append((turn_off + offset, log_age, feh, logg, phase, 2.0 if offset == 0 else 1.0))
     mass, log_age, feh, logg, phase, weight = np.array(rows).T
     zero = np.zeros(len(mass))
@@ -73,12 +67,7 @@ def made_up_isochrones(ages, metallicities, *, ragged=False):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    n_x=st.integers(2, 8),
-    n_y=st.integers(2, 5),
-    seed=st.integers(0, 2**32 - 1),
-    roughness=st.floats(0.1, 4.0),
-)
+@given(n_x=st.integers(2, 8), n_y=st.integers(2, 5), seed=st.integers(0, 2**32 - 1), roughness=st.floats(0.1, 4.0))
 def test_any_falling_table_gives_a_surface_that_falls_and_inverts(n_x, n_y, seed, roughness):
     rng = np.random.default_rng(seed)
     x, y = np.cumsum(rng.uniform(0.02, 1.0, n_x)), np.cumsum(rng.uniform(0.02, 1.0, n_y))
@@ -131,11 +120,7 @@ def test_between_metallicities_ages_are_linear(default):
 
 @pytest.mark.parametrize(
     ("feh", "expected"),
-    [
-        (-0.5, (9.887, 8.993, 8.520, 7.992)),
-        (0.0, (10.049, 9.092, 8.622, 8.039)),
-        (0.5, (10.176, 9.190, 8.688, 8.054)),
-    ],
+    [(-0.5, (9.887, 8.993, 8.520, 7.992)), (0.0, (10.049, 9.092, 8.622, 8.039)), (0.5, (10.176, 9.190, 8.688, 8.054))],
 )
 def test_default_ages_are_those_of_the_table_it_was_made_from(default, feh, expected):
     np.testing.assert_allclose(default.log_age([1.0, 2.0, 3.0, 5.0], feh), expected, atol=0.005)
@@ -190,9 +175,7 @@ def test_outside_or_missing_gives_nan_and_scalars_stay_scalars(default):
 def test_a_relation_that_ends_early_at_some_metallicities_says_so():
     nan = np.nan
     relation = GiantAgeRelation(
-        [1.0, 2.0, 4.0, 8.0],
-        [-0.5, 0.0, 0.5],
-        [[10.0, nan, nan], [9.1, 9.2, 9.3], [8.3, 8.4, 8.5], [7.6, 7.7, nan]],
+        [1.0, 2.0, 4.0, 8.0], [-0.5, 0.0, 0.5], [[10.0, nan, nan], [9.1, 9.2, 9.3], [8.3, 8.4, 8.5], [7.6, 7.7, nan]]
     )
     low, high = relation.mass_limits([-0.5, -0.25, 0.0, 0.5, 0.6])
     np.testing.assert_allclose(low[:4], [1.0, np.sqrt(2.0), 2.0, 2.0])
@@ -340,9 +323,7 @@ def test_tracks_give_the_time_weighted_age():
     zero = np.zeros(len(mass))
     columns = {"initial_mass": mass, "current_mass": mass, "log_age": np.log10(age), "feh": feh, "logg": logg}
     table = isochrone_table(
-        {**columns, "log_teff": zero + 3.7, "log_l": zero, "phase": phase},
-        meta={"source": "made up"},
-        kind="track",
+        {**columns, "log_teff": zero + 3.7, "log_l": zero, "phase": phase}, meta={"source": "made up"}, kind="track"
     )
     relation = GiantAgeRelation.from_tracks(table)
     np.testing.assert_allclose(relation.log_age([0.9, 2.0], 0.2), made_up_age(np.array([0.9, 2.0]), 0.2), atol=1e-3)

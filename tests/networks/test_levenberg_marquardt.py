@@ -150,10 +150,7 @@ def test_pack_and_unpack_are_inverse(sizes, seed):
 # The rows
 
 
-@given(
-    hnp.arrays(np.float64, st.integers(1, 30), elements=st.sampled_from([1.0, 2.0, 3.0, 7.0])),
-    st.floats(1e-6, 1e6),
-)
+@given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.sampled_from([1.0, 2.0, 3.0, 7.0])), st.floats(1e-6, 1e6))
 def test_penalty_rows_of_counts(counts, scale):
     unit = counts.min()
     whole = np.all(counts % unit == 0)

@@ -59,11 +59,4 @@ def test_members_of_the_shared_table(real_data):
     rows = match_clusters(members["CLUSTER"])
     names = np.char.strip(np.asarray(members["CLUSTER"]).astype(str))
     assert set(names[rows < 0]) == {"M53"}  # not among the paper's clusters
-    assert set(np.asarray(load_clusters()["NAME"])[rows[rows >= 0]]) == {
-        "M67",
-        "M3",
-        "M5",
-        "N2158",
-        "N5466",
-        "N7789",
-    }
+    assert set(np.asarray(load_clusters()["NAME"])[rows[rows >= 0]]) == {"M67", "M3", "M5", "N2158", "N5466", "N7789"}

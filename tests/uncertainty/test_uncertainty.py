@@ -14,13 +14,7 @@ from skdistmass.datasets import make_survey
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError, SmallSampleWarning
 from skdistmass.labels import LABEL_NAMES
-from skdistmass.uncertainty import (
-    ConformalErrors,
-    PaperErrors,
-    label_noise_variance,
-    normal_coverage,
-    robust_scatter,
-)
+from skdistmass.uncertainty import ConformalErrors, PaperErrors, label_noise_variance, normal_coverage, robust_scatter
 
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3)
 LINEAR = LevenbergMarquardtMLPRegressor(activation="identity", hidden_layer_sizes=6, tol=1e-3)
@@ -59,9 +53,7 @@ DEVIATES = qmc.MultivariateNormalQMC(np.zeros(5), rng=0).random(2**12)
 
 @settings(max_examples=40, deadline=None)
 @given(
-    star=st.integers(0, 400),
-    scale=st.floats(0.01, 0.1),
-    mixing=st.lists(st.floats(-1, 1), min_size=25, max_size=25),
+    star=st.integers(0, 400), scale=st.floats(0.01, 0.1), mixing=st.lists(st.floats(-1, 1), min_size=25, max_size=25)
 )
 def test_jacobian_propagation_agrees_with_monte_carlo(mass_model, giants, star, scale, mixing):
     errors = scale * np.array([25.0, 0.03, 0.015, 0.02, 0.025])

@@ -9,11 +9,7 @@ from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.surveys import read_survey
 from skdistmass.validation import join_reference, report
 
-PLANTED = {
-    "cn_feh_slope": -0.35,
-    "cn_radial_trend": 0.05,
-    "cluster_distance_offset": {"M67": 1.3},
-}
+PLANTED = {"cn_feh_slope": -0.35, "cn_radial_trend": 0.05, "cluster_distance_offset": {"M67": 1.3}}
 
 
 TRUTH = ("TRUE_DISTANCE", "TRUE_MASS", "TRUE_M_H", "TRUE_LOGG", "TRUE_LOG_AGE", "TRUE_RADIUS_GC")

@@ -124,12 +124,7 @@ def test_columns_are_compared_on_common_stars():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    slope=st.floats(-5, 5),
-    offset=st.floats(-100, 100),
-    scale=st.floats(1e-3, 1e3),
-    seed=st.integers(0, 1000),
-)
+@given(slope=st.floats(-5, 5), offset=st.floats(-100, 100), scale=st.floats(1e-3, 1e3), seed=st.integers(0, 1000))
 def test_robust_fit_finds_the_line_whatever_the_unit(slope, offset, scale, seed):
     rng = np.random.default_rng(seed)
     x = scale * rng.standard_normal(200)

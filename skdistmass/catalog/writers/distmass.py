@@ -40,10 +40,7 @@ _NUMBERS = {
 
 
 def write_distmass(
-    path: str | os.PathLike[str],
-    columns: Sequence[CatalogColumn],
-    cards: Iterable[Card],
-    pieces: Iterable[NDArray],
+    path: str | os.PathLike[str], columns: Sequence[CatalogColumn], cards: Iterable[Card], pieces: Iterable[NDArray]
 ) -> None:
     """Write a catalogue with the names and units of the published DistMass file.
 

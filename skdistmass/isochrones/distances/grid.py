@@ -107,8 +107,7 @@ def build_grid(columns, *, cell, magnitude_step, **options):
 def _prior_values(prior, points, metallicity):
     """Evaluate the caller's prior and check what it gives."""
     values = np.asarray(
-        prior(points[:, LOG_AGE], np.full(len(points), metallicity), points[:, INITIAL_MASS]),
-        dtype=np.float64,
+        prior(points[:, LOG_AGE], np.full(len(points), metallicity), points[:, INITIAL_MASS]), dtype=np.float64
     )
     values = np.broadcast_to(values, len(points))
     if not np.isfinite(values).all() or (values < 0).any():

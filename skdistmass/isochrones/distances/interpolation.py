@@ -129,12 +129,7 @@ def matched(one, other):
         drops = [parts[position][-1, LOG_L] - parts[position + 1][0, LOG_L] for parts in (parts_1, parts_2)]
         flash = common[position + 1] == Phase.CHEB and max(drops) > _FLASH
         joins[position][-1] = adjacent and not flash
-    return (
-        np.concatenate(parts_1),
-        np.concatenate(parts_2),
-        np.concatenate(codes),
-        np.concatenate(joins)[:-1],
-    )
+    return (np.concatenate(parts_1), np.concatenate(parts_2), np.concatenate(codes), np.concatenate(joins)[:-1])
 
 
 def _thin(one, other, phase, joined, steps):

@@ -335,12 +335,7 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         stars = read_stars(X)
         covariance, defaulted = read_covariances(
-            X,
-            stars,
-            X_err,
-            cov,
-            default=np.asarray(self.default_error, float),
-            floor=np.asarray(self.min_error, float),
+            X, stars, X_err, cov, default=np.asarray(self.default_error, float), floor=np.asarray(self.min_error, float)
         )
         n_stars = len(stars)
         if photometry is None:

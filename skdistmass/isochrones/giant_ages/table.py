@@ -104,13 +104,7 @@ def read_age_table(path):
         raise FileFormatError(
             f"{path} is not a whole giant age relation ({error}); write it again with to_file."
         ) from error
-    return {
-        "mass_knots": body[:, 0],
-        "feh_knots": feh,
-        "log_age_knots": body[:, 1:],
-        "name": name,
-        "meta": meta,
-    }
+    return {"mass_knots": body[:, 0], "feh_knots": feh, "log_age_knots": body[:, 1:], "name": name, "meta": meta}
 
 
 def write_age_table(path, mass, feh, log_age, name, meta):

@@ -28,12 +28,7 @@ __all__ = ["read_mist"]
 
 SUFFIXES = (".iso", ".iso.cmd", ".track.eep", ".eep")
 _AGES = ("log10_isochrone_age_yr", "isochrone_age_yr")
-_COLUMNS = {
-    "current_mass": ("star_mass",),
-    "log_teff": ("log_Teff",),
-    "logg": ("log_g", "logg"),
-    "log_l": ("log_L",),
-}
+_COLUMNS = {"current_mass": ("star_mass",), "log_teff": ("log_Teff",), "logg": ("log_g", "logg"), "log_l": ("log_L",)}
 _MOST_POINTS = 10**6
 
 

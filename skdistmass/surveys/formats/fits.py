@@ -11,14 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from skdistmass.exceptions import ColumnError, FileFormatError
-from skdistmass.surveys.formats.common import (
-    check_memory,
-    check_names,
-    compression_of,
-    open_stream,
-    quiet,
-    read_to_end,
-)
+from skdistmass.surveys.formats.common import check_memory, check_names, compression_of, open_stream, quiet, read_to_end
 
 __all__ = ["FitsTable", "find_tables"]
 
