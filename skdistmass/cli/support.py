@@ -16,6 +16,7 @@ import click
 from skdistmass.exceptions import DistMassError
 
 if TYPE_CHECKING:
+    from skdistmass.extinction import ExtinctionChoice
     from skdistmass.isochrones import IsochroneDistanceRegressor
     from skdistmass.model import DistMassModel, Predictor
     from skdistmass.surveys import Stars
@@ -272,6 +273,8 @@ def read_joined(
     tables: Iterable[Path],
     joined: Iterable[Path],
     *,
+    extinction: ExtinctionChoice,
+    columns: Iterable[str],
     layout: str | None,
     clusters: Path | None,
     min_membership: tuple[str, float],
@@ -285,6 +288,10 @@ def read_joined(
         Surveys, put one below the other.
     joined : sequence of Path
         Tables to join.
+    extinction : ExtinctionChoice
+        How A_K is chosen.
+    columns : sequence of str
+        Columns of masses; those with other names than MASS* are read with their errors.
     layout : str or None
         Layout of the surveys.
     clusters : Path or None
@@ -302,19 +309,21 @@ def read_joined(
     """
     from skdistmass.exceptions import ColumnError
     from skdistmass.surveys import join, read_survey, stack_stars
+    from skdistmass.surveys.training_sets import read_training_stars
 
-    stars = stack_stars([read_survey(table, layout=layout) for table in tables])
-    others = [read_survey(table) for table in joined]
+    others = [name for column in columns if not column.startswith("MASS") for name in (column, f"{column}_ERR")]
+    stars = stack_stars([read_training_stars(t, extinction, layout=layout, columns=others) for t in tables])
+    joins = [read_survey(table) for table in joined]
     if clusters is not None:
         members = read_survey(clusters)
         column, minimum = min_membership
         if column not in members:
             raise ColumnError(f"{clusters} has no column {column}; name the probability with --min-membership.")
         kept = members.floats(column) >= minimum
-        others.append(members[kept])
-    if not others:
+        joins.append(members[kept])
+    if not joins:
         return stars, []
-    found = join(stars, *others, **options)
+    found = join(stars, *joins, **options)
     return found.stars, list(found.report)
 
 
