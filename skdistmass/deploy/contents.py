@@ -59,23 +59,7 @@ def _text(value: int | memoryview) -> str:
 
 
 def unexpected_content(content: bytes) -> str | None:
-    """Return what a file contains that no model of this package does, in words; None if there is nothing.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    found : str or None
-
-    Examples
-    --------
-    >>> from skdistmass.deploy.contents import unexpected_content
-    >>> unexpected_content(b"\\x08\\x63")
-    'the IR version 99'
-    """
+    """Return what a file contains that no model of this package does, in words; None if there is nothing."""
     try:
         return next(_unexpected_in_model(memoryview(content)), None)
     except (ValueError, IndexError, TypeError):

@@ -87,12 +87,7 @@ def export_model(
 
 
 def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = False) -> Any:
-    """Build the graph of a fitted model, without metadata; see `export_model`.
-
-    Returns
-    -------
-    proto : onnx.ModelProto
-    """
+    """Build the graph of a fitted model, without metadata; see `export_model`."""
     from onnx import helper, numpy_helper
 
     from skdistmass._version import __version__

@@ -26,18 +26,7 @@ _LN_10 = np.log(10.0)
 
 
 class ModelGraph:
-    """Builds the graph of one model, part by part.
-
-    Parameters
-    ----------
-    builder : GraphBuilder
-    model : DistMassModel
-        Fitted.
-    dtype : numpy.dtype
-        Of inputs and outputs; networks, masses and ages are computed in it.
-    input_errors : bool
-        Whether the graph has inputs for errors.
-    """
+    """Builds the graph of one model, part by part."""
 
     def __init__(self, builder: GraphBuilder, model: Any, dtype: np.dtype, input_errors: bool):
         self.b, self.model, self.dtype, self.input_errors = builder, model, dtype, input_errors

@@ -89,16 +89,6 @@ class LabelDensity:
 
         Along one label each Gaussian's exponent is a parabola with its peak known; the highest of these peaks
         over the Gaussians is taken. Where that is no better than the star as it is, its own value stays.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_stars, n_labels)
-            Labels; a row with NaN in it is given back as it is, with scores of NaN.
-
-        Returns
-        -------
-        values, scores : ndarray of shape (n_stars, n_labels)
-            The value of each label, and the score with it in place of the star's own.
         """
         values = X.copy()
         scores = np.repeat(self.score(X)[:, None], X.shape[1], axis=1)
@@ -131,22 +121,7 @@ class LabelDensity:
 
 
 def fit_label_density(stars, n_components, random_state):
-    """Fit the density to stars that have all labels.
-
-    Parameters
-    ----------
-    stars : ndarray of shape (n_stars, n_labels)
-        Labels, at least of one star, none missing.
-    n_components : int
-        Largest number of Gaussians.
-    random_state : int, RandomState instance or None
-        Seed of the mixture's start.
-
-    Returns
-    -------
-    density : LabelDensity
-        The fitted density.
-    """
+    """Fit the density to stars that have all labels."""
     if len(stars) > _MOST_STARS:
         stars = stars[np.sort(check_random_state(random_state).choice(len(stars), _MOST_STARS, replace=False))]
     location, scale = _robust_location_scale(stars)

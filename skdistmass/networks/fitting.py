@@ -39,16 +39,7 @@ class _EvenBatchMLPRegressor(MLPRegressor):
 
 
 def check_network(network: Any) -> None:
-    """Refuse an estimator that can't be one network of an ensemble.
-
-    Raises
-    ------
-    InputError
-        If it is neither a `LevenbergMarquardtMLPRegressor` nor an `MLPRegressor`, has another loss than the squared
-        error, or asks L-BFGS for early stopping, which scikit-learn ignores.
-    ValueError
-        If one of its parameters has a wrong value.
-    """
+    """Refuse an estimator that can't be one network of an ensemble."""
     if not isinstance(network, LevenbergMarquardtMLPRegressor) and type(network) is not MLPRegressor:
         raise InputError(
             f"network is {network!r}; it must be a LevenbergMarquardtMLPRegressor or an MLPRegressor of scikit-learn, "
@@ -82,31 +73,7 @@ def train_network(
     random_state: int,
     groups: NDArray[np.int64] | None = None,
 ) -> MLPRegressor:
-    """Train a copy of a network.
-
-    Parameters
-    ----------
-    network : LevenbergMarquardtMLPRegressor or MLPRegressor
-        What to train, checked by `check_network`; stays as it is. Weights of mini-batches count in full.
-    X : ndarray of shape (n_rows, n_features)
-        Inputs of about unit scale.
-    y : ndarray of shape (n_rows,)
-        Target of about unit scale.
-    sample_weight : ndarray of shape (n_rows,)
-        Positive weights of mean 1.
-    n_distinct : int
-        Number of distinct rows. The penalty is ``alpha / (2 n_distinct)`` for every kind of network, so that a repeated
-        row and a row of twice the weight give the same fit.
-    random_state : int
-        Seed; takes the place of the network's own.
-    groups : ndarray of shape (n_rows,), optional
-        The early stopping of a `LevenbergMarquardtMLPRegressor` keeps the rows of a group together.
-
-    Returns
-    -------
-    trained : MLPRegressor
-        A plain fitted one, whatever `network` is.
-    """
+    """Train a copy of a network."""
     if isinstance(network, LevenbergMarquardtMLPRegressor):
         alpha = network.alpha * penalty_rows(sample_weight, n_distinct) / n_distinct
         copy = clone(network).set_params(alpha=alpha, random_state=random_state)
@@ -134,33 +101,7 @@ def train_pipeline(
     rng: np.random.RandomState,
     fold: NDArray[np.integer] | None = None,
 ) -> tuple[Pipeline, list[Pipeline]]:
-    """Train a scaler and several networks from different initial weights, and merge the networks.
-
-    Parameters
-    ----------
-    network, groups
-        As for `train_network`.
-    X : ndarray of shape (n_rows, n_features)
-        Inputs.
-    y : ndarray of shape (n_rows,)
-        Target.
-    sample_weight : ndarray of shape (n_rows,)
-        Positive weights of any scale.
-    n_networks : int
-        Number of networks.
-    rng : RandomState
-        Gives the seed of each network.
-    fold : ndarray of int, shape (n_rows,), optional
-        Fold of each row, for networks of the other folds' rows by `networks_without_folds`; only for a
-        `LevenbergMarquardtMLPRegressor` without early stopping.
-
-    Returns
-    -------
-    pipeline : Pipeline
-        ``scaler`` and ``network``, in the units of `X` and `y`.
-    folds : list of Pipeline
-        Those without each fold; empty if `fold` is None.
-    """
+    """Train a scaler and several networks from different initial weights, and merge the networks."""
     weights = sample_weight / sample_weight.mean()
     # Arrays whatever the global configuration says: the network was not trained on names.
     scaler = StandardScaler().set_output(transform="default").fit(X, sample_weight=weights)

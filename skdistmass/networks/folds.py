@@ -30,24 +30,7 @@ def networks_without_folds(
     fold: NDArray[np.integer],
     penalty: float,
 ) -> list[MLPRegressor]:
-    """Return for each fold the network that the other rows would give.
-
-    Parameters
-    ----------
-    network : MLPRegressor
-        Trained on all rows to the minimum of the squared error with an L2 penalty.
-    X, y, weight : ndarray of shape (n_rows, n_features), (n_rows,), (n_rows,)
-        The rows it was trained on.
-    fold : ndarray of int, shape (n_rows,)
-        Fold of each row, from 0.
-    penalty : float
-        Factor of the L2 penalty: ``alpha / n``, n being the number of rows that it counts.
-
-    Returns
-    -------
-    networks : list of MLPRegressor
-        One for each fold.
-    """
+    """Return for each fold the network that the other rows would give."""
     sizes = (X.shape[1], *(len(intercept) for intercept in network.intercepts_))
     theta = pack(network.coefs_, network.intercepts_)
     order = np.argsort(fold, kind="stable")

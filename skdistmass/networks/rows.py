@@ -12,18 +12,7 @@ __all__ = ["distinct_rows", "fold_numbers", "hold_out", "merge_rows", "penalty_r
 
 
 def distinct_rows(X, y):
-    """Number the distinct rows of a training set: equal rows get equal numbers, whatever their order.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,)
-
-    Returns
-    -------
-    numbers : ndarray of int, shape (n_rows,)
-        0 to the number of distinct rows minus 1.
-    """
+    """Number the distinct rows of a training set: equal rows get equal numbers, whatever their order."""
     # A fixed random projection maps equal rows to equal floats; unequal ones agree only by a freak of rounding.
     factors = np.random.RandomState(0).standard_normal(X.shape[1] + 1)
     key = factors[-1] * y
@@ -41,27 +30,6 @@ def penalty_rows(sample_weight, n_distinct=None):
     Weights that are whole multiples of the smallest are taken for repetitions of rows, and their sum in units of the
     smallest is the number of rows; only a weight common to all rows does not count. Other weights say how precise a
     row is, not how often it was seen, and each distinct row counts once.
-
-    Parameters
-    ----------
-    sample_weight : ndarray of shape (n_rows,)
-        Positive weights.
-    n_distinct : int, optional
-        Number of distinct rows; by default all are.
-
-    Returns
-    -------
-    n_rows : float
-        Free of the scale of the weights.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdistmass.networks.rows import penalty_rows
-    >>> penalty_rows(np.array([1.0, 2.0, 1.0])), penalty_rows(np.array([0.5, 1.0, 0.5]))
-    (4.0, 4.0)
-    >>> penalty_rows(np.array([1.0, 2.3, 1.7]))
-    3.0
     """
     ratio = sample_weight / sample_weight.min()
     counts = np.rint(ratio)

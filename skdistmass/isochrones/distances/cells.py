@@ -12,17 +12,7 @@ BINS = 16
 
 @dataclass
 class Points:
-    """Points of the models, or means of merged points, of one layer of metallicities.
-
-    Attributes
-    ----------
-    place : ndarray of shape (n_points, 3)
-        [Fe/H], Teff (K), log g.
-    weight : ndarray of shape (n_points,)
-        Stars expected.
-    quantities : ndarray of shape (n_points, 4)
-        M_Ks, log mass, log age, log radius.
-    """
+    """Points of the models, or means of merged points, of one layer of metallicities."""
 
     place: np.ndarray
     weight: np.ndarray
@@ -35,33 +25,6 @@ class Level:
 
     The points of a group are in one cell of Teff and log g and in neighbouring bins of M_Ks. They have one likelihood,
     that of their mean place; so one exponential, and one sum of vectors, serves all of them.
-
-    Attributes
-    ----------
-    cell : ndarray of shape (3,)
-        Size of the cells in log Teff, log g and [Fe/H]: points in a cell scatter by it over the root of 12.
-    layers : ndarray of shape (n_layers, 2)
-        Lowest and highest metallicity of the groups of each layer.
-    teff_edges : ndarray of shape (n_teff_tiles + 1,)
-        Temperatures between the tiles (K).
-    logg_tiles : ndarray of shape (3,)
-        Lowest log g of the tiles, their step and how many there are.
-    tile_starts : ndarray of int64, shape (n_layers * n_teff_tiles * n_logg_tiles + 1,)
-        First group of each tile.
-    place : ndarray of float32, shape (5, n_groups)
-        [Fe/H], Teff (K), log g, weight, and the sum of the squares of the points' weights of each group.
-    blocks : ndarray of int16, shape (n_groups,)
-        The bins of M_Ks of each group, in units of `BINS`: its first bin is a whole multiple of `BINS`.
-    weights : ndarray of float32, shape (n_groups, BINS)
-        Weight in each of these bins.
-    point_starts : ndarray of int32, shape (n_groups + 1,)
-        First point of each group.
-    point_weights : ndarray of float32, shape (n_points,)
-        Stars expected at each point.
-    bins : ndarray of int16, shape (4, n_points)
-        Bins of M_Ks, log mass, log age and log radius of each point.
-    axes : ndarray of shape (4, 3)
-        For each of these histograms its first edge, its step and its number of bins.
     """
 
     cell: np.ndarray
@@ -111,19 +74,7 @@ def merge(points, cell, magnitude_cell):
 
 
 def make_level(layers, cell, axes, tile_steps):
-    """Group merged points and sort the groups into tiles.
-
-    Parameters
-    ----------
-    layers : list of Points
-        Layer after layer of metallicities.
-    cell : ndarray of shape (3,)
-        See `Level`.
-    axes : ndarray of shape (4, 3)
-        See `Level`.
-    tile_steps : ndarray of shape (2,)
-        Steps of the tiles in log Teff and log g.
-    """
+    """Group merged points and sort the groups into tiles."""
     layer = np.repeat(np.arange(len(layers)), [len(points.weight) for points in layers])
     points = join(layers)
     bins = ((points.quantities - axes[:, 0]) / axes[:, 1]).astype(np.int16)

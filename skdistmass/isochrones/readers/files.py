@@ -120,34 +120,7 @@ def text_of(content: bytes) -> str:
 
 
 class Rows:
-    """The rows of numbers in a text file, whose columns a header line names.
-
-    Parameters
-    ----------
-    path : path
-        For messages.
-    text : str
-        The file.
-    is_header : callable
-        Whether a line, given as its words without the comment sign, names the columns.
-    separator : str or None, default=None
-        What stands between two numbers; None is any blanks. Between separators nothing means NaN.
-
-    Attributes
-    ----------
-    names : list of str
-        Column names.
-    lines : ndarray of int
-        Line number of each row, counted from 1.
-    values : ndarray of shape (n_rows, n_columns)
-    header : str
-        The lines before the first row.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no row, a row is cut or holds something else than numbers, or the columns change in the file.
-    """
+    """The rows of numbers in a text file, whose columns a header line names."""
 
     def __init__(
         self, path: Path, text: str, is_header: Callable[[list[str]], bool], separator: str | None = None
@@ -252,15 +225,7 @@ def refuse_extinction(path: Path, header: str) -> None:
 
 
 def checked_table(place: Callable[[int], str], columns: dict, **options):
-    """Make a table of the schema from columns of a file, if their values can be those of stars.
-
-    Parameters
-    ----------
-    place : callable
-        Turns the number of a row into words for a message: file and line.
-    columns, **options
-        Of `skdistmass.isochrones.isochrone_table`.
-    """
+    """Make a table of the schema from columns of a file, if their values can be those of stars."""
     for name, (low, high) in _POSSIBLE.items():
         values = columns.get(name, np.empty(0))
         bad = ~((values >= low) & (values <= high)) & ~(np.isnan(values) & (name in _MAY_BE_MISSING))
