@@ -14,25 +14,6 @@ import numpy as np
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.units import convert_unit
 
-__all__ = [
-    "HIGH_SENTINELS",
-    "LOWEST_VALUE",
-    "SENTINEL_TOLERANCE",
-    "as_floats",
-    "as_integers",
-    "as_text",
-    "column_names",
-    "find_column",
-    "is_null",
-    "is_sentinel",
-    "is_table",
-    "number_of_rows",
-    "optional_floats",
-    "optional_text",
-    "picks_by_name",
-    "values_and_mask",
-]
-
 #: Placeholders for "no value" in survey files. Every quantity met here is far above -999, so all numbers at or below it
 #: are placeholders; the positive ones are known by their value, to a relative tolerance that allows for float32.
 LOWEST_VALUE = -999.0
@@ -41,25 +22,11 @@ HIGH_SENTINELS = np.array([99.0, 99.9, 99.99, 99.999, 999.0, 999.9, 999.99, 9999
 
 
 def is_sentinel(values, *, high=True):
-    """Tell which numbers are survey placeholders for a missing value.
+    """Tell which numbers are survey placeholders for a missing value; NaN and infinity are none.
 
-    Parameters
-    ----------
-    values : ndarray of float
-        Numbers of any shape.
-    high : bool, default=True
-        Whether positive placeholders (99, 99.99, 999 ...) count. They do for labels, magnitudes and extinctions; for
-        angles and identifiers, where 99 is a value like any other, pass False.
+    The positive ones (99, 99.99, 999 ...) count for labels, magnitudes and extinctions; pass ``high=False`` for angles
+    and identifiers, where 99 is a value like any other.
 
-    Returns
-    -------
-    mask : ndarray of bool
-        True where the number is a placeholder. NaN and infinity are not placeholders.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdistmass.tables import is_sentinel
     >>> is_sentinel(np.array([4750.0, -9999.99, 99.99, 0.1]))
     array([False,  True,  True, False])
     """
@@ -85,13 +52,7 @@ def is_table(X):
 
 
 def column_names(table):
-    """Return the names of a table's columns as a list of str.
-
-    Raises
-    ------
-    ColumnError
-        If two columns have the same name.
-    """
+    """Return the names of a table's columns as a list; raise `ColumnError` if two of them are the same."""
     if isinstance(table, np.ndarray):
         names = list(table.dtype.names)
     elif hasattr(table, "colnames"):
@@ -107,28 +68,10 @@ def column_names(table):
 
 
 def find_column(table, name, aliases=(), *, required=True):
-    """Find a column by name, by the same name in other letter case, or by an alias.
+    """Find a column by name, by the same name in other letter case, or by an alias; the first of these that is there.
 
-    Parameters
-    ----------
-    table : table
-        Anything for which `is_table` is true.
-    name : str
-        The wanted column.
-    aliases : sequence of str, default=()
-        Names that may stand in for it, in order of preference.
-    required : bool, default=True
-        Whether an absent column is an error. If not, None is returned.
-
-    Returns
-    -------
-    found : str or None
-        The column's name in this table.
-
-    Raises
-    ------
-    ColumnError
-        If the column is absent, or if two columns differ from the wanted name in letter case only.
+    Raise `ColumnError` if two columns differ from the name in letter case only, or if the column is absent; return None
+    for an absent one that is not `required`.
     """
     names = column_names(table)
     for candidate in (name, *aliases):
@@ -174,37 +117,13 @@ def values_and_mask(column, name):
 
 
 def as_floats(column, unit=None, *, name="values", sentinels=True, high_sentinels=True):
-    """Turn a column into native float64, NaN where the value is missing.
+    """Turn a column of any shape, masked, big-endian and nullable ones included, into native float64: a new array.
 
-    Parameters
-    ----------
-    column : array-like, Column, MaskedColumn, Quantity or Series
-        Numbers of any shape; masked, big-endian and nullable ones included.
-    unit : str or astropy unit, optional
-        Unit to convert to, if the column has a unit of its own. A column without one is taken as it is.
-    name : str, default="values"
-        Name used in error messages.
-    sentinels : bool, default=True
-        Whether survey placeholders become NaN; infinite values do in any case.
-    high_sentinels : bool, default=True
-        Whether the positive placeholders are among them; see `is_sentinel`.
+    NaN stand where a value is missing or infinite and, with `sentinels`, where it is a placeholder (`high_sentinels`:
+    see `is_sentinel`). A column that has a unit of its own is converted to `unit`; one without is taken as it is. Raise
+    `ColumnError` if it does not hold numbers, `UnitError` if its unit can't be converted.
 
-    Returns
-    -------
-    values : ndarray of float64
-        A new array of the column's shape.
-
-    Raises
-    ------
-    ColumnError
-        If the column does not hold numbers.
-    UnitError
-        If the unit can't be converted.
-
-    Examples
-    --------
     >>> from astropy import units as u
-    >>> from skdistmass.tables import as_floats
     >>> as_floats([4.75, 5.1] * u.kK, "K")
     array([4750., 5100.])
     >>> as_floats([0.1, -9999.0])
@@ -236,30 +155,12 @@ def _numbers_of_objects(raw, mask, name):
 
 
 def as_integers(column, *, missing=0, name="values"):
-    """Turn a column into int64 with all digits.
+    """Turn a column of whole numbers (flags, identifiers) into int64 with all digits; `missing` stands for missing
+    ones.
 
-    Parameters
-    ----------
-    column : array-like
-        Whole numbers: flags, identifiers. Floats and text are accepted if they are whole and exact.
-    missing : int, default=0
-        What stands for a missing value.
-    name : str
-        Name used in error messages.
+    Floats and text are accepted if they are whole and exact. Raise `ColumnError` for anything else, and for floats
+    whose last digits are lost.
 
-    Returns
-    -------
-    values : ndarray of int64
-
-    Raises
-    ------
-    ColumnError
-        If the column holds something else than whole numbers, or floats whose last digits are lost.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdistmass.tables import as_integers
     >>> as_integers(np.ma.array([4295806720, 7], mask=[False, True]), missing=-1)
     array([4295806720,         -1])
     """
@@ -299,27 +200,10 @@ def _integers_of_text(texts, missing, name):
 
 
 def as_text(column, *, name="values"):
-    """Turn a column into str without padding, blank where the value is missing.
+    """Turn a column into str without padding, blank where the value is missing; whole numbers keep all their digits.
 
-    Parameters
-    ----------
-    column : array-like
-        Text of any kind, or whole numbers, which are written with all digits.
-    name : str
-        Name used in error messages.
+    Raise `ColumnError` if it holds numbers with fractions.
 
-    Returns
-    -------
-    values : ndarray of str
-
-    Raises
-    ------
-    ColumnError
-        If the column holds numbers with fractions.
-
-    Examples
-    --------
-    >>> from skdistmass.tables import as_text
     >>> as_text([b"M67  ", None, "00123"]).tolist()
     ['M67', '', '00123']
     """

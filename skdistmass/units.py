@@ -6,33 +6,12 @@ __all__ = ["convert_unit", "understand_unit"]
 
 
 def convert_unit(values, own_unit, unit, name="values"):
-    """Convert numbers from a column's unit to the wanted one.
+    """Convert numbers from a column's unit to the wanted one; numbers without a unit are taken as they are.
 
-    Parameters
-    ----------
-    values : ndarray of float
-        The numbers.
-    own_unit : str, astropy unit or None
-        Their unit; without one the numbers are taken as they are.
-    unit : str or astropy unit
-        The wanted unit.
-    name : str, default="values"
-        Name used in error messages.
+    Raise `UnitError`, with the `name` of the column, if the unit is not understood, or is of another kind. For a
+    logarithm (a unit of dex) a unit that is not understood is accepted, since files write it in many ways.
 
-    Returns
-    -------
-    values : ndarray of float
-
-    Raises
-    ------
-    UnitError
-        If the unit is not understood, or is of another kind. For a logarithm (a unit of dex) a unit that is not
-        understood is accepted, since files write it in many ways.
-
-    Examples
-    --------
     >>> import numpy as np
-    >>> from skdistmass.units import convert_unit
     >>> convert_unit(np.array([1500.0]), "pc", "kpc")
     array([1.5])
     >>> convert_unit(np.array([2.5]), "log(cgs)", "dex(cm s-2)")
@@ -77,9 +56,6 @@ def understand_unit(text):
 
     Besides astropy's own spelling other letter case, a plural and a few names of survey files are understood.
 
-    Examples
-    --------
-    >>> from skdistmass.units import understand_unit
     >>> understand_unit("Parsec"), understand_unit("arcseconds"), understand_unit("furlong")
     (Unit("pc"), Unit("arcsec"), None)
     """

@@ -17,7 +17,7 @@ import numpy as np
 
 from skdistmass.isochrones.giant_ages.relation import hurley_bgb_age
 
-MAIN_SEQUENCE, SUBGIANT, RED_GIANT, RED_CLUMP = 0, 1, 2, 3
+SUBGIANT, RED_GIANT, RED_CLUMP = 1, 2, 3
 STAGE_NAMES = ("MS", "SGB", "RGB", "RC")
 
 SUN_TEFF, SUN_LOGG, SUN_M_BOL = 5772.0, 4.438, 4.74

@@ -7,8 +7,9 @@ magnitude (ESA's science-performance formula); solar C/N of Asplund et al. (2009
 
 import numpy as np
 
+from skdistmass.datasets import evolution
+
 A_J, A_H, RJCE, RJCE_WISE, RJCE_IRAC, A_K_PER_EBV = 2.5, 1.55, 0.918, 0.05, 0.08, 0.302
-A_45 = A_H - 1 / RJCE  # of A_K, for WISE W2 and IRAC 4.5 micron alike
 _DUST_DENSITY, _DUST_HEIGHT = 0.07, 0.1  # A_K in mag/kpc in the plane, scale height in kpc
 _SOLAR_C_TO_N = 10 ** (8.43 - 7.83)
 
@@ -85,15 +86,7 @@ def label_errors(rng, teff, logg, m_h):
     )
 
 
-# Six seismic mass scales: factor, further factor per dex below log g 2.5, own scatter, fraction of stars that have it.
-MASS_SCALES = {
-    "MASS_CAL": (1.00, 0.00, 0.01, 0.95),
-    "MASS_AP2": (0.99, 0.01, 0.03, 0.50),
-    "MASS_AP3": (1.01, 0.02, 0.01, 0.60),
-    "MASS_MIGLIO": (0.99, 0.00, 0.03, 0.30),
-    "MASS_YU_NOCOR": (1.06, 0.04, 0.04, 0.80),
-    "MASS_YU_COR": (1.01, 0.01, 0.04, 0.80),
-}
+MASS_SCALES = evolution.NUMBERS["mass_scales"]
 
 
 def seismic_masses(rng, mass, logg, seen):

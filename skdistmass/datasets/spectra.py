@@ -10,20 +10,8 @@ from skdistmass.datasets import evolution, observe
 STAR_BAD = 1 << 23  # of ASPCAPFLAG: section 2
 STAR_WARN = 1 << 7
 _LABELS = ("TEFF", "LOGG", "M_H", "C_FE", "N_FE")
-_UNITS = {
-    "TEFF": "K",
-    "RA": "deg",
-    "DEC": "deg",
-    "GLON": "deg",
-    "GLAT": "deg",
-    "GAIAEDR3_PARALLAX": "mas",
-    "GAIAEDR3_PARALLAX_ERROR": "mas",
-    "TRUE_PARALLAX": "mas",
-    "TRUE_DISTANCE": "kpc",
-    "TRUE_RADIUS_GC": "kpc",
-}
-_MAGNITUDES = ("J", "H", "K", "WISE_4_5", "IRAC_4_5", "GAIAEDR3_PHOT_G_MEAN_MAG", "AK_TARG", "AK_WISE", "SFD_EBV")
-_MAGNITUDES += ("A_K", "TRUE_ABS_MAG", "TRUE_EXTINCTION", "TRUE_MAG_EXCESS")
+# Unit of each column, of its error and its truth; those in dex have none, which FITS cannot express.
+_UNITS = {name: unit for unit, names in evolution.NUMBERS["units"].items() for name in names}
 
 
 def observe_stars(rng, truth, zero_point):
@@ -178,20 +166,6 @@ def lose_entries(rng, columns, fraction):
         columns[f"GAIAEDR3_R_{kind}_PHOTOGEO"][lost] = np.nan
 
 
-def _unit(name):
-    """Return a column's unit; none for those in dex, which FITS cannot express."""
-    base = name.removeprefix("TRUE_").removesuffix("_ERR")
-    if name in _UNITS or base in _UNITS:
-        return _UNITS.get(name, _UNITS.get(base))
-    if name in _MAGNITUDES or base in _MAGNITUDES:
-        return "mag"
-    if "PHOTOGEO" in name:
-        return "pc"
-    if base == "MASS" or base in observe.MASS_SCALES:
-        return "solMass"
-    return None
-
-
 _ORDER = ("APOGEE_ID", "APSTAR_ID", "TELESCOPE", "RA", "DEC", "GLON", "GLAT")
 
 
@@ -214,6 +188,6 @@ def as_table(columns, parameters):
         values = columns.pop(name)
         if values.dtype.kind == "S":
             values = values.astype(str)
-        unit = _unit(name)
+        unit = _UNITS.get(name.removeprefix("TRUE_").removesuffix("_ERR"))
         table.add_column(Column(values, name=name, unit=None if unit is None else u.Unit(unit)), copy=False)
     return table

@@ -55,16 +55,7 @@ _PATTERN = re.compile(r"^(MASS|AGE)(?:_(?P<scale>.+?))??(?P<end>_LO|_HI)?$")
 
 
 def mass_columns(scale):
-    """Names of the mass and age columns of a mass scale.
-
-    Parameters
-    ----------
-    scale : str
-        Name of the scale, as ``"UNCOR_SS"``; empty for a scale without a name.
-
-    Returns
-    -------
-    mass, age : str
+    """Return the names of the mass and age columns of a mass scale, blank for a scale without a name.
 
     Examples
     --------
@@ -77,12 +68,7 @@ def mass_columns(scale):
 
 
 def describe(name):
-    """Look a column up, by its name in a catalogue.
-
-    Parameters
-    ----------
-    name : str
-        As ``"DISTANCE"`` or ``"MASS_COR_MO_LO"``.
+    """Look a column up by its name in a catalogue, such as ``"DISTANCE"`` or ``"MASS_COR_MO_LO"``.
 
     Returns
     -------
@@ -116,16 +102,7 @@ def _for_scale(pattern, scale):
 
 
 def scales_of(names):
-    """Find the mass scales of a catalogue in the names of its columns.
-
-    Parameters
-    ----------
-    names : sequence of str
-
-    Returns
-    -------
-    scales : list of str
-        In the order of the columns; blank for the column MASS.
+    """Return the mass scales of a catalogue by the names of its columns, in their order; blank for the column MASS.
 
     Examples
     --------
@@ -142,16 +119,7 @@ def scales_of(names):
 
 
 def layout(scales):
-    """Return the columns of a catalogue in order: Table 2, then what is beyond it.
-
-    Parameters
-    ----------
-    scales : sequence of str
-        Names of the mass scales.
-
-    Returns
-    -------
-    columns : list of CatalogColumn
+    """Return the columns of a catalogue with these mass scales in order: Table 2, then what is beyond it.
 
     Examples
     --------

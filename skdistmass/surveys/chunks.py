@@ -11,8 +11,7 @@ from pathlib import Path
 from astropy.table import MaskedColumn, Table
 
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
-from skdistmass.surveys.files import blame, choose_table, identify, open_tables
-from skdistmass.surveys.formats.fits import FitsTable
+from skdistmass.surveys.files import blame, open_table
 from skdistmass.surveys.layout import Layout, load_layout
 from skdistmass.surveys.making import make_stars
 from skdistmass.surveys.plan import make_plan
@@ -25,34 +24,16 @@ __all__ = ["InputFile", "SurveyFile", "read_survey", "read_table"]
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file, and what tells whether it is still the same.
+    """A file, and what tells whether it is still the same."""
 
-    Attributes
-    ----------
-    name : str
-        Name without folders.
-    size : int
-        Bytes.
-    mtime_ns : int
-        Time of the last change (ns).
-    sha256 : str
-        Checksum of its content.
-    """
-
-    name: str
-    size: int
-    mtime_ns: int
-    sha256: str
+    name: str  # without folders
+    size: int  # bytes
+    mtime_ns: int  # time of the last change
+    sha256: str  # of its content
 
     @classmethod
     def of(cls, path: str | PathLike[str]) -> "InputFile":
-        """Read a file once and take its checksum.
-
-        Raises
-        ------
-        FileFormatError
-            If it is absent or can't be read.
-        """
+        """Read a file once and take its checksum; raise `FileFormatError` if it is absent or can't be read."""
         path = Path(path)
         try:
             before = path.stat()
@@ -77,15 +58,8 @@ class SurveyFile:
 
     Parameters
     ----------
-    path : str or path-like
-        FITS, VOTable, Parquet, ECSV or CSV file, told apart by content; all but Parquet may be compressed by gzip,
-        bzip2 or xz.
-    layout : str, path-like or Layout, optional
-        See `skdistmass.surveys.load_layout`; by default the one that the columns show.
-    hdu : int or str, optional
-        Number or name of the FITS extension; by default the table that gives most quantities.
-    columns : sequence of str, optional
-        Further columns to keep.
+    path, layout, hdu, columns
+        As in `skdistmass.surveys.read_survey`, which has the same errors.
 
     Attributes
     ----------
@@ -96,11 +70,6 @@ class SurveyFile:
         Which table of the file.
     plan : Plan
         Which column becomes which quantity.
-
-    Raises
-    ------
-    FileFormatError, ColumnError
-        As `read_survey`.
 
     Examples
     --------
@@ -127,15 +96,10 @@ class SurveyFile:
             raise InputError(f"columns is the text {columns!r}; give a list of names.")
         self.path = Path(path)
         chosen = None if layout is None else load_layout(layout)
-        kind = self.kind = identify(self.path)
-        if hdu is not None and kind != "FITS":
-            raise FileFormatError(f"{path} is a {kind} file, which has no HDUs; leave hdu out.")
-        with blame(self.path, kind):
-            tables, listing = open_tables(self.path, kind)
+        self.kind, self._file = open_table(self.path, hdu, chosen)
         with blame(self.path):
-            self._file = choose_table(tables, listing, hdu, chosen)
             self.plan = make_plan(self._file.names, chosen, columns)
-        with blame(self.path, kind):
+        with blame(self.path, self.kind):
             self._file.load(self.plan.needed, self.plan.texts)
         if not self.plan.sources:
             raise ColumnError(f"{path}: the layout {self.plan.layout.name} finds none of its columns in this file.")
@@ -150,39 +114,22 @@ class SurveyFile:
         return InputFile.of(self.path)
 
     def read(self, start: int = 0, stop: int | None = None) -> Stars:
-        """Read rows `start` to `stop` (exclusive).
+        """Read rows `start` to `stop` (exclusive); errors and warnings are those of `read_survey`.
 
         The first reading of a compressed file unpacks it to its end once, where its checksum is. If all rows of a FITS
-        file are read, the checksums that its header states (DATASUM, CHECKSUM) are compared.
-
-        Returns
-        -------
-        stars : Stars
+        file are read, the checksums that its header states (DATASUM, CHECKSUM) are compared. Impossible values are
+        warned of once for each quantity.
 
         Raises
         ------
-        FileFormatError
-            If the file is truncated or damaged.
-        ColumnError, UnitError
-            As `read_survey`.
         DistMassError
             If the file was changed since it was opened.
-
-        Warns
-        -----
-        ImpossibleValueWarning
-            If values are outside the possible range, once for each quantity.
         """
         self.check_unchanged()
         start, stop, _ = slice(start, stop).indices(self.n_rows)
         stop = max(start, stop)
         with blame(self.path, self.kind):
-            names = self.plan.needed
-            if isinstance(self._file, FitsTable):
-                whole = (start, stop) == (0, self.n_rows) and self._file.has_sums()
-                columns = self._file.read(names, start, stop, check_sum=whole)
-            else:
-                columns = self._file.read(names, start, stop)
+            columns = self._file.read(self.plan.needed, start, stop)
         with blame(self.path):
             stars = make_stars(self.plan, columns, self._file.units, stop - start, str(self.path), self.table)
         fresh = {name: count for name, count in stars.impossible.items() if name not in self._told}
@@ -197,8 +144,7 @@ class SurveyFile:
 
     def close(self) -> None:
         """Close the file; `read` opens it again."""
-        if isinstance(self._file, FitsTable):
-            self._file.close()
+        self._file.close()
 
     def __enter__(self) -> "SurveyFile":
         return self
@@ -292,32 +238,14 @@ def read_survey(
 
 
 def read_table(path: str | PathLike[str]) -> Table:
-    """Read all columns of a table file as they are, with their units, such as a catalogue of this package.
+    """Read all columns of a table file, such as a catalogue of this package, under its own names and in its own units.
 
-    Parameters
-    ----------
-    path : str or path-like
-        FITS, VOTable, Parquet, ECSV or CSV file.
-
-    Returns
-    -------
-    table : astropy.table.Table
-        Under the names and in the units of the file, masked where a value is missing.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is absent, truncated, damaged or of another kind.
+    Missing values are masked. The errors are those of `read_survey`.
     """
     path = Path(path)
-    kind = identify(path)
+    kind, file = open_table(path)
     with blame(path, kind):
-        file = choose_table(*open_tables(path, kind), None, None)
         file.load(file.names, set())
         columns = file.read(file.names, 0, file.n_rows or 0)
-        return Table(
-            {
-                name: MaskedColumn(values, unit=understand_unit(file.units.get(name, "")))
-                for name, values in columns.items()
-            }
-        )
+        units = {name: understand_unit(file.units.get(name, "")) for name in columns}
+        return Table({name: MaskedColumn(values, unit=units[name]) for name, values in columns.items()})

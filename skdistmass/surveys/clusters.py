@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 
 __all__ = ["cluster_distances", "load_clusters", "match_clusters"]
 
+_SPELLINGS = {
+    r"(?:(?:NGC|N)0*)?104|47TUC(?:ANAE)?": "47TUC",
+    r"(?:NGC|N)0*(\d+)": "NGC",
+    r"(?:MESSIER|M)0*(\d+)": "M",
+    r"PAL(?:OMAR)?0*(\d+)": "PAL",
+    r"OMEGACEN(?:TAURI)?|OMCEN|OCEN|WCEN": "OMEGACEN",
+}
+
 
 @lru_cache(maxsize=1)
 def _read():
@@ -20,18 +28,14 @@ def _read():
 
 
 def load_clusters() -> Table:
-    """Return the clusters and distances of Table 1 of the paper.
+    """Return the clusters and distances of Table 1 of the paper (Stone-Martinez et al.).
 
     Returns
     -------
     clusters : astropy.table.Table
-        38 rows in the order of the paper. Columns: NAME, as printed; CATALOG_NAME, the name in the New
-        General Catalogue or the one most used; DISTANCE, the adopted distance in kpc, as printed.
-        ``meta["reference"]`` is the source, ``meta["distance_error"]`` what the paper says of the errors.
-
-    References
-    ----------
-    Stone-Martinez et al., "Spectroscopic distance, mass, and age estimations for APOGEE DR17", Table 1.
+        38 rows in the order of the paper. Columns: NAME, as printed; CATALOG_NAME, the name in the New General
+        Catalogue or the one most used; DISTANCE, the adopted distance in kpc, as printed. ``meta["reference"]`` is the
+        source, ``meta["distance_error"]`` what the paper says of the errors.
 
     Examples
     --------
@@ -51,18 +55,9 @@ def _key(name):
     if isinstance(name, bytes):
         name = name.decode("ascii", "replace")
     text = re.sub(r"[^A-Z0-9]", "", str(name).upper())
-    for pattern, prefix in (
-        (r"(?:NGC|N)0*(\d+)", "NGC"),
-        (r"(?:MESSIER|M)0*(\d+)", "M"),
-        (r"PAL(?:OMAR)?0*(\d+)", "PAL"),
-    ):
-        found = re.fullmatch(pattern, text)
-        if found:
-            return prefix + found[1]
-    if re.fullmatch(r"(?:NGC0*)?104|47TUC(?:ANAE)?", text):
-        return "47TUC"
-    if re.fullmatch(r"OMEGACEN(?:TAURI)?|OMCEN|OCEN|WCEN", text):
-        return "OMEGACEN"
+    for pattern, prefix in _SPELLINGS.items():
+        if found := re.fullmatch(pattern, text):
+            return prefix + "".join(found.groups())
     return text
 
 
@@ -107,25 +102,9 @@ def match_clusters(names: Any) -> Any:
 
 
 def cluster_distances(names: NDArray, distances: Mapping[str, float] | None = None) -> NDArray[np.float64]:
-    """Return the distance of each star's cluster.
+    """Return the distance (kpc) of each star's cluster, NaN for an unknown one; blank names are stars in no cluster.
 
-    Parameters
-    ----------
-    names : array-like of str
-        Names of clusters in any usual spelling; blank for stars that are in none.
-    distances : dict, optional
-        Name of a cluster to its distance (kpc), also of clusters that are not in Table 1. By default Table 1.
-
-    Returns
-    -------
-    distance : ndarray
-        In kpc; NaN for an unknown cluster.
-
-    Examples
-    --------
-    >>> from skdistmass.surveys.clusters import cluster_distances
-    >>> cluster_distances(["M67", "M 53"], {"NGC 2682": 0.86, "M53": 18.5})
-    array([ 0.86, 18.5 ])
+    `distances` by name, also of clusters that are not in Table 1, replace those of Table 1. Any usual spelling will do.
     """
     if distances is None:
         rows = match_clusters(np.asarray(names))

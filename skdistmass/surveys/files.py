@@ -1,6 +1,6 @@
 """Table files of any format, told apart by content, and the table of a file that holds the survey."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from skdistmass.surveys.formats.common import TableFile, compression_of, open_st
 from skdistmass.surveys.layout import Layout, recognise
 from skdistmass.surveys.plan import make_plan
 
-__all__ = ["blame", "choose_table", "identify", "open_tables"]
+__all__ = ["blame", "open_table"]
 
 
 @contextmanager
@@ -31,13 +31,7 @@ def blame(path: Path, kind: str = "") -> Iterator[None]:
 
 
 def identify(path: Path) -> str:
-    """Return the kind of a file from its first bytes: FITS, Parquet, VOTable, ECSV or CSV.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is absent, a folder, empty or of another kind.
-    """
+    """Return the kind of a file by its first bytes: FITS, Parquet, VOTable, ECSV or CSV; refuse any other."""
     if not path.exists():
         raise FileFormatError(f"there is no file {path}.")
     if not path.is_file():
@@ -67,14 +61,24 @@ def identify(path: Path) -> str:
     raise FileFormatError(f"{path} is none of FITS, VOTable, Parquet, ECSV and CSV; convert it to one of them.")
 
 
-def open_tables(path: Path, kind: str, *, head_only: bool = False) -> tuple[list[TableFile], str]:
-    """Return the tables of a file, and a list of all its parts for messages.
+def open_table(
+    path: Path, hdu: int | str | None = None, layout: Layout | None = None, *, head_only: bool = False
+) -> tuple[str, TableFile]:
+    """Return the kind of a file and its table that holds the survey; with `head_only` read its beginning alone."""
+    kind = identify(path)
+    if hdu is not None and kind != "FITS":
+        raise FileFormatError(f"{path} is a {kind} file, which has no HDUs; leave hdu out.")
+    with blame(path, kind):
+        tables, listing = _tables_of(path, kind, head_only)
+    with blame(path):
+        return kind, _choose_table(tables, listing, hdu, layout)
 
-    With `head_only` no more is read than the beginning.
-    """
+
+def _tables_of(path: Path, kind: str, head_only: bool) -> tuple[list[TableFile], str]:
+    """Return the tables of a file, and a list of all its parts for messages."""
     if kind == "FITS":
         tables, listing, text_tables = fits.find_tables(path, most_bytes=1 << 27 if head_only else None)
-        found: list[TableFile] = [*tables, *(_AsciiTable(path, number) for number, _ in text_tables)]
+        found: list[TableFile] = [*tables, *(_AsciiTable(path, number) for number in text_tables)]
         return found, f"its HDUs are: {listing}"
     if kind == "VOTable":
         return list(votable.find_tables(path, head_only)), ""
@@ -85,18 +89,11 @@ def open_tables(path: Path, kind: str, *, head_only: bool = False) -> tuple[list
     return [text.TextTable(path, kind)], ""
 
 
-def choose_table(tables: list[TableFile], listing: str, hdu: int | str | None, layout: Layout | None) -> TableFile:
-    """Return the table of a file that holds the survey.
+def _choose_table(tables: list[TableFile], listing: str, hdu: int | str | None, layout: Layout | None) -> TableFile:
+    """Return the table of a file that holds the survey; refuse the file if there is none.
 
     That is the one in extension `hdu` if that is given, else the one that gives most quantities; tables without rows
     only if there is no other; the first of equals.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no table, or none of this number or name.
-    ColumnError
-        If no table has a column that a survey has.
     """
     parts = f"; {listing}" if listing else ""
     if hdu is not None:
@@ -134,21 +131,19 @@ def _count_known(names: Iterable[str], layout: Layout | None) -> int:
         return 1
 
 
-class _AsciiTable(text.TextTable):
+class _AsciiTable(TableFile):
     """An ASCII table of a FITS file, read as a whole by astropy."""
 
     def __init__(self, path: Path, number: int):
-        from astropy.io import fits as astropy_fits
-
         self.path, self.where, self.hdu = path, f"HDU {number}", number
-        with fits.quiet(), astropy_fits.open(path) as hdus:
+        with fits.quiet(), fits.fits.open(path) as hdus:
             self.extension = hdus[number].name
             self.n_rows = int(hdus[number].header["NAXIS2"])
             self.names = [str(name) for name in hdus[number].columns.names]
             self.units = {c.name: str(c.unit) for c in hdus[number].columns if c.unit}
-        self._columns = {}
+        self._loaded = {}
 
-    def load(self, names: Iterable[str], texts: set[str], most_rows: int | None = None) -> None:
+    def load(self, names: Sequence[str], texts: set[str], most_rows: int | None = None) -> None:
         """Read the table."""
         from astropy.table import Table
 
@@ -157,4 +152,4 @@ class _AsciiTable(text.TextTable):
         for name in names:
             column = table[name]
             values = column.filled() if hasattr(column, "filled") and column.dtype.kind in "SU" else column
-            self._columns[name] = values if hasattr(values, "mask") else values.value
+            self._loaded[name] = values if hasattr(values, "mask") else values.value

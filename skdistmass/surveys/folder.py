@@ -15,14 +15,13 @@ def data_dir():
     Returns
     -------
     folder : pathlib.Path
-        The folder named by the environment variable ``SKDISTMASS_DATA`` if that is set, else
-        ``../shared/data`` beside the checkout the package runs from.
+        The folder named by the environment variable ``SKDISTMASS_DATA`` if that is set, else ``../shared/data`` beside
+        the checkout the package runs from.
 
     Raises
     ------
     DistMassError
-        If ``SKDISTMASS_DATA`` names something that is not a folder, or if it is not set and there is no such
-        folder beside the checkout. The message says what to set.
+        If that is not a folder. The message says what to set.
 
     Examples
     --------

@@ -34,66 +34,31 @@ _FOLDER = "skdistmass.surveys"
 
 @dataclass(frozen=True)
 class Flag:
-    """A column that says which values or stars are not to be used.
-
-    Attributes
-    ----------
-    column : str
-        Column of the file.
-    bits : tuple of int
-        Numbers of the bits that mean "don't use"; if there are none, any value but 0 does.
-    above : float or None
-        A measure of quality instead: values above it mean "don't use".
-    """
+    """A column that says which values or stars are not to be used."""
 
     column: str
-    bits: tuple[int, ...] = ()
-    above: float | None = None
+    bits: tuple[int, ...] = ()  # numbers of the bits that mean "don't use"; if there are none, any value but 0 does
+    above: float | None = None  # a measure of quality instead: values above it mean "don't use"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A column that may give a quantity.
+    """A column that may give a quantity."""
 
-    Attributes
-    ----------
-    column : tuple of str
-        Its names; the first that the file has is taken.
-    unit : str or None
-        Unit of the numbers if the file says none.
-    minus : str
-        Column to subtract, as [Fe/H] from [C/H].
-    transform, law : str
-        One of `TRANSFORMS`, and the name of its law in `LAWS`.
-    error : tuple of str
-        Names of the column with the error. One of two numbers per star is [upper, lower].
-    minus_error : str
-        Error of `minus`, added in quadrature.
-    lower, upper : str
-        Columns with the ends of the 68 % interval.
-    below, above : str
-        Columns with the distances from the value to these ends.
-    flags : tuple of Flag
-        What makes the value unusable.
-    called : str
-        What is recorded as the source of the values, in NAME_SRC; by default the text of the first of the columns
-        `called_by` that exists, else the column's name.
-    called_by : tuple of str
-        See `called`.
-    """
-
-    column: tuple[str, ...]
-    unit: str | None = None
-    minus: str = ""
-    transform: str = "none"
-    law: str = ""
-    error: tuple[str, ...] = ()
-    minus_error: str = ""
-    lower: str = ""
+    column: tuple[str, ...]  # its names; the first that the file has is taken
+    unit: str | None = None  # of the numbers if the file says none
+    minus: str = ""  # column to subtract, as [Fe/H] from [C/H]
+    transform: str = "none"  # one of `TRANSFORMS`
+    law: str = ""  # name of the transform's law in `LAWS`
+    error: tuple[str, ...] = ()  # names of the column with the error; one of two numbers per star is [upper, lower]
+    minus_error: str = ""  # error of `minus`, added in quadrature
+    lower: str = ""  # columns with the ends of the 68 % interval
     upper: str = ""
-    below: str = ""
+    below: str = ""  # columns with the distances from the value to these ends
     above: str = ""
-    flags: tuple[Flag, ...] = ()
+    flags: tuple[Flag, ...] = ()  # what makes the value unusable
+    # What is recorded as the source of the values, in NAME_SRC; by default the text of the first of the columns
+    # `called_by` that exists, else the column's name.
     called: str = ""
     called_by: tuple[str, ...] = ()
 
@@ -150,10 +115,6 @@ class Layout:
 def list_layouts() -> list[Layout]:
     """Return the layouts that the package knows, in the order of their names.
 
-    Returns
-    -------
-    layouts : list of Layout
-
     Examples
     --------
     >>> from skdistmass.surveys import list_layouts
@@ -176,10 +137,6 @@ def load_layout(name_or_path: str | PathLike[str] | Layout) -> Layout:
     ----------
     name_or_path : str, path-like or Layout
         Name of a layout of `list_layouts`, or path of a file that ends in ``.toml``; a layout is returned as it is.
-
-    Returns
-    -------
-    layout : Layout
 
     Raises
     ------
@@ -275,19 +232,11 @@ class _Checker:
     def source(self, item: Any, place: str) -> Source:
         if isinstance(item, str):
             return Source((item,))
-        keys = tuple(Source.__dataclass_fields__)
-        table = dict(self.only(item, keys, place))
+        table = self.only(item, tuple(Source.__dataclass_fields__), place)
         if "column" not in table:
             raise self.fail(place, "names no column")
-        values: dict[str, Any] = {}
-        for key, value in table.items():
-            inner = f"{place}: {key}"
-            if key in ("column", "error", "called_by"):
-                values[key] = self.texts(value, inner)
-            elif key == "flags":
-                values[key] = self.flags(value, inner)
-            else:
-                values[key] = self.text(value, inner)
+        read = {"column": self.texts, "error": self.texts, "called_by": self.texts, "flags": self.flags}
+        values: dict[str, Any] = {k: read.get(k, self.text)(v, f"{place}: {k}") for k, v in table.items()}
         source = Source(**values)
         self._check_source(source, place)
         return source

@@ -123,11 +123,10 @@ class _Maker:
 
     def _transformed(self, name: str, source: Source, about: Quantity) -> np.ndarray:
         values = self._floats(name, about, _unit_before(source.transform, about.unit), source.unit)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            if source.transform == "log10":
-                return np.where(values > 0, np.log10(values), np.nan)
-            if source.transform == "power10":
-                return 10.0**values
+        if source.transform == "log10":
+            return np.where(values > 0, np.log10(values), np.nan)
+        if source.transform == "power10":
+            return 10.0**values
         return values * LAWS[source.transform][source.law] if source.law else values
 
     def _errors(self, source: Source, about: Quantity, values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -136,22 +135,17 @@ class _Maker:
         if source.lower:
             ends = [self._transformed(end, source, about) for end in (source.lower, source.upper)]
         elif source.below:
-            plain = replace(source, transform="none", law="")
             unit = _unit_before(source.transform, about.unit)
             middle = self._floats(source.column[0], about, unit, source.unit)
-            sides = [
-                self._floats(side, replace(about, high_sentinels=False), unit, source.unit)
-                for side in (plain.below, plain.above)
-            ]
+            low = replace(about, high_sentinels=False)
+            sides = [self._floats(side, low, unit, source.unit) for side in (source.below, source.above)]
             ends = [middle - sides[0], middle + sides[1]]
             if source.transform == "log10":
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    ends = [np.where(end > 0, np.log10(end), np.nan) for end in ends]
+                ends = [np.where(end > 0, np.log10(end), np.nan) for end in ends]
         else:
             return self._symmetric(source, about, values), [none, none]
         half = 0.5 * (ends[1] - ends[0])
-        with np.errstate(invalid="ignore"):
-            return np.where(half > 0, half, np.nan), ends
+        return np.where(half > 0, half, np.nan), ends
 
     def _symmetric(self, source: Source, about: Quantity, values: np.ndarray) -> np.ndarray:
         if not source.error:
@@ -166,11 +160,10 @@ class _Maker:
             errors = np.hypot(errors, self._floats(source.minus_error, error_about, unit))
         if about.name == "PARALLAX":
             errors = np.where(errors > 0, errors, np.nan)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            if source.transform == "log10":
-                return errors / (10.0**values * np.log(10.0))
-            if source.transform == "power10":
-                return errors * values * np.log(10.0)
+        if source.transform == "log10":
+            return errors / (10.0**values * np.log(10.0))
+        if source.transform == "power10":
+            return errors * values * np.log(10.0)
         return errors * LAWS[source.transform][source.law] if source.law else errors
 
     def _called(self, source: Source) -> np.ndarray:
@@ -192,8 +185,7 @@ class _Maker:
             column = self._columns[flag.column]
             if flag.above is not None:
                 values = as_floats(_bare(column), name=flag.column, high_sentinels=False)
-                with np.errstate(invalid="ignore"):
-                    bad |= values > flag.above
+                bad |= values > flag.above
                 continue
             bits = _flag_words(column, flag.column)
             # A word below 0 is a placeholder, not a set of bits.
@@ -277,34 +269,16 @@ def _flag_words(column: Any, name: str) -> np.ndarray:
 def make_stars(
     plan: Plan, columns: Mapping[str, Any], units: Mapping[str, Any], n_rows: int, source: str = "", table: str = ""
 ) -> Stars:
-    """Make the stars of some rows of a table.
+    """Make the stars of some rows of a table from the columns of ``plan.needed``, masked where missing.
 
-    Parameters
-    ----------
-    plan : Plan
-    columns : mapping
-        The columns of ``plan.needed``, masked where missing.
-    units : mapping
-        Their units, as text or astropy units; those without one may be absent.
-    n_rows : int
-    source, table : str
-        Recorded in the result.
-
-    Returns
-    -------
-    stars : Stars
-        ``stars.impossible`` counts the values that were read as missing because no star can have them.
+    `units` are text or astropy's; columns without one may be absent. `source` and `table` are recorded in the result.
     """
     maker = _Maker(plan, columns, units, n_rows)
-    maker.make()
+    # NaN is where a value is missing: no comparison with it is worth a warning.
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        maker.make()
     stands_in = "M_H" not in plan.sources and "FE_H" in plan.sources
-    return Stars(
-        maker.found,
-        maker.origin,
-        maker.units,
-        "FE_H" if stands_in else "M_H",
-        source,
-        table,
-        plan.layout.name,
-        {name: count for name, count in maker.impossible.items() if count},
-    )
+    metallicity = "FE_H" if stands_in else "M_H"
+    impossible = {name: count for name, count in maker.impossible.items() if count}
+    names = (metallicity, source, table, plan.layout.name)
+    return Stars(maker.found, maker.origin, maker.units, *names, impossible)

@@ -20,27 +20,8 @@ _INPUTS = ("GAIAEDR3_PHOT_G_MEAN_MAG", "GAIAEDR3_PHOT_BP_MEAN_MAG", "GAIAEDR3_PH
 
 
 def effective_wavenumber(colour: ArrayLike) -> NDArray[np.float64]:
-    """Effective wavenumber of a Gaia source from its colour.
-
-    Parameters
-    ----------
-    colour : array-like
-        BP - RP (mag).
-
-    Returns
-    -------
-    nu_eff : ndarray
-        In 1/micron; NaN outside -0.5 to 7 mag, where the relation does not hold.
-
-    References
-    ----------
-    Lindegren et al. (2021), A&A 649, A2, eq. 3.
-
-    Examples
-    --------
-    >>> from skdistmass.surveys.parallax import effective_wavenumber
-    >>> effective_wavenumber([0.75, 1.3]).round(2)
-    array([1.62, 1.51])
+    """Return the effective wavenumber (1/micron) of a Gaia source by its colour BP - RP (Lindegren et al. 2021, A&A
+    649, A2, eq. 3); NaN outside -0.5 to 7 mag, where the relation does not hold.
     """
     c = np.asarray(colour, dtype=np.float64)
     c = np.where((c >= -0.5) & (c <= 7.0), c, np.nan)
@@ -48,47 +29,14 @@ def effective_wavenumber(colour: ArrayLike) -> NDArray[np.float64]:
 
 
 def correct_parallaxes(stars: Stars, choice: str | float) -> Stars:
-    """Subtract the zero point of Gaia EDR3 from a survey's parallaxes.
+    """Subtract the zero point of Gaia EDR3 from a survey's parallaxes (mas), if it has some that Gaia EDR3 measured.
 
-    Only distances that are the inverse of a parallax change. Those of Bailer-Jones et al. have their zero point
-    subtracted already.
-
-    Parameters
-    ----------
-    stars : Stars
-        With PARALLAX (mas) and PARALLAX_SRC; else nothing is done.
-    choice : {"model", "lindegren", "none"} or float
-        "model" leaves it to the model (constants, see `skdistmass.TrainingCuts`). "lindegren" is the function of
-        magnitude, colour and position of Lindegren et al. (2021), by the package gaiadr3-zeropoint (the extra "gaia");
-        stars outside its range, or without a colour, keep the model's constant. "none" takes the parallaxes as they
-        are. A number (mas) is subtracted as it is.
-
-    Returns
-    -------
-    stars : Stars
-        Shares the other columns. PARALLAX_SRC of corrected stars is "Gaia EDR3 corrected", so that the model does not
-        correct them again.
-
-    Raises
-    ------
-    InputError
-        If the choice is none of these.
-    ColumnError
-        If a column that "lindegren" needs is absent.
-    DistMassError
-        If the package is not installed.
-
-    References
-    ----------
-    Lindegren et al. (2021), A&A 649, A4.
-
-    Examples
-    --------
-    >>> from skdistmass.surveys import as_stars
-    >>> from skdistmass.surveys.parallax import correct_parallaxes
-    >>> stars = as_stars({"PARALLAX": [0.5], "PARALLAX_SRC": ["Gaia EDR3"]})
-    >>> float(correct_parallaxes(stars, -0.04)["PARALLAX"][0])
-    0.54
+    "model" leaves it to the model (constants, see `skdistmass.TrainingCuts`). "lindegren" is the function of magnitude,
+    colour and position of Lindegren et al. (2021, A&A 649, A4), by the package gaiadr3-zeropoint (the extra "gaia");
+    stars outside its range, or without a colour, keep the model's constant. "none" takes the parallaxes as they are. A
+    number (mas) is subtracted as it is. PARALLAX_SRC of corrected stars is "Gaia EDR3 corrected", so that the model
+    does not correct them again. Distances of Bailer-Jones et al. have their zero point subtracted already, and don't
+    change.
     """
     check_zero_point(choice)
     if choice == "model" or "PARALLAX" not in stars or "PARALLAX_SRC" not in stars:

@@ -13,24 +13,13 @@ __all__ = ["Plan", "make_plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """How the columns of one table become quantities: a layout, with the names that this table has.
-
-    Attributes
-    ----------
-    layout : Layout
-    sources : dict of tuple of Source
-        Quantity to its sources, of which this table has the columns.
-    bad_star, bad_parallax : tuple of Flag
-        The flags that are there.
-    extra : dict of str
-        Name of each further column in the result to its name in the table.
-    """
+    """How the columns of one table become quantities: a layout, with the names that this table has."""
 
     layout: Layout
-    sources: Mapping[str, tuple[Source, ...]]
+    sources: Mapping[str, tuple[Source, ...]]  # of each quantity, those of which the table has the columns
     bad_star: tuple[Flag, ...]
     bad_parallax: tuple[Flag, ...]
-    extra: Mapping[str, str]
+    extra: Mapping[str, str]  # name of each further column in the result to its name in the table
 
     @property
     def needed(self) -> list[str]:
@@ -60,25 +49,10 @@ def _is_text_name(name: str) -> bool:
 
 
 def make_plan(names: Iterable[str], layout: Layout | None = None, columns: Iterable[str] = ()) -> Plan:
-    """Find the columns of a table that a layout asks for.
+    """Find the columns of a table that a layout asks for, by default the layout that is recognised, and further
+    `columns`.
 
-    Parameters
-    ----------
-    names : iterable of str
-        Columns of the table.
-    layout : Layout, optional
-        By default the one that is recognised.
-    columns : iterable of str
-        Further columns to keep.
-
-    Returns
-    -------
-    plan : Plan
-
-    Raises
-    ------
-    ColumnError
-        If the table has no labels, a column is ambiguous, or one of `columns` is absent.
+    Raise `ColumnError` if the table has no labels, a column is ambiguous, or one of `columns` is absent.
     """
     names = list(names)
     layout = recognise(names) if layout is None else layout

@@ -16,10 +16,9 @@ _FEWEST = 3  # stars that make a column, of which the unit can be judged
 
 def drop_impossible(values: np.ndarray, quantity: Quantity) -> int:
     """Set values that no star can have to NaN, in place, and return how many there were."""
-    with np.errstate(invalid="ignore"):
-        bad = (values < quantity.minimum) | (values > quantity.maximum)
-        if quantity.zero_is_missing:
-            bad |= values == 0
+    bad = (values < quantity.minimum) | (values > quantity.maximum)
+    if quantity.zero_is_missing:
+        bad |= values == 0
     values[bad] = np.nan
     return int(np.count_nonzero(bad))
 
@@ -27,17 +26,8 @@ def drop_impossible(values: np.ndarray, quantity: Quantity) -> int:
 def check_columns(columns: Mapping[str, np.ndarray], origin: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse a column whose values show that it is in another unit than the one it is taken for.
 
-    Parameters
-    ----------
-    columns : dict of ndarray
-        Canonical name to values in the canonical unit, impossible values included.
-    origin : dict of tuple of str
-        Canonical name to the columns of the file.
-
-    Raises
-    ------
-    UnitError
-        If at least three values are there and their median is impossible; the message says what they look like.
+    The values are in the canonical unit, impossible ones included; the medians of three stars or more are judged.
+    `origin` names the columns of the file for the message, which says what the values look like.
     """
     judged = [name for name in columns if name in _JUDGED or name == "AGE" or name.startswith("AGE_")]
     for name in judged:
@@ -84,8 +74,7 @@ def _compare_distances(columns: Mapping[str, np.ndarray], origin: Mapping[str, t
     product = columns["GAIAEDR3_DIST"] * columns["PARALLAX"]
     good = np.isfinite(product) & (columns["PARALLAX"] > 0)
     if "PARALLAX_ERR" in columns:
-        with np.errstate(invalid="ignore"):
-            good &= ~(columns["PARALLAX_ERR"] > 0.2 * columns["PARALLAX"])
+        good &= ~(columns["PARALLAX_ERR"] > 0.2 * columns["PARALLAX"])
     if np.count_nonzero(good) < _FEWEST:
         return
     median = float(np.median(product[good]))

@@ -16,28 +16,15 @@ Kind = Literal["number", "text", "identifier", "flags"]
 class Quantity:
     """One canonical column of `skdistmass.surveys.Stars`.
 
-    Attributes
-    ----------
-    name : str
-        Canonical name.
-    kind : {"number", "text", "identifier", "flags"}
-        Numbers are float64 (NaN where missing), texts str (blank), identifiers and flags int64 (0).
-    unit : str
-        Unit of the numbers, in astropy's notation; blank if they have none.
-    minimum, maximum : float
-        Range of possible values. A number outside it is not a measurement: it is read as missing, and counted.
-    high_sentinels : bool
-        Whether 99, 99.99, 999 ... stand for a missing value.
-    zero_is_missing : bool
-        Whether exactly 0 stands for a missing value.
+    Numbers are float64 (NaN where missing), texts str (blank), identifiers and flags int64 (0).
     """
 
     name: str
     kind: Kind = "number"
-    unit: str = ""
-    minimum: float = -np.inf
+    unit: str = ""  # of the numbers, in astropy's notation; blank if they have none
+    minimum: float = -np.inf  # a number outside the range is not a measurement: it is read as missing, and counted
     maximum: float = np.inf
-    high_sentinels: bool = False
+    high_sentinels: bool = False  # whether 99, 99.99, 999 ... stand for a missing value
     zero_is_missing: bool = False
 
 
@@ -79,24 +66,7 @@ QUANTITIES = _build()
 
 
 def quantity(name: str) -> Quantity | None:
-    """Look a canonical column up; masses and ages of any scale are among them.
-
-    Parameters
-    ----------
-    name : str
-        As ``"TEFF"`` or ``"MASS_COR_MO"``.
-
-    Returns
-    -------
-    quantity : Quantity or None
-        None if the name is none of the package's.
-
-    Examples
-    --------
-    >>> from skdistmass.surveys.quantities import quantity
-    >>> quantity("K").unit, quantity("MASS_COR_MO").maximum, quantity("COLOUR")
-    ('mag', 500.0, None)
-    """
+    """Look a canonical column up; masses and ages of any scale are among them. None for any other name."""
     if name in QUANTITIES:
         return QUANTITIES[name]
     if name == "MASS" or name.startswith("MASS_"):

@@ -17,7 +17,7 @@ __all__ = ["as_stars"]
 
 
 def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, columns: Sequence[str] = ()) -> Stars:
-    """Give the columns of a table in memory their canonical names, units and missing values.
+    """Give the columns of a table in memory their canonical names, units and missing values, as `read_survey` does.
 
     Parameters
     ----------
@@ -29,17 +29,10 @@ def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, 
     columns : sequence of str, optional
         Further columns to keep, under their own names.
 
-    Returns
-    -------
-    stars : Stars
-        As `skdistmass.surveys.read_survey` gives them.
-
     Raises
     ------
-    ColumnError
-        If a column is doubled, ambiguous or of the wrong type.
-    UnitError
-        If the unit of a column can't be converted, or its values can't be in that unit.
+    ColumnError, UnitError
+        As `skdistmass.surveys.read_survey`.
 
     Warns
     -----
@@ -54,15 +47,13 @@ def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, 
     """
     if isinstance(table, Stars):
         return table
-    names = [str(name) for name in column_names(table)]
-    n_rows = number_of_rows(table)
+    names, n_rows = [str(name) for name in column_names(table)], number_of_rows(table)
     plan = make_plan(names, None if layout is None else load_layout(layout), columns)
-    columns, units = {}, {}
+    units = {name: getattr(table[name], "unit", None) for name in plan.needed}
+    read: dict[str, Any] = {}
     for name in plan.needed:
-        column = table[name]
-        units[name] = getattr(column, "unit", None)
-        values, mask = values_and_mask(column, name)
-        columns[name] = np.ma.MaskedArray(values, mask=mask) if mask.any() else values
-    stars = make_stars(plan, columns, units, n_rows, table="table")
+        values, mask = values_and_mask(table[name], name)
+        read[name] = np.ma.MaskedArray(values, mask=mask) if mask.any() else values
+    stars = make_stars(plan, read, units, n_rows, table="table")
     warn_of_impossible(stars.impossible)
     return stars

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from skdistmass.exceptions import DistMassError
-from skdistmass.surveys.files import blame, choose_table, identify, open_tables
+from skdistmass.surveys.files import blame, open_table
 from skdistmass.surveys.formats.common import TableFile, compression_of
-from skdistmass.surveys.formats.text import TextTable
 from skdistmass.surveys.formats.votable import VOTable
 from skdistmass.surveys.layout import Flag, Layout, Source, load_layout, recognise
 from skdistmass.surveys.making import make_stars
@@ -22,39 +21,23 @@ __all__ = ["FileDescription", "QuantityDescription", "describe_file"]
 
 _ROWS = 1000  # that are looked at
 # What each product needs; of the names in one entry, any will do.
-_NEEDS = {
-    "distance": (
-        ("TEFF",),
-        ("LOGG",),
-        ("M_H", "FE_H"),
-        ("K", "MAG"),
-        ("A_K", "EXTINCTION", "IRAC_4_5", "WISE_4_5", "SFD_EBV", "EBV"),
-    ),
-    "mass": (("TEFF",), ("LOGG",), ("M_H", "FE_H"), ("C_FE",), ("N_FE",)),
-    "age": (("TEFF",), ("LOGG",), ("M_H", "FE_H"), ("C_FE",), ("N_FE",)),
+_LABELS = (("TEFF",), ("LOGG",), ("M_H", "FE_H"))
+_EXTINCTIONS = ("A_K", "EXTINCTION", "IRAC_4_5", "WISE_4_5", "SFD_EBV", "EBV")
+_NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "distance": (*_LABELS, ("K", "MAG"), _EXTINCTIONS),
+    "mass": (*_LABELS, ("C_FE",), ("N_FE",)),
+    "age": (*_LABELS, ("C_FE",), ("N_FE",)),
 }
 
 
 @dataclass(frozen=True)
 class QuantityDescription:
-    """How one quantity is read.
+    """How one quantity is read."""
 
-    Attributes
-    ----------
-    name : str
-        Canonical name.
-    unit : str
-        Unit it has once it is read.
-    sources : tuple of str
-        For each source, in the order they are tried: the column, its unit, and what is done to it.
-    flags : tuple of str
-        Flags that leave values out.
-    """
-
-    name: str
-    unit: str
-    sources: tuple[str, ...]
-    flags: tuple[str, ...] = ()
+    name: str  # canonical
+    unit: str  # once it is read
+    sources: tuple[str, ...]  # in the order they are tried: the column, its unit, and what is done to it
+    flags: tuple[str, ...] = ()  # that leave values out
 
 
 @dataclass(frozen=True)
@@ -153,40 +136,25 @@ def describe_file(
     """
     path = Path(path)
     chosen = None if layout is None else load_layout(layout)
-    kind = identify(path)
-    with blame(path, kind):
-        tables, listing = open_tables(path, kind, head_only=True)
-    with blame(path):
-        table = choose_table(tables, listing, hdu, chosen)
+    kind, table = open_table(path, hdu, chosen, head_only=True)
     packed = compression_of(path)
-    about: dict[str, Any] = {
-        "path": str(path),
-        "kind": kind if packed is None else f"{kind} in {packed[0]}",
-        "table": table.where,
-        "n_rows": table.n_rows,
-        "n_columns": len(table.names),
-        "layout": recognise(table.names) if chosen is None else chosen,
-    }
+    about: dict[str, Any] = {"path": str(path), "table": table.where, "n_rows": table.n_rows}
+    about |= {"kind": kind if packed is None else f"{kind} in {packed[0]}", "n_columns": len(table.names)}
+    about["layout"] = recognise(table.names) if chosen is None else chosen
     try:
         plan = make_plan(table.names, chosen)
     except DistMassError as error:
         return FileDescription(**about, problems=(str(error),))
-    return FileDescription(**about, **_plan_parts(plan, table), problems=_problems(table, plan))
-
-
-def _plan_parts(plan: Plan, table: TableFile) -> dict[str, Any]:
-    """Return what a plan says of a file, as attributes of its description."""
     there = {*plan.sources, *plan.extra}
-    return {
-        "quantities": tuple(_describe(name, sources, table) for name, sources in plan.sources.items()),
-        "bad_star": tuple(map(_flag_text, plan.bad_star)),
-        "bad_parallax": tuple(map(_flag_text, plan.bad_parallax)),
-        "kept": tuple(plan.extra.values()),
-        "missing": {
-            product: tuple(names[0] for names in needs if not there.intersection(names))
-            for product, needs in _NEEDS.items()
-        },
-    }
+    return FileDescription(
+        **about,
+        quantities=tuple(_describe(name, sources, table) for name, sources in plan.sources.items()),
+        bad_star=tuple(map(_flag_text, plan.bad_star)),
+        bad_parallax=tuple(map(_flag_text, plan.bad_parallax)),
+        kept=tuple(plan.extra.values()),
+        missing={what: tuple(n[0] for n in needs if not there.intersection(n)) for what, needs in _NEEDS.items()},
+        problems=_problems(table, plan),
+    )
 
 
 def _describe(name: str, sources: tuple[Source, ...], table: TableFile) -> QuantityDescription:
@@ -218,18 +186,14 @@ def _problems(table: TableFile, plan: Plan) -> tuple[str, ...]:
         return ()
     try:
         with blame(Path("the first rows"), "table"):
-            if isinstance(table, TextTable):
-                table.load(plan.needed, plan.texts, most_rows=_ROWS)
+            table.load(plan.needed, plan.texts, _ROWS)
             n_rows = min(_ROWS, table.n_rows or 0)
             columns = table.read(plan.needed, 0, n_rows)
         stars = make_stars(plan, columns, table.units, n_rows)
     except DistMassError as error:
         return (str(error),)
     shares = {name: count / n_rows for name, count in stars.impossible.items()}
-    empty = [
-        name
-        for name in plan.sources
-        if name in stars and stars[name].dtype.kind == "f" and n_rows and np.isnan(stars[name]).all()
-    ]
+    numbers = [name for name in plan.sources if n_rows and name in stars and stars[name].dtype.kind == "f"]
+    empty = [name for name in numbers if np.isnan(stars[name]).all()]
     told = [f"{name} is impossible in {share:.0%} of the first rows" for name, share in shares.items() if share > 0.01]
     return tuple(told + [f"{name} is missing in all of the first {n_rows} rows" for name in empty])

@@ -32,18 +32,13 @@ class Stars:
     - MASS and MASS_* [Msun], AGE and AGE_* (in the unit of ``stars.units``; log10 of years if it has none).
     - STARFLAG, ASPCAPFLAG : int64, 0 if missing.
     - BAD_STAR : bool, whether the survey's flags say not to use the star. An abundance that is flagged is missing.
-    - BAD_PARALLAX : bool, whether RUWE is above 1.4; parallax and distance are kept.
-
-    References
-    ----------
-    The citation of each layout. RUWE: Lindegren et al. (2018), Gaia technical note GAIA-C3-TN-LU-LL-124.
+    - BAD_PARALLAX : bool, whether RUWE is above 1.4 (Lindegren et al. 2018, Gaia technical note GAIA-C3-TN-LU-LL-124);
+      parallax and distance are kept.
 
     Attributes
     ----------
     columns : dict of ndarray
-        Name of each quantity to its values. Floats are in the units of docs/conventions.md, NaN where missing; text is
-        str, blank where missing; identifiers of numbers are int64, 0 where missing. BAD_STAR and BAD_PARALLAX are
-        bool: whether the survey's flags say not to use the star, or its parallax.
+        Name of each quantity to its values: NaN where a number is missing, blank where a text is.
     origin : dict of tuple of str
         Name of each quantity to the columns of the file it was read from.
     units : dict of str
@@ -97,21 +92,15 @@ class Stars:
 
     def floats(self, name: str) -> np.ndarray:
         """Return a column of numbers; NaN for every star if it is absent."""
-        if name not in self.columns:
-            return np.full(len(self), np.nan)
-        return self.columns[name]
+        return self.columns[name] if name in self.columns else np.full(len(self), np.nan)
 
     def text(self, name: str) -> np.ndarray:
         """Return a column of text; blank for every star if it is absent."""
-        if name not in self.columns:
-            return np.full(len(self), "", dtype="U1")
-        return self.columns[name]
+        return self.columns[name] if name in self.columns else np.full(len(self), "", dtype="U1")
 
     def integers(self, name: str) -> np.ndarray:
         """Return a column of whole numbers; 0 for every star if it is absent."""
-        if name not in self.columns:
-            return np.zeros(len(self), dtype=np.int64)
-        return self.columns[name]
+        return self.columns[name] if name in self.columns else np.zeros(len(self), dtype=np.int64)
 
     @property
     def labels(self) -> np.ndarray:
@@ -128,17 +117,9 @@ class Stars:
         return replace(self, columns={**self.columns, **columns})
 
     def with_metallicity(self, name: str) -> "Stars":
-        """Return stars whose M_H holds [M/H] or [Fe/H], as a model was trained on, if the survey has it.
+        """Return stars whose M_H and M_H_ERR hold [M/H] or [Fe/H] ("M_H", "FE_H"), as a model was trained on.
 
-        Parameters
-        ----------
-        name : {"M_H", "FE_H"}
-            The metallicity wanted.
-
-        Returns
-        -------
-        stars : Stars
-            With M_H and M_H_ERR replaced; the same if the survey does not have the one wanted.
+        They are the same stars if the survey does not have the one wanted.
         """
         if name == self.metallicity or name != "FE_H" or "FE_H" not in self.columns:
             return self
@@ -194,9 +175,7 @@ def stack_stars(parts: Sequence[Stars]) -> Stars:
         metallicity=first.metallicity,
         source=", ".join(part.source for part in parts),
         layout=", ".join(dict.fromkeys(part.layout for part in parts)),
-        impossible={
-            name: sum(part.impossible.get(name, 0) for part in parts) for part in parts for name in part.impossible
-        },
+        impossible={n: sum(other.impossible.get(n, 0) for other in parts) for part in parts for n in part.impossible},
     )
 
 
@@ -210,6 +189,5 @@ def _stack(name: str, parts: Sequence[Stars]) -> np.ndarray:
     kind = next(kind for kind in "Ufib" if kind in kinds)
     missing = {"U": "", "f": np.nan, "i": 0, "b": False}[kind]
     shape = there[0].shape[1:]
-    return np.concatenate(
-        [part.columns[name] if name in part else np.full((len(part), *shape), missing) for part in parts]
-    )
+    filled = [part.columns[name] if name in part else np.full((len(part), *shape), missing) for part in parts]
+    return np.concatenate(filled)

@@ -19,18 +19,6 @@ from skdistmass.surveys.clusters import cluster_distances
 from skdistmass.surveys.join import IDENTIFIERS
 from skdistmass.surveys.stars import Stars, stack_stars
 
-__all__ = [
-    "TrainingCuts",
-    "TrainingSet",
-    "bad_stars",
-    "distance_training_set",
-    "fractional_parallax_error",
-    "mass_scales_of",
-    "mass_training_set",
-    "read_training_stars",
-    "reference_distances",
-]
-
 
 @dataclass(frozen=True)
 class TrainingCuts:
@@ -77,22 +65,12 @@ class TrainingCuts:
 
 @dataclass
 class TrainingSet:
-    """Stars to train one network on.
+    """Stars to train one network on."""
 
-    Attributes
-    ----------
-    rows : ndarray of int
-        Rows of the survey, in order.
-    target, target_err : ndarray
-        M_K (mag) or mass (Msun) of these rows, and its error.
-    removed : dict
-        Name of each cut to the number of stars it removed, in the order they were made.
-    """
-
-    rows: NDArray[np.intp]
-    target: NDArray[np.float64]
+    rows: NDArray[np.intp]  # of the survey, in order
+    target: NDArray[np.float64]  # M_K (mag) or mass (Msun) of these rows
     target_err: NDArray[np.float64]
-    removed: dict[str, int]
+    removed: dict[str, int]  # name of each cut to the number of stars it removed, in the order they were made
 
 
 # What training needs of a survey, besides masses; the rest of a wide file would fill the memory.
@@ -185,22 +163,11 @@ def fractional_parallax_error(stars: Stars) -> NDArray[np.float64]:
 def reference_distances(
     stars: Stars, cuts: TrainingCuts
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
-    """Return the distances to train on: Gaia's, else the inverse of a parallax, else a cluster's.
+    """Return the distances (kpc) to train on: Gaia's, else the inverse of a parallax, else a cluster's; NaN without
+    one.
 
-    Parameters
-    ----------
-    stars : Stars
-        Uses GAIAEDR3_DIST (kpc), PARALLAX and PARALLAX_ERR (mas), CLUSTER; any may be absent.
-    cuts : TrainingCuts
-        Limits and assumed errors.
-
-    Returns
-    -------
-    distance, fractional_error : ndarray of shape (n_stars,)
-        In kpc; NaN where there is none. Where a parallax is too poor for the cut, the distance of the star's cluster
-        takes its place (section 4.1).
-    source : ndarray of str
-        "Gaia", "parallax", "cluster" or blank.
+    Beside each is its fractional error, and its source: "Gaia", "parallax", "cluster" or blank. Where a parallax is too
+    poor for the cut, the distance of the star's cluster takes its place (section 4.1).
     """
     error = fractional_parallax_error(stars)
     distance = stars.floats("GAIAEDR3_DIST")
@@ -213,8 +180,7 @@ def reference_distances(
     # A listed distance without a parallax beside it has no error to judge it by.
     distance[~np.isfinite(error)] = np.nan
     of_cluster = cluster_distances(stars.text("CLUSTER"), cuts.cluster_distances)
-    with np.errstate(invalid="ignore"):
-        poor = ~np.isfinite(distance) | ~(error < cuts.max_parallax_error)
+    poor = ~np.isfinite(distance) | ~(error < cuts.max_parallax_error)
     member = poor & np.isfinite(of_cluster)
     distance[member], error[member], source[member] = of_cluster[member], cuts.cluster_distance_error, "cluster"
     source[~np.isfinite(distance)] = ""
@@ -222,26 +188,7 @@ def reference_distances(
 
 
 def distance_training_set(stars: Stars, cuts: TrainingCuts, *, names: Sequence[str] = LABEL_NAMES) -> TrainingSet:
-    """Select the stars that train the distance network (section 4.1).
-
-    Parameters
-    ----------
-    stars : Stars
-        A survey.
-    cuts : TrainingCuts
-        Limits.
-    names : sequence of str, default=LABEL_NAMES
-        Labels a star must have.
-
-    Returns
-    -------
-    training_set : TrainingSet
-
-    Raises
-    ------
-    ColumnError
-        If a label is absent.
-    """
+    """Select the stars that train the distance network (section 4.1); each must have the labels `names`."""
     cut = _Cutter(len(stars))
     _cut_labels(cut, stars, names)
     mag, mag_err, extinction = stars.floats("K"), stars.floats("K_ERR"), stars.floats("A_K")
@@ -264,23 +211,10 @@ def distance_training_set(stars: Stars, cuts: TrainingCuts, *, names: Sequence[s
 
 
 def mass_scales_of(columns: Mapping[str, object] | Stars) -> dict[str, str]:
-    """Find the masses of a survey: every column MASS or MASS_* that comes with an error.
+    """Return {name of the scale: column} of the masses of a survey: every MASS or MASS_* that comes with an error.
 
-    Parameters
-    ----------
-    columns : Stars or other collection of column names
-        Errors are columns named with ``_ERR``, or ``_LO`` and ``_HI`` for the ends of an interval.
-
-    Returns
-    -------
-    scales : dict
-        Name of each scale (what follows ``MASS_``; blank for MASS itself) to its column.
-
-    Examples
-    --------
-    >>> from skdistmass.surveys.training_sets import mass_scales_of
-    >>> mass_scales_of({"MASS": [], "MASS_ERR": [], "MASS_COR_MO": [], "MASS_COR_MO_ERR": [], "MASS_SRC": []})
-    {'': 'MASS', 'COR_MO': 'MASS_COR_MO'}
+    The name is what follows ``MASS_``; blank for MASS itself. Errors are columns named with ``_ERR``, or ``_LO`` and
+    ``_HI`` for the ends of an interval.
     """
 
     def has_error(name: str) -> bool:
@@ -293,28 +227,7 @@ def mass_scales_of(columns: Mapping[str, object] | Stars) -> dict[str, str]:
 def mass_training_set(
     stars: Stars, column: str, cuts: TrainingCuts, *, names: Sequence[str] = LABEL_NAMES
 ) -> TrainingSet:
-    """Select the stars that train a mass network (section 5.3).
-
-    Parameters
-    ----------
-    stars : Stars
-        With the labels, `column` and its error.
-    column : str
-        The masses (Msun).
-    cuts : TrainingCuts
-        Limits.
-    names : sequence of str, default=LABEL_NAMES
-        Labels a star must have.
-
-    Returns
-    -------
-    training_set : TrainingSet
-
-    Raises
-    ------
-    ColumnError
-        If a label, the column or its error is absent.
-    """
+    """Select the stars that train a mass network on a column of masses in Msun (section 5.3)."""
     if column not in stars:
         raise ColumnError(f"no column {column} to train a mass network on.")
     mass = stars[column]
@@ -326,10 +239,9 @@ def mass_training_set(
         raise ColumnError(f"column {column} has no error; add {column}_ERR, or {column}_LO and {column}_HI.")
     cut = _Cutter(len(stars))
     _cut_labels(cut, stars, names)
-    with np.errstate(invalid="ignore"):
-        cut("no mass", ~(mass > 0))
-        cut(f"mass error > {cuts.max_mass_error:.0%}", ~((error > 0) & (error < cuts.max_mass_error * mass)))
-        low, high = cuts.mass_range
-        cut(f"mass outside {low:g}-{high:g} Msun", ~((mass >= low) & (mass <= high)))
+    cut("no mass", ~(mass > 0))
+    cut(f"mass error > {cuts.max_mass_error:.0%}", ~((error > 0) & (error < cuts.max_mass_error * mass)))
+    low, high = cuts.mass_range
+    cut(f"mass outside {low:g}-{high:g} Msun", ~((mass >= low) & (mass <= high)))
     rows = np.flatnonzero(cut.kept)
     return TrainingSet(rows, mass[rows], error[rows], cut.removed)

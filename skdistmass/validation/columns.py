@@ -24,10 +24,7 @@ _PLAUSIBLE = {
 def in_unit(stars: Table, name: str, unit: str) -> NDArray[np.float64]:
     """Return a column in a unit: NaN where a value is missing, and everywhere if there is no such column.
 
-    Raises
-    ------
-    InputError
-        If the column states no unit, and its values show that it is in another one.
+    Raise `InputError` if the column states no unit, and its values show that it is in another one.
     """
     values = optional_floats(stars, name, unit)
     if name in stars.colnames and (getattr(stars[name], "unit", None) is None or unit == "dex(yr)"):
@@ -88,12 +85,8 @@ def log_ages(stars: Table, name: str) -> NDArray[np.float64]:
     """Return an age column as log10 of the age in years.
 
     A column with a unit is converted: ``dex(yr)`` and dex are log10 of years, yr and Gyr are linear. Without a unit,
-    the AGE columns of a catalogue are log10 of years, and all other columns are in Gyr.
-
-    Raises
-    ------
-    InputError
-        If the values of a column can't be ages in the unit that it would be read in.
+    the AGE columns of a catalogue are log10 of years, and all other columns are in Gyr. Raise `InputError` if the
+    values can't be ages in that unit.
     """
     unit = getattr(stars[name], "unit", None)
     # By name: the dex of a VOTable is another unit to astropy.

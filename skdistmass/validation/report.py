@@ -29,12 +29,8 @@ __all__ = ["draw_figures", "write_report"]
 
 _PACKAGES = ("numpy", "scipy", "astropy", "scikit-learn", "matplotlib")
 #: Class and sign of each verdict.
-_VERDICTS = {
-    PASSED: ("passed", "✓"),
-    SHORT: ("short", "✗"),
-    INFORMATION: ("information", "·"),
-    NOT_TESTED: ("information", "–"),
-}
+_VERDICTS = {PASSED: ("passed", "✓"), SHORT: ("short", "✗")}
+_VERDICTS |= {INFORMATION: ("information", "·"), NOT_TESTED: ("information", "–")}
 _DPI = 150
 
 
@@ -89,10 +85,8 @@ def write_report(
 
     Parameters
     ----------
-    catalog : table or path-like
-        A catalogue (Table 2 of the paper).
-    reference : Stars, table or path-like, optional
-        What is known of its stars: see `join_reference`.
+    catalog, reference, distance_columns, age_columns, cluster_distances
+        As in `validate`, which has the same errors. Distances get panels in figure 4.
     output : path-like, default="report.html"
         File to write. A file that exists is replaced when the new one is complete.
     model : DistMassModel, optional
@@ -101,10 +95,6 @@ def write_report(
         Command that makes this report, to be printed in it.
     title : str
         Heading.
-    distance_columns, age_columns : sequence of str, default=()
-        Further columns to compare with, as in `validate`. Distances get panels in figure 4.
-    cluster_distances : dict, optional
-        As in `validate`.
     notes : str, default=""
         A paragraph for the reader, such as the assumptions made.
 
@@ -117,8 +107,6 @@ def write_report(
     ------
     DistMassError
         If the file can't be written.
-    InputError, FileFormatError
-        If the tables can't be read or joined: see `validate`.
     """
     columns = {"distance_columns": distance_columns, "age_columns": age_columns}
     found = validate(catalog, reference, **columns, cluster_distances=cluster_distances)

@@ -23,16 +23,7 @@ _POSITIONS = ("RA", "DEC", "GLON", "GLAT")
 
 
 def read_catalog(path: str | PathLike) -> Table:
-    """Read all columns of a catalogue file (FITS, VOTable, Parquet, ECSV or CSV).
-
-    Parameters
-    ----------
-    path : path-like
-        The file. Its format is known by its content.
-
-    Returns
-    -------
-    catalog : Table
+    """Read all columns of a catalogue file (FITS, VOTable, Parquet, ECSV or CSV, which its content tells).
 
     Raises
     ------

@@ -51,29 +51,12 @@ class FittedBin:
 
 
 def robust_fit(y: NDArray, **terms: NDArray) -> LinearFit:
-    """Fit a linear function with Huber's loss, with errors that hold for uneven scatter.
+    """Fit a linear function of named terms, and a constant, with Huber's loss; stars with a NaN anywhere are left out.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_stars,)
-        Values to fit. Stars with a NaN anywhere are left out.
-    **terms : ndarray of shape (n_stars,)
-        Terms of the function, by name. A constant is always fitted.
+    The errors hold for uneven scatter: they are those of an M-estimator by the sandwich formula (Huber & Ronchetti
+    2009, Robust Statistics, section 7.6). Raise `MissingInputError` if there are fewer than eight stars for each
+    coefficient.
 
-    Returns
-    -------
-    fit : LinearFit
-        The errors are those of an M-estimator by the sandwich formula (Huber & Ronchetti 2009, Robust Statistics,
-        section 7.6).
-
-    Raises
-    ------
-    MissingInputError
-        If there are fewer than eight stars for each coefficient.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> x = np.linspace(-1, 1, 50)
     >>> y = 0.5 * x + np.where(np.arange(50) % 10 == 5, 20.0, 0.01 * np.sin(99 * x))
     >>> round(robust_fit(y, x=x).slopes["x"], 2)
@@ -98,13 +81,8 @@ def robust_fit(y: NDArray, **terms: NDArray) -> LinearFit:
     slopes = huber.coef_ * unit / scale
     errors = np.sqrt(np.diag(covariance))[:-1] / scale
     intercept = huber.intercept_ * unit - slopes @ center
-    return LinearFit(
-        float(intercept),
-        dict(zip(terms, slopes.tolist(), strict=True)),
-        dict(zip(terms, errors.tolist(), strict=True)),
-        float(width * unit),
-        len(y),
-    )
+    by_term, errors_by_term = (dict(zip(terms, values.tolist(), strict=True)) for values in (slopes, errors))
+    return LinearFit(float(intercept), by_term, errors_by_term, float(width * unit), len(y))
 
 
 def fit_in_bins(
@@ -132,17 +110,13 @@ def compare_samples(
     difference of the cumulative distributions) and P_VALUE.
     """
     rng = np.random.default_rng(random_state)
-    medians = [
-        np.array([np.median(rng.choice(sample, len(sample))) for _ in range(n_bootstrap)]) for sample in (first, second)
-    ]
+    drawn = [[np.median(rng.choice(values, len(values))) for _ in range(n_bootstrap)] for values in (first, second)]
+    medians = np.median(first), np.median(second)
     test = ks_2samp(first, second, method="asymp")
     return {
-        "N_1": len(first),
-        "N_2": len(second),
-        "MEDIAN_1": np.median(first),
-        "MEDIAN_2": np.median(second),
-        "DIFFERENCE": np.median(second) - np.median(first),
-        "DIFFERENCE_ERR": np.std(medians[1] - medians[0]),
+        **{"N_1": len(first), "N_2": len(second), "MEDIAN_1": medians[0], "MEDIAN_2": medians[1]},
+        "DIFFERENCE": medians[1] - medians[0],
+        "DIFFERENCE_ERR": np.std(np.subtract(drawn[1], drawn[0])),
         "KS": test.statistic,
         "P_VALUE": test.pvalue,
     }
@@ -151,35 +125,13 @@ def compare_samples(
 def binned_statistics(
     by: NDArray, error: NDArray, edges: Sequence[float], *, name: str, reference_error: NDArray | None = None
 ) -> Table:
-    """Compute bias, scatter and quartiles of an error in bins of another quantity.
+    """Compute bias, scatter and quartiles of an error in bins of another quantity, called `name`; NaN are left out.
 
-    Parameters
-    ----------
-    by, error : ndarray of shape (n_stars,)
-        The quantity to bin by, and the error. NaN are left out.
-    edges : sequence of float
-        Edges of the bins, increasing. Bins of fewer than five stars are left out.
-    name : str
-        Name of `by`, for the columns.
-    reference_error : ndarray of shape (n_stars,), optional
-        Error of the reference.
+    Columns are ``<name>_LO``, ``<name>_HI``, ``<name>`` (median); N; BIAS, the median error; SCATTER, 1.4826 times the
+    median absolute deviation from the median; MAD_STD, 1.4826 times the median absolute error; Q25 and Q75, quartiles
+    of the absolute error; REFERENCE_ERR, median error of the reference. Bins of fewer than five stars are left out;
+    raise `MissingInputError` if no bin has them.
 
-    Returns
-    -------
-    table : Table
-        ``<name>_LO``, ``<name>_HI``, ``<name>`` (median); N; BIAS, the median error; SCATTER, 1.4826 times the median
-        absolute deviation from the median; MAD_STD, 1.4826 times the median absolute error; Q25 and Q75, quartiles
-        of the absolute error; REFERENCE_ERR, median error of the reference.
-
-    Raises
-    ------
-    MissingInputError
-        If no bin has five stars.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdistmass.validation.statistics import binned_statistics
     >>> table = binned_statistics(np.full(100, 2.5), np.linspace(-0.1, 0.3, 100), (2, 3), name="LOGG")
     >>> float(table["BIAS"][0]), int(table["N"][0])
     (0.1, 100)

@@ -8,28 +8,14 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from skdistmass.exceptions import ColumnError, FileFormatError
 
-__all__ = [
-    "MEMORY_LIMIT",
-    "TableFile",
-    "check_memory",
-    "check_names",
-    "compression_of",
-    "masked",
-    "open_stream",
-    "quiet",
-    "read_to_end",
-    "with_masks",
-]
-
 #: Bytes that one reading of a compressed file, or of one that can't be read in parts, may take in memory.
 MEMORY_LIMIT = 4 << 30
-_PIECE = 1 << 22
 _COMPRESSIONS: dict[bytes, tuple[str, Any]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
     b"BZh": ("bzip2", bz2.open),
@@ -38,34 +24,24 @@ _COMPRESSIONS: dict[bytes, tuple[str, Any]] = {
 _QUIET = threading.RLock()
 
 
-class TableFile(Protocol):
+class TableFile:
     """A table of a file, of which columns and rows are read when asked for."""
 
-    @property
-    def where(self) -> str:
-        """Which table of the file."""
+    where: str  # which table of the file
+    names: Sequence[str]
+    units: Mapping[str, str]  # of those columns that have one, as the file writes them
+    n_rows: int | None  # None if only reading the file tells it
+    _loaded: dict[str, Any]
 
-    @property
-    def names(self) -> Sequence[str]:
-        """Names of the columns."""
-
-    @property
-    def units(self) -> Mapping[str, str]:
-        """Units of those columns that have one, as the file writes them."""
-
-    @property
-    def n_rows(self) -> int | None:
-        """Number of rows; None if only reading the file tells it."""
-
-    @property
-    def in_parts(self) -> bool:
-        """Whether a part of the rows is read without the others being kept in memory."""
-
-    def load(self, names: Sequence[str], texts: set[str]) -> None:
+    def load(self, names: Sequence[str], texts: set[str], most_rows: int | None = None) -> None:
         """Read columns of a file that can't be read in parts; `texts` are not to be taken for numbers."""
 
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Return columns of some rows as arrays, masked where missing."""
+        return {name: self._loaded[name][start:stop] for name in names}
+
+    def close(self) -> None:
+        """Close what is kept open between readings; `read` opens it again."""
 
 
 def compression_of(path: Path) -> tuple[str, Any] | None:
@@ -79,14 +55,6 @@ def open_stream(path: Path) -> BinaryIO:
     """Open a file to read its bytes, unpacked if it is compressed."""
     known = compression_of(path)
     return open(path, "rb") if known is None else known[1](path, "rb")
-
-
-def read_to_end(stream: BinaryIO) -> int:
-    """Read the rest of a stream, so that its checksum is compared, and return the number of bytes."""
-    total = 0
-    while piece := stream.read(_PIECE):
-        total += len(piece)
-    return total
 
 
 def check_memory(n_bytes: int, what: str) -> None:

@@ -1,5 +1,6 @@
 """Binary tables of FITS files, read in stretches of rows; compressed ones as a stream."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 from skdistmass.exceptions import ColumnError, FileFormatError
-from skdistmass.surveys.formats.common import check_memory, check_names, compression_of, open_stream, quiet, read_to_end
+from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, compression_of, open_stream, quiet
 
 __all__ = ["FitsTable", "find_tables"]
 
@@ -37,22 +38,8 @@ class _Column:
     zero: float
 
 
-class FitsTable:
-    """A binary table of a FITS file.
-
-    Parameters
-    ----------
-    path : Path
-    number : int
-        Of the extension.
-    header : Header
-    start : int
-        Where its data begin, in bytes of the unpacked file.
-    raw_header : bytes
-        The header as it is in the file.
-    """
-
-    in_parts = True
+class FitsTable(TableFile):
+    """A binary table of a FITS file, whose data begin at the byte `start` of the unpacked file."""
 
     def __init__(self, path: Path, number: int, header: fits.Header, start: int, raw_header: bytes):
         self.path, self.where, self.hdu = path, f"HDU {number}", number
@@ -78,11 +65,8 @@ class FitsTable:
         self._stream: BinaryIO | None = None
         self.verified = False
 
-    def load(self, names: Sequence[str], texts: set[str]) -> None:
-        """Do nothing: rows are read when asked for."""
-
-    def read(self, names: Sequence[str], start: int, stop: int, *, check_sum: bool = False) -> dict[str, Any]:
-        """Return columns of some rows; with `check_sum` of all rows, comparing the sums that the header states."""
+    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+        """Return columns of some rows; if these are all, compare the sums that the header states."""
         n_rows = max(stop - start, 0)
         for name in names:
             if self._columns[name].code not in _TYPES and self._columns[name].code != "A":
@@ -92,7 +76,7 @@ class FitsTable:
             check_memory(n_rows * sum(field.itemsize for field in fields.values()), f"{self.where} of {self.path.name}")
         self._verify()
         raw = {name: np.empty((n_rows, *field.shape), field.base) for name, field in fields.items()}
-        summed = _Sum() if check_sum else None
+        summed = _Sum() if self._sums and (start, stop) == (0, self.n_rows) else None
         step = max(_PIECE // max(self._record.itemsize, 1), 1)
         with self._open() as stream:
             stream.seek(self._start + start * self._record.itemsize)
@@ -110,15 +94,11 @@ class FitsTable:
                 self._compare(summed.total)
         return {name: _decode(raw.pop(name), self._columns[name]) for name in names}
 
-    def has_sums(self) -> bool:
-        """Tell whether the header states a checksum."""
-        return bool(self._sums)
-
     def _verify(self) -> None:
         """Unpack a compressed file to its end once, where its checksum is, and count its bytes."""
         if self._compressed and not self.verified:
             with open_stream(self.path) as stream:
-                _check_blocks(read_to_end(stream))
+                _check_blocks(_read_to_end(stream))
             self.verified = True
 
     @contextmanager
@@ -208,9 +188,8 @@ def _columns(header: fits.Header, where: str) -> tuple[dict[str, _Column], np.dt
         columns.append(_Column(name, code, unit, null if type(null) is int else None, scale, zero))
         types.append(_field_type(code, repeat, str(header.get(f"TDIM{number}", ""))))
     check_names([column.name for column in columns])
-    return {column.name: column for column in columns}, np.dtype(
-        [(column.name, *kind) for column, kind in zip(columns, types, strict=True)]
-    )
+    fields = [(column.name, *kind) for column, kind in zip(columns, types, strict=True)]
+    return {column.name: column for column in columns}, np.dtype(fields)
 
 
 def _number(header: fits.Header, key: str, default: float) -> float:
@@ -226,9 +205,8 @@ def _field_type(code: str, repeat: int, dim: str) -> tuple:
         return (f"V{(repeat + 7) // 8}",)
     if code in _OTHER_WIDTHS:
         return (f"V{_OTHER_WIDTHS[code] * repeat}",)
-    shape = (
-        tuple(int(part) for part in re.findall(r"\d+", dim))[::-1] if re.fullmatch(r"\s*\([\d, ]+\)\s*", dim) else ()
-    )
+    is_shape = re.fullmatch(r"\s*\([\d, ]+\)\s*", dim)
+    shape = tuple(int(part) for part in re.findall(r"\d+", dim))[::-1] if is_shape else ()
     if code == "A":
         width = shape[-1] if shape else repeat
         many = shape[:-1]
@@ -266,6 +244,14 @@ def _scaled(values: np.ndarray, about: _Column) -> np.ndarray:
     return values.astype(np.float64) * about.scale + about.zero
 
 
+def _read_to_end(stream: BinaryIO) -> int:
+    """Read the rest of a stream, so that its checksum is compared, and return the number of bytes."""
+    total = 0
+    while piece := stream.read(_PIECE):
+        total += len(piece)
+    return total
+
+
 def _check_blocks(total: int) -> None:
     if total % _BLOCK:
         raise FileFormatError(
@@ -273,22 +259,10 @@ def _check_blocks(total: int) -> None:
         )
 
 
-def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTable], str, list[tuple[int, str]]]:
-    """Walk through the extensions of a FITS file.
+def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTable], str, list[int]]:
+    """Return the tables of a FITS file, a list of all its extensions for messages, and the numbers of its ASCII tables.
 
-    Parameters
-    ----------
-    path : Path
-    most_bytes : int, optional
-        Of a compressed file, stop after so many unpacked bytes, and don't compare its checksum later.
-
-    Returns
-    -------
-    tables : list of FitsTable
-    listing : str
-        All extensions, for messages.
-    ascii_tables : list of (int, str)
-        Number and name of the ASCII tables.
+    Of a compressed file no more than `most_bytes` are unpacked, and its checksum is not compared later.
     """
     compressed = compression_of(path) is not None
     if not compressed:
@@ -302,18 +276,18 @@ def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTab
             raw = _header_bytes(stream, number)
             if not raw:
                 if compressed:  # at its end the checksum was compared
-                    _check_blocks(position + read_to_end(stream) if stream.tell() >= position else stream.tell())
+                    _check_blocks(position + _read_to_end(stream) if stream.tell() >= position else stream.tell())
                     _set_verified(found)
                 break
             header = fits.Header.fromstring(raw)
             position += len(raw)
             kind = "PRIMARY" if number == 0 else str(header.get("XTENSION", "")).strip()
-            name = str(header.get("EXTNAME", "")).strip()
-            listed.append(f"{number} {name or ('PRIMARY' if number == 0 else '(no name)')} ({kind})")
+            name = str(header.get("EXTNAME", "")).strip() or ("PRIMARY" if number == 0 else "(no name)")
+            listed.append(f"{number} {name} ({kind})")
             if kind == "BINTABLE" and not header.get("ZIMAGE", False):
                 found.append(FitsTable(path, number, header, position, raw))
             elif kind == "TABLE":
-                text_tables.append((number, name))
+                text_tables.append(number)
             size = _data_size(header, number)
             position += size + -size % _BLOCK
             number += 1
@@ -352,7 +326,4 @@ def _data_size(header: fits.Header, number: int) -> int:
     sizes = [_count(header, f"NAXIS{axis}", where) for axis in range(1, n_axes + 1)]
     groups = _count(header, "GCOUNT", where, 1)
     bits = abs(int(header.get("BITPIX", 8)))
-    total = 1
-    for size in sizes:
-        total *= size
-    return bits // 8 * groups * (_count(header, "PCOUNT", where, 0) + total)
+    return bits // 8 * groups * (_count(header, "PCOUNT", where, 0) + math.prod(sizes))

@@ -2,20 +2,19 @@
 
 import xml.parsers.expat
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from skdistmass.surveys.formats.arrow import arrow_column, is_text
-from skdistmass.surveys.formats.common import check_memory, check_names, masked, with_masks
+from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, masked, with_masks
 
 __all__ = ["ParquetTable"]
 
 
-class ParquetTable:
+class ParquetTable(TableFile):
     """A Parquet file, with the units that astropy, the Virtual Observatory or the writer of a column put into it."""
 
-    where, in_parts = "Parquet", True
+    where = "Parquet"
 
     def __init__(self, path: Path):
         import pyarrow.parquet as pq
@@ -30,17 +29,13 @@ class ParquetTable:
         self.n_rows = self._file.metadata.num_rows
         self.units = _units(schema)
 
-    def load(self, names: Sequence[str], texts: set[str]) -> None:
-        """Do nothing: rows are read when asked for."""
-
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Return columns of some rows."""
         import pyarrow as pa
 
         wanted_names = names
         names, parts, first = with_masks(names, self.names), [], 0
-        what = f"{self.path.name}"
-        check_memory(max(stop - start, 0) * 8 * len(names), what)
+        check_memory(max(stop - start, 0) * 8 * len(names), self.path.name)
         for group in range(self._file.num_row_groups):
             about = self._file.metadata.row_group(group)
             low, high = max(start - first, 0), min(stop - first, about.num_rows)
@@ -49,12 +44,9 @@ class ParquetTable:
                 continue
             chunks = (about.column(i) for i in range(about.num_columns))
             wanted = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema.split(".")[0] in names)
-            check_memory(max(wanted, about.num_rows * 8 * len(names)), f"a row group of {what}")
+            check_memory(max(wanted, about.num_rows * 8 * len(names)), f"a row group of {self.path.name}")
             parts.append(self._file.read_row_group(group, columns=names).slice(low, high - low))
-        if not parts:
-            table = self._file.schema_arrow.empty_table().select(names)
-        else:
-            table = pa.concat_tables(parts)
+        table = pa.concat_tables(parts) if parts else self._file.schema_arrow.empty_table().select(names)
         columns = {name: arrow_column(table.column(name), name) for name in names}
         return {name: masked(name, columns) for name in wanted_names}
 
@@ -81,11 +73,11 @@ def _units(schema: Any) -> dict[str, str]:
 def _votable_units(document: bytes) -> dict[str, str]:
     units: dict[str, str] = {}
 
-    def begin(units: dict[str, str], tag: str, attributes: dict[str, str]) -> None:
+    def begin(tag: str, attributes: dict[str, str]) -> None:
         if tag.rpartition(":")[2] == "FIELD" and "unit" in attributes:
             units[attributes.get("name", attributes.get("ID", ""))] = attributes["unit"]
 
     parser = xml.parsers.expat.ParserCreate()
-    parser.StartElementHandler = partial(begin, units)
+    parser.StartElementHandler = begin
     parser.Parse(document, True)
     return units

@@ -1,16 +1,17 @@
 """Tables of text, CSV and ECSV: columns are text until a quantity asks for numbers."""
 
 import csv
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from skdistmass.exceptions import DistMassWarning, FileFormatError
 from skdistmass.surveys.formats.arrow import arrow_column
-from skdistmass.surveys.formats.common import check_memory, check_names, masked, open_stream, with_masks
+from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, masked, open_stream, with_masks
 
 __all__ = ["TextTable", "read_yaml", "split_header"]
 
@@ -24,27 +25,20 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(inf|infin
 _PADDED = r"^[+-]?0[0-9]+$"
 
 
-class _Watched:
+class _Watched(io.BufferedReader):
     """A stream that remembers the last byte it gave."""
 
-    def __init__(self, stream: BinaryIO):
-        self._stream, self.last, self.closed = stream, b"\n", False
+    last = b"\n"
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
         self.last = data[-1:] or self.last
         return data
 
-    def readline(self, size: int = -1) -> bytes:
-        data = self._stream.readline(size)
+    def readline(self, size: int | None = -1) -> bytes:
+        data = super().readline(size)
         self.last = data[-1:] or self.last
         return data
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def read_yaml(text: str) -> dict:
@@ -54,10 +48,7 @@ def read_yaml(text: str) -> dict:
     class Loader(yaml.SafeLoader):
         """Without the tags by which a document asks for objects."""
 
-    def plain(loader: Any, suffix: str, node: Any) -> Any:
-        return None
-
-    Loader.add_multi_constructor("", plain)
+    Loader.add_multi_constructor("", lambda loader, suffix, node: None)
     Loader.add_constructor("tag:yaml.org,2002:omap", lambda loader, node: None)
     Loader.yaml_constructors = {k: v for k, v in Loader.yaml_constructors.items() if k is None or "binary" not in k}
     try:
@@ -68,15 +59,7 @@ def read_yaml(text: str) -> dict:
 
 
 def split_header(stream: Any) -> tuple[list[str], list[str], str]:
-    """Read the lines of a text table down to the one with the names of the columns.
-
-    Returns
-    -------
-    comments : list of str
-        Lines that begin with ``#``, without it.
-    names : list of str
-    delimiter : str
-    """
+    """Read a text table down to the names of its columns; return comments (without ``#``), names and delimiter."""
     comments: list[str] = []
     n_bytes = 0
     while True:
@@ -101,10 +84,8 @@ def split_header(stream: Any) -> tuple[list[str], list[str], str]:
     return comments, names, delimiter
 
 
-class TextTable:
+class TextTable(TableFile):
     """A CSV or ECSV file, of which the columns asked for are kept in memory."""
-
-    in_parts = False
 
     def __init__(self, path: Path, kind: str):
         self.path, self.where = path, kind
@@ -121,7 +102,6 @@ class TextTable:
             self._types = {str(c["name"]): str(c.get("datatype", "")) for c in columns}
             if [str(c["name"]) for c in columns] != self.names:
                 raise FileFormatError("the columns of the ECSV header are not those of its first line.")
-        self._columns: dict[str, Any] = {}
 
     def load(self, names: Sequence[str], texts: set[str], most_rows: int | None = None) -> None:
         """Read columns; those of `texts` stay the text they are."""
@@ -130,7 +110,7 @@ class TextTable:
         wanted = with_masks(list(names) or self.names[:1], self.names)
         parts, n_bytes = [], 0
         with open_stream(self.path) as stream:
-            watched = _Watched(stream)
+            watched = _Watched(stream)  # type: ignore[arg-type]
             split_header(watched)
             for batch in self._batches(watched, wanted):
                 parts.append(batch)
@@ -148,30 +128,24 @@ class TextTable:
         schema = pa.schema([(name, pa.string()) for name in wanted])
         table = pa.Table.from_batches(parts, schema=schema)
         self.n_rows = len(table)
-        for name in wanted:
-            as_text = name in texts or self._types.get(name) == "string"
-            self._columns[name] = _typed(table.column(name), name, as_text)
+        as_text = {name for name in wanted if name in texts or self._types.get(name) == "string"}
+        columns = {name: _typed(table.column(name), name, name in as_text) for name in wanted}
+        self._loaded = {name: masked(name, columns) for name in names}
 
     def _batches(self, stream: _Watched, wanted: list[str]) -> Any:
         import pyarrow as pa
         import pyarrow.csv as pc
 
         reading = pc.ReadOptions(column_names=self.names, block_size=_BLOCK, use_threads=False)
-        parsing = pc.ParseOptions(
-            delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=len(self.names) > 1
-        )
-        converting = pc.ConvertOptions(
-            column_types={name: pa.string() for name in self.names}, include_columns=wanted, strings_can_be_null=False
-        )
+        many = len(self.names) > 1
+        parsing = pc.ParseOptions(delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=many)
+        types = {name: pa.string() for name in self.names}
+        converting = pc.ConvertOptions(column_types=types, include_columns=wanted, strings_can_be_null=False)
         try:
             yield from pc.open_csv(pa.PythonFile(stream, mode="r"), reading, parsing, converting)
         except pa.ArrowInvalid as error:
             if "Empty CSV" not in str(error):
                 raise
-
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
-        """Return columns of some rows."""
-        return {name: masked(name, self._columns)[start:stop] for name in names}
 
 
 def _typed(column: Any, name: str, as_text: bool) -> Any:

@@ -5,12 +5,11 @@ import xml.parsers.expat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from skdistmass.exceptions import FileFormatError
-from skdistmass.surveys.formats.common import check_memory, check_names, open_stream, quiet
+from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, open_stream, quiet
 
 __all__ = ["VOTable", "find_tables"]
 
@@ -129,19 +128,19 @@ def find_tables(path: Path, head_only: bool = False) -> list["VOTable"]:
     return [VOTable(path, table) for table in scanner.tables]
 
 
-class VOTable:
+class VOTable(TableFile):
     """One table of a VOTable document, kept in memory as a whole once it is read."""
 
-    where, in_parts = "VOTable", False
+    where = "VOTable"
 
     def __init__(self, path: Path, found: _Found):
         check_memory(found.n_lines * (found.row_bytes or 0), "the VOTable")
         self.path, self._found = path, found
         self.names, self.units, self.n_rows = found.names, found.units, found.n_rows
         check_names(self.names)
-        self._columns: dict[str, Any] = {}
+        self._loaded = {}
 
-    def load(self, names: Sequence[str], texts: set[str]) -> None:
+    def load(self, names: Sequence[str], texts: set[str], most_rows: int | None = None) -> None:
         """Parse the document, and keep these columns."""
         from astropy.io.votable import parse
         from astropy.io.votable.exceptions import conf
@@ -166,11 +165,7 @@ class VOTable:
             elif values.dtype.byteorder not in "=|":
                 values = values.astype(values.dtype.newbyteorder("="))
             mask = np.ma.getmaskarray(column)
-            self._columns[name] = np.ma.MaskedArray(values, mask=mask) if mask.any() else values
-
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
-        """Return columns of some rows."""
-        return {name: self._columns[name][start:stop] for name in names}
+            self._loaded[name] = np.ma.MaskedArray(values, mask=mask) if mask.any() else values
 
 
 def _texts(values: np.ndarray, name: str) -> np.ndarray:

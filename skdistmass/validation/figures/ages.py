@@ -7,15 +7,8 @@ from astropy.table import Table
 
 from skdistmass.surveys import match_clusters
 from skdistmass.tables import optional_floats
+from skdistmass.validation import columns
 from skdistmass.validation.ages import NARROW_FEH_BINS, age_in_clusters, age_statistics, spoo_log_age
-from skdistmass.validation.columns import (
-    carbon_to_nitrogen,
-    cluster_rows,
-    first_age,
-    kiel,
-    log_ages,
-    reference_age_columns,
-)
 from skdistmass.validation.figures import drawing
 from skdistmass.validation.requirements import MissingInputError, require, require_stars
 
@@ -39,7 +32,7 @@ def fig15_age_vs_cn(
     bins : sequence of pairs of float
         Edges of each bin of [Fe/H].
     """
-    log_age, cn = log_ages(stars, first_age(stars, age)), carbon_to_nitrogen(stars)
+    log_age, cn = columns.log_ages(stars, columns.first_age(stars, age)), columns.carbon_to_nitrogen(stars)
     feh, logg = optional_floats(stars, "M_H", "dex"), optional_floats(stars, "LOGG")
     usable = np.isfinite(log_age) & np.isfinite(cn)
     chosen = [usable & (feh >= low) & (feh < high) for low, high in bins]
@@ -76,14 +69,14 @@ def fig16_age_comparison(
         Columns of other ages (Gyr, or with a unit), a panel each; by default every AGE_* of the reference.
     """
     table = found.tables.get("ages") if found and age is None and references is None else None
-    age = first_age(stars, age)
-    references = reference_age_columns(stars) if references is None else references
+    age = columns.first_age(stars, age)
+    references = columns.reference_age_columns(stars) if references is None else references
     table = table or age_statistics(stars, predicted=age, references=references)
     names = {name.removeprefix("REF_"): name for name in references}
-    own = log_ages(stars, age)
+    own = columns.log_ages(stars, age)
     figure, axes = drawing.new_panels(len(table), 2, "", panel_height=2.9)
     for number, (ax, row) in enumerate(zip(axes, table, strict=True)):
-        drawing.density(ax, log_ages(stars, names[row["REFERENCE"]]), own, _AGE_RANGE, _AGE_RANGE)
+        drawing.density(ax, columns.log_ages(stars, names[row["REFERENCE"]]), own, _AGE_RANGE, _AGE_RANGE)
         ax.plot(_AGE_RANGE, _AGE_RANGE, color=drawing.COLOURS[1], lw=0.9)
         ax.set(xlabel=f"{drawing.plain(row['REFERENCE'])}, {AGE_LABEL}", ylabel=f"{drawing.plain(age)}, {AGE_LABEL}")
         text = f"{row['N']} stars\nbias {row['BIAS']:+.3f} dex\nscatter {row['SCATTER']:.3f} dex"
@@ -108,11 +101,11 @@ def fig17_cluster_ages(
         Other ages to draw beside it.
     """
     table = found.tables.get("cluster_ages") if found and age is None else None
-    age = first_age(stars, age)
+    age = columns.first_age(stars, age)
     tables = {age: table or age_in_clusters(stars, predicted=age)}
     tables |= {name: age_in_clusters(stars, predicted=name) for name in others}
-    ages = {name: log_ages(stars, name) for name in tables}
-    rows = {cluster: members for cluster, members, _ in cluster_rows(stars)}
+    ages = {name: columns.log_ages(stars, name) for name in tables}
+    rows = {cluster: members for cluster, members, _ in columns.cluster_rows(stars)}
     most = np.sort(np.argsort(-tables[age]["N"], kind="stable")[:_MOST_CLUSTERS])
     figure, axes = drawing.new_panels(len(most), 3, AGE_LABEL, panel_height=1.9, sharex=True)
     edges = np.arange(8.0, 10.65, 0.1)
@@ -143,25 +136,24 @@ def fig18_cluster_kiel(stars: Table, *, cluster: str = "NGC 7789", age: str | No
     age : str, optional
         Column of ages; by default the first of the catalogue.
     """
-    age = first_age(stars, age)
+    age = columns.first_age(stars, age)
     require(stars, age)
     wanted = match_clusters(cluster)
-    members = {name: rows for name, rows, _ in cluster_rows(stars)}
+    members = {name: rows for name, rows, _ in columns.cluster_rows(stars)}
     names = [name for name in members if name == cluster or (wanted >= 0 and match_clusters(name) == wanted)]
     if not names:
         raise MissingInputError(f"no star is marked as a member of {cluster}")
     rows = members[names[0]]
-    log_age = log_ages(stars, age)[rows]
+    log_age = columns.log_ages(stars, age)[rows]
     aged = np.isfinite(log_age)
     require_stars(np.count_nonzero(aged), 1, f"members of {cluster} have an age")
-    teff, logg, _ = (values[rows] for values in kiel(stars))
+    teff, logg, _ = (values[rows] for values in columns.kiel(stars))
     figure, ((ax,),) = drawing.new_figure(panel_height=3.0)
     if not aged.all():
         ax.scatter(teff[~aged], logg[~aged], s=8, facecolors="none", edgecolors="0.7", linewidths=0.6, label="no age")
         ax.legend(loc="lower left")
-    drawn = drawing.colour_scatter(
-        ax, teff, logg, log_age, size=16, limits=drawing.spread_range(log_age[aged], fraction=0.05)
-    )
+    limits = drawing.spread_range(log_age[aged], fraction=0.05)
+    drawn = drawing.colour_scatter(ax, teff, logg, log_age, size=16, limits=limits)
     xlim, ylim = (drawing.spread_range(values, reverse=True, margin=0.1) for values in (teff, logg))
     ax.set(xlim=xlim, ylim=ylim, **drawing.KIEL_LABELS)
     drawing.colour_bar(drawn, ax, f"{drawing.plain(age)}, {AGE_LABEL}")

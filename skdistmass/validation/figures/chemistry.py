@@ -6,14 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from skdistmass.tables import optional_floats
-from skdistmass.validation.chemistry import (
-    FEH_EDGES,
-    RISE_LOGG,
-    RISE_MASS_EDGES,
-    birth_cn_fits,
-    radial_trend_fits,
-    rise_fits,
-)
+from skdistmass.validation import chemistry
 from skdistmass.validation.columns import SUN_RADIUS, carbon_to_nitrogen, galactocentric_radius, in_unit, kiel
 from skdistmass.validation.figures import drawing
 from skdistmass.validation.masses import LOGG_BINS
@@ -72,9 +65,8 @@ def fig07_cn_mass(
     error = optional_floats(stars, f"{mass}_ERR", "Msun")
     usable = np.isfinite(cn) & np.isfinite(masses)
     require_stars(np.count_nonzero(usable), 10, f"stars with [C/N] and {mass.removeprefix('REF_')}")
-    figure, axes = drawing.new_panels(
-        len(bins), -(-len(bins) // 2), drawing.CN_LABEL, panel_height=2.2, sharex=True, sharey=True
-    )
+    shared = {"sharex": True, "sharey": True}
+    figure, axes = drawing.new_panels(len(bins), -(-len(bins) // 2), drawing.CN_LABEL, panel_height=2.2, **shared)
     for ax, (low, high) in zip(axes, bins, strict=True):
         inside = np.flatnonzero(usable & (logg >= low) & (logg < high))
         ax.scatter(cn[inside], masses[inside], s=2.5, color=drawing.COLOURS[0], linewidths=0, rasterized=True)
@@ -93,7 +85,7 @@ def fig08_birth_cn(stars: Table, *, found: "drawing.Validation | None" = None) -
 
     A sample that the tables do not have is left out.
     """
-    fits = (found and found.fits.get("birth_cn")) or birth_cn_fits(stars)
+    fits = (found and found.fits.get("birth_cn")) or chemistry.birth_cn_fits(stars)
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     figure, (axes,) = drawing.new_figure(1, len(fits), panel_height=2.8)
     for number, (ax, (name, (rows, fit))) in enumerate(zip(axes, fits.items(), strict=True)):
@@ -114,7 +106,7 @@ def _range(values, fraction=0.001, margin=0.15):
 
 @drawing.figure_style
 def fig09_cn_radius(
-    stars: Table, *, edges: Sequence[float] = FEH_EDGES, found: "drawing.Validation | None" = None
+    stars: Table, *, edges: Sequence[float] = chemistry.FEH_EDGES, found: "drawing.Validation | None" = None
 ) -> "drawing.Figure":
     """[C/N] of subgiants before the first dredge-up against Galactocentric radius, by [Fe/H] (figure 9).
 
@@ -125,15 +117,14 @@ def fig09_cn_radius(
     edges : sequence of float
         Edges of the bins of [Fe/H].
     """
-    *bins, _ = (found and found.fits.get("cn_radial_trend")) or radial_trend_fits(stars, edges=edges)
+    *bins, _ = (found and found.fits.get("cn_radial_trend")) or chemistry.radial_trend_fits(stars, edges=edges)
     bins = [b for b in bins if len(b.rows)]
     require_stars(len(bins), 1, "bins of [Fe/H] have a subgiant with a distance and a position")
     cn, feh, radius = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex"), galactocentric_radius(stars)
     shown = np.concatenate([b.rows for b in bins])
     xlim, ylim = drawing.spread_range(radius[shown]), drawing.spread_range(cn[shown], margin=0.1)
-    figure, axes = drawing.new_panels(
-        len(bins), 1, "Galactocentric radius [kpc]", width=4.2, panel_height=1.5, sharex=True
-    )
+    xlabel = "Galactocentric radius [kpc]"
+    figure, axes = drawing.new_panels(len(bins), 1, xlabel, width=4.2, panel_height=1.5, sharex=True)
     for ax, b in zip(axes, bins, strict=True):
         drawing.density(ax, radius[b.rows], cn[b.rows], xlim, ylim, bins=40)
         text = f"{b.low:g} < [M/H] < {b.high:g}: {len(b.rows)}"
@@ -150,8 +141,8 @@ def fig09_cn_radius(
 def fig10_cn_low_logg(
     stars: Table,
     *,
-    edges: Sequence[float] = RISE_MASS_EDGES,
-    logg_range: tuple[float, float] = RISE_LOGG,
+    edges: Sequence[float] = chemistry.RISE_MASS_EDGES,
+    logg_range: tuple[float, float] = chemistry.RISE_LOGG,
     found: "drawing.Validation | None" = None,
 ) -> "drawing.Figure":
     """[C/N] of giants against log g by mass, with the line fitted at median mass and [Fe/H] (figure 10).
@@ -163,7 +154,8 @@ def fig10_cn_low_logg(
     logg_range : tuple of float
         Stars that the line is fitted to.
     """
-    *bins, _ = (found and found.fits.get("cn_low_logg_rise")) or rise_fits(stars, edges=edges, logg_range=logg_range)
+    known = found and found.fits.get("cn_low_logg_rise")
+    *bins, _ = known or chemistry.rise_fits(stars, edges=edges, logg_range=logg_range)
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     logg, mass = optional_floats(stars, "LOGG"), in_unit(stars, "REF_MASS", "Msun")
     giant = np.isfinite(cn) & (logg < _GIANT_LOGG)
@@ -172,9 +164,8 @@ def fig10_cn_low_logg(
     require_stars(len(drawn), 1, "bins of mass have a giant with [C/N]")
     shown = np.concatenate(inside)
     limits = {"xlim": drawing.spread_range(logg[shown], reverse=True), "ylim": _range(cn[shown], 0.003)}
-    figure, axes = drawing.new_panels(
-        len(drawn), 2, drawing.LOGG_LABEL, width=7.1, panel_height=2.0, sharex=True, sharey=True
-    )
+    size = {"width": 7.1, "panel_height": 2.0}
+    figure, axes = drawing.new_panels(len(drawn), 2, drawing.LOGG_LABEL, sharex=True, sharey=True, **size)
     for ax, (b, rows) in zip(axes, drawn, strict=True):
         ax.scatter(logg[rows], cn[rows], s=2.5, color=drawing.COLOURS[0], linewidths=0, rasterized=True)
         text = rf"{b.low:g}-{b.high:g} M$_\odot$: {len(rows)}"

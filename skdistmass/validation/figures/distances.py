@@ -110,11 +110,8 @@ def fig03_binaries(stars: Table, *, threshold: float = PAPER_THRESHOLD) -> "draw
     right.scatter(teff[known & ~beyond], logg[known & ~beyond], s=3, color="0.75", **style)
     label = f"beyond the threshold: {np.count_nonzero(beyond)}"
     right.scatter(teff[beyond], logg[beyond], s=4, color=drawing.COLOURS[1], label=label, **style)
-    right.set(
-        xlim=drawing.spread_range(teff[known], reverse=True),
-        ylim=drawing.spread_range(logg[known], reverse=True),
-        **drawing.KIEL_LABELS,
-    )
+    xlim, ylim = (drawing.spread_range(values[known], reverse=True) for values in (teff, logg))
+    right.set(xlim=xlim, ylim=ylim, **drawing.KIEL_LABELS)
     right.legend(loc="lower left")
     drawing.panel_letter(right, 1)
     return figure
@@ -136,28 +133,19 @@ def fig04_mad_vs_logg(
     figure, (axes,) = drawing.new_figure(1, len(names), panel_height=2.8, sharey=True)
     top = max(float(np.nanmax(table["Q75"])), 0.25)
     for number, (ax, name) in enumerate(zip(axes, names, strict=True)):
-        ax.plot(
-            table["LOGG"],
-            table["MAD_STD"],
-            color=drawing.COLOURS[0],
-            marker="o",
-            ms=3,
-            label="this catalogue, 1.48 MAD",
-        )
+        own, quartile = {"color": drawing.COLOURS[0]}, {"color": drawing.COLOURS[0], "ls": "--", "lw": 0.9}
+        ax.plot(table["LOGG"], table["MAD_STD"], marker="o", ms=3, label="this catalogue, 1.48 MAD", **own)
         if number == 0:
-            ax.plot(
-                table["LOGG"], table["Q25"], color=drawing.COLOURS[0], ls="--", lw=0.9, label="quartiles of |error|"
-            )
-            ax.plot(table["LOGG"], table["Q75"], color=drawing.COLOURS[0], ls="--", lw=0.9)
+            ax.plot(table["LOGG"], table["Q25"], label="quartiles of |error|", **quartile)
+            ax.plot(table["LOGG"], table["Q75"], **quartile)
         else:
             other = distance_by_logg(stars, predicted=name)
             style = {"color": drawing.COLOURS[2], "marker": "s", "ms": 3, "label": f"1.48 MAD of {drawing.plain(name)}"}
             ax.plot(other["LOGG"], other["MAD_STD"], **style)
             top = max(top, min(float(np.nanmax(other["MAD_STD"])), 1.0))
         if np.isfinite(table["REFERENCE_ERR"]).any():
-            ax.plot(
-                table["LOGG"], table["REFERENCE_ERR"], color=drawing.COLOURS[1], ls="-.", label="error of reference"
-            )
+            style = {"color": drawing.COLOURS[1], "ls": "-.", "label": "error of reference"}
+            ax.plot(table["LOGG"], table["REFERENCE_ERR"], **style)
         ax.set(xlabel=drawing.LOGG_LABEL)
         ax.legend(loc="upper right")
         drawing.panel_letter(ax, number if others else None)
@@ -196,10 +184,8 @@ def fig05_cluster_distances(
         for row, place in zip(table[np.argsort(table["ADOPTED"])], places, strict=False):
             style = {"xytext": place, "textcoords": "offset points", "ha": "left" if place[0] > 0 else "right"}
             ax.annotate(drawing.plain(row["CLUSTER"]), (row["ADOPTED"], row["ERROR"]), fontsize=6.5, **style)
-        scatter = cluster_summary(table)["scatter"]
-        drawing.panel_letter(
-            ax, number if others else None, f"{drawing.plain(name)}: scatter of clusters {scatter:.3f}"
-        )
+        text = f"{drawing.plain(name)}: scatter of clusters {cluster_summary(table)['scatter']:.3f}"
+        drawing.panel_letter(ax, number if others else None, text)
         reach = float(np.max(np.abs(table["ERROR"]) + table["SCATTER"]))
         ax.set(ylabel="fractional error", ylim=(-1.3 * reach, 1.3 * reach), xscale="log")
         ax.set_xlim(0.8 * float(table["ADOPTED"].min()), 1.35 * float(table["ADOPTED"].max()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from importlib import resources
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -23,20 +24,6 @@ CN_LABEL = "[C/N] [dex]"
 MASS_LABEL = r"mass [M$_\odot$]"
 TEFF_LABEL = r"$T_\mathrm{eff}$ [K]"
 KIEL_LABELS = {"xlabel": TEFF_LABEL, "ylabel": LOGG_LABEL}
-_STYLE = {
-    "font.size": 8.0,
-    "axes.labelsize": 8.5,
-    "axes.titlesize": 8.5,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.0,
-    "legend.framealpha": 0.8,
-    "legend.edgecolor": "none",
-    "axes.linewidth": 0.7,
-    "lines.linewidth": 1.3,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-}
 _FEW_STARS = 400  # below which stars are drawn one by one
 _LONGEST = 30  # characters of a name from a file
 _PARAMETERS = """
@@ -66,11 +53,10 @@ def figure_style(function: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
 
     @wraps(function)
     def draw(*args, **parameters):
-        from matplotlib import rc_context, rcParamsDefault
+        from matplotlib import rc_context
 
-        # Asking for the backend would import pyplot and choose one.
-        defaults = {name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")}
-        with rc_context(defaults | _STYLE):
+        # All that the file does not name is at matplotlib's defaults.
+        with resources.as_file(resources.files(__package__) / "figures.mplstyle") as style, rc_context(fname=style):
             return function(*args, **parameters)
 
     summary, _, rest = (function.__doc__ or "").partition(_PARAMETERS)
@@ -97,6 +83,7 @@ def new_figure(
     n_rows: int = 1, n_columns: int = 1, *, width: float | None = None, panel_height: float = 2.4, **parameters: Any
 ) -> tuple["Figure", NDArray]:
     """Return a matplotlib Figure, free of pyplot, and an array of axes of shape (n_rows, n_columns)."""
+    from matplotlib import rcParams
     from matplotlib.figure import Figure
 
     width = width or (COLUMN_WIDTH if n_columns == 1 else PAGE_WIDTH)
@@ -104,7 +91,7 @@ def new_figure(
     axes = figure.subplots(n_rows, n_columns, squeeze=False, **parameters)
     for ax in axes.flat:
         # Ticks are made when drawn: their size is set here, while the style holds.
-        ax.tick_params(labelsize=_STYLE["xtick.labelsize"], direction="in", top=True, right=True)
+        ax.tick_params(labelsize=rcParams["xtick.labelsize"], direction="in", top=True, right=True)
     return figure, axes
 
 

@@ -108,9 +108,8 @@ def fig13_learned_relations(
     for row, (low, high) in zip(axes, bins, strict=True):
         inside = (logg >= low) & (logg < high)
         for ax, values in zip(row, masses.values(), strict=True):
-            drawn = drawing.colour_scatter(
-                ax, cn[inside], values[inside], feh[inside], limits=(-0.6, 0.4), cmap="cividis", size=2.0
-            )
+            shown = cn[inside], values[inside], feh[inside]
+            drawn = drawing.colour_scatter(ax, *shown, limits=(-0.6, 0.4), cmap="cividis", size=2.0)
             ax.set(xlim=CN_RANGE, ylim=MASS_RANGE)
         drawing.panel_letter(row[0], None, rf"$\log g$ {low:g}-{high:g}")
         row[0].set(ylabel=drawing.MASS_LABEL)
