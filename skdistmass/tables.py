@@ -61,10 +61,15 @@ def column_names(table):
         names = list(table)
     else:
         names = list(table.columns)
-    doubled = sorted({str(name) for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if doubled:
-        raise ColumnError(f"column {', '.join(doubled)} occurs more than once; rename or drop one of them.")
+    check_names(names)
     return names
+
+
+def check_names(names):
+    """Refuse a table with two columns of one name."""
+    if len(set(names)) < len(names):
+        doubled = sorted({str(name) for name in names if list(names).count(name) > 1})
+        raise ColumnError(f"column {', '.join(doubled)} occurs more than once; rename or drop one of them.")
 
 
 def find_column(table, name, aliases=(), *, required=True):
@@ -155,8 +160,7 @@ def _numbers_of_objects(raw, mask, name):
 
 
 def as_integers(column, *, missing=0, name="values"):
-    """Turn a column of whole numbers (flags, identifiers) into int64 with all digits; `missing` stands for missing
-    ones.
+    """Turn a column of whole numbers (flags, identifiers) into int64 with all digits, `missing` where there is none.
 
     Floats and text are accepted if they are whole and exact. Raise `ColumnError` for anything else, and for floats
     whose last digits are lost.
@@ -249,12 +253,12 @@ def number_of_rows(table):
     return lengths.pop() if lengths else 0
 
 
-def optional_floats(table, name, unit=None, *, high=False):
+def optional_floats(table, name, unit=None):
     """Return a column as floats, NaN for every row if the table does not have it."""
     found = find_column(table, name, required=False)
     if found is None:
         return np.full(number_of_rows(table), np.nan)
-    return as_floats(table[found], unit, name=found, high_sentinels=high)
+    return as_floats(table[found], unit, name=found, high_sentinels=False)
 
 
 def optional_text(table, name):

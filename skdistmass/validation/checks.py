@@ -50,20 +50,17 @@ class Validation:
     stars : Table
         The catalogue joined with its reference, of `join_reference`.
     tables : dict of Table
-        By name; ``meta["title"]`` is the title of each.
+        By name; ``meta["title"]`` is the title of each, ``meta["fits"]`` the fits of those of [C/N].
     skipped : dict of str
         Name of each table that could not be made, and why.
     checks : list of Check
         The summary.
-    fits : dict
-        Name of a table of [C/N] to the selections and fits that it and its figure show.
     """
 
     stars: Table
     tables: dict[str, Table] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
-    fits: dict[str, Any] = field(default_factory=dict)
 
 
 def validate(
@@ -114,7 +111,7 @@ def validate(
     """
     stars = join_reference(catalog, reference, columns=(*distance_columns, *age_columns))
     result = Validation(stars)
-    makers = _makers(result, distance_columns, age_columns, cluster_distances)
+    makers = _makers(stars, distance_columns, age_columns, cluster_distances)
     for name, (title, make) in makers.items():
         try:
             result.tables[name] = make()
@@ -128,18 +125,9 @@ def validate(
 
 
 def _makers(
-    result: Validation, distance_columns: Sequence[str], age_names: Sequence[str], known: Mapping[str, float] | None
+    stars: Table, distance_columns: Sequence[str], age_names: Sequence[str], known: Mapping[str, float] | None
 ) -> dict[str, tuple[str, Callable[[], Table]]]:
     """Return the title of each table, and the function that makes it."""
-    stars = result.stars
-
-    def fitted(name: str, fit: Callable, tabulate: Callable) -> Table:
-        result.fits[name] = fit(stars)
-        return tabulate(stars, fits=result.fits[name])
-
-    birth = "birth_cn", chemistry.birth_cn_fits, chemistry.birth_cn_relation
-    trend = "cn_radial_trend", chemistry.radial_trend_fits, chemistry.cn_radial_trend
-    rise = "cn_low_logg_rise", chemistry.rise_fits, chemistry.cn_low_logg_rise
     given, predicted = "Reference masses at low (1) and high (2)", "Predicted masses at low (1) and high (2)"
     spoo = "Ages against those from [C/N] of Spoo et al. 2022 (figure 15)"
     clusters = partial(distances.cluster_distances, distances=known)
@@ -152,9 +140,9 @@ def _makers(
         "cluster_ages": ("Scatter of ages in clusters (figure 17)", lambda: ages.age_in_clusters(stars)),
         "coverage": ("How often the intervals hold the reference", lambda: comparisons.coverage(stars)),
         "comparisons": ("Other columns on common stars", lambda: _comparisons(stars, distance_columns, age_names)),
-        "birth_cn": ("[C/N] against [Fe/H] (figure 8)", lambda: fitted(*birth)),
-        "cn_radial_trend": ("Birth [C/N] against radius (figure 9)", lambda: fitted(*trend)),
-        "cn_low_logg_rise": ("Rise of [C/N] at low log g (figure 10)", lambda: fitted(*rise)),
+        "birth_cn": ("[C/N] against [Fe/H] (figure 8)", lambda: chemistry.birth_cn_relation(stars)),
+        "cn_radial_trend": ("Birth [C/N] against radius (figure 9)", lambda: chemistry.cn_radial_trend(stars)),
+        "cn_low_logg_rise": ("Rise of [C/N] at low log g (figure 10)", lambda: chemistry.cn_low_logg_rise(stars)),
         "reference_mass_distributions": (f"{given} log g (figure 12)", lambda: _reference_masses(stars)),
         "mass_distributions": (f"{predicted} log g (figure 14)", lambda: masses.mass_distributions(stars)),
         "learned_relation": (

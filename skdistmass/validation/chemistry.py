@@ -63,15 +63,13 @@ def birth_cn_fits(stars: Table) -> dict[str, tuple[NDArray[np.intp], LinearFit]]
     return fits
 
 
-def birth_cn_relation(stars: Table, *, fits: dict | None = None) -> Table:
+def birth_cn_relation(stars: Table) -> Table:
     """Compute the slope of [C/N] with [Fe/H] (figure 8 of the paper).
 
     Parameters
     ----------
     stars : Table
         Of `join_reference`.
-    fits : dict, optional
-        What `birth_cn_fits` returned for these stars, if it was called already.
 
     Returns
     -------
@@ -84,13 +82,13 @@ def birth_cn_relation(stars: Table, *, fits: dict | None = None) -> Table:
     MissingInputError
         If neither sample has 16 stars.
     """
-    fits = fits or birth_cn_fits(stars)
+    fits = birth_cn_fits(stars)
     rows = [
         (name, fit.n_stars, fit.slopes["feh"], fit.errors["feh"], fit.intercept, fit.scatter)
         for name, (_, fit) in fits.items()
     ]
-    names = ("SAMPLE", "N", "SLOPE", "SLOPE_ERR", "INTERCEPT", "SCATTER")
-    return Table(rows=rows, names=names, units={"INTERCEPT": "dex", "SCATTER": "dex"})
+    names, units = ("SAMPLE", "N", "SLOPE", "SLOPE_ERR", "INTERCEPT", "SCATTER"), {"INTERCEPT": "dex", "SCATTER": "dex"}
+    return Table(rows=rows, names=names, units=units, meta={"fits": fits})
 
 
 def radial_trend_fits(stars: Table, *, edges: Sequence[float] = FEH_EDGES) -> list[FittedBin]:
@@ -104,7 +102,7 @@ def radial_trend_fits(stars: Table, *, edges: Sequence[float] = FEH_EDGES) -> li
     return fit_in_bins(feh, bins, is_undredged_subgiant(stars), cn, radius=offset, feh=feh)
 
 
-def cn_radial_trend(stars: Table, *, edges: Sequence[float] = FEH_EDGES, fits: list[FittedBin] | None = None) -> Table:
+def cn_radial_trend(stars: Table, *, edges: Sequence[float] = FEH_EDGES) -> Table:
     """Compute the trend of birth [C/N] with Galactocentric radius at given [Fe/H] (figure 9 of the paper: none).
 
     Parameters
@@ -113,23 +111,24 @@ def cn_radial_trend(stars: Table, *, edges: Sequence[float] = FEH_EDGES, fits: l
         Of `join_reference`, with positions on the sky.
     edges : sequence of float
         Edges of the bins of [Fe/H].
-    fits : list of FittedBin, optional
-        What `radial_trend_fits` returned for these stars, if it was called already.
 
     Returns
     -------
     table : Table
         FEH_LO, FEH_HI, N, SLOPE and SLOPE_ERR [dex/kpc], P_VALUE of no trend. The last row is all bins at once.
     """
-    rows = [
-        (b.low, b.high, b.fit.n_stars, b.fit.slopes["radius"], b.fit.errors["radius"], b.fit.p_value("radius"))
-        for b in fits or radial_trend_fits(stars, edges=edges)
-        if b.fit is not None
-    ]
-    require_stars(len(rows), 1, "bins of [Fe/H] with 24 subgiants of known distance")
-    names = ("FEH_LO", "FEH_HI", "N", "SLOPE", "SLOPE_ERR", "P_VALUE")
-    units = {"FEH_LO": "dex", "FEH_HI": "dex", "SLOPE": "dex/kpc", "SLOPE_ERR": "dex/kpc"}
-    return Table(rows=rows, names=names, units=units)
+    units: dict[str, str | None] = {"FEH_LO": "dex", "FEH_HI": "dex", "SLOPE": "dex/kpc", "SLOPE_ERR": "dex/kpc"}
+    fits = radial_trend_fits(stars, edges=edges)
+    return _slopes(fits, "radius", units, "bins of [Fe/H] with 24 subgiants of known distance")
+
+
+def _slopes(fits: list[FittedBin], term: str, units: dict[str, str | None], wanted: str) -> Table:
+    """Return the slope with one term, its error, and the probability of none, of each bin; `units` name its columns."""
+    fitted = [(b.low, b.high, b.fit) for b in fits if b.fit is not None]
+    rows = [(low, high, f.n_stars, f.slopes[term], f.errors[term], f.p_value(term)) for low, high, f in fitted]
+    require_stars(len(rows), 1, wanted)
+    low, high, slope, error = units
+    return Table(rows=rows, names=(low, high, "N", slope, error, "P_VALUE"), units=units, meta={"fits": fits})
 
 
 def rise_fits(
@@ -145,11 +144,7 @@ def rise_fits(
 
 
 def cn_low_logg_rise(
-    stars: Table,
-    *,
-    edges: Sequence[float] = RISE_MASS_EDGES,
-    logg_range: tuple[float, float] = RISE_LOGG,
-    fits: list[FittedBin] | None = None,
+    stars: Table, *, edges: Sequence[float] = RISE_MASS_EDGES, logg_range: tuple[float, float] = RISE_LOGG
 ) -> Table:
     """Compute the rise of [C/N] of giants towards low log g at given mass (section 5.2 and figure 10 of the paper).
 
@@ -161,8 +156,6 @@ def cn_low_logg_rise(
         Edges of the bins of mass (Msun).
     logg_range : tuple of float
         Stars fitted (dex, cgs).
-    fits : list of FittedBin, optional
-        What `rise_fits` returned for these stars, if it was called already.
 
     Returns
     -------
@@ -170,11 +163,8 @@ def cn_low_logg_rise(
         MASS_LO, MASS_HI [Msun], N, RISE and RISE_ERR, in dex of [C/N] per dex that log g falls, P_VALUE of neither rise
         nor fall. The last row is all bins at once.
     """
-    rows = [
-        (b.low, b.high, b.fit.n_stars, -b.fit.slopes["logg"], b.fit.errors["logg"], b.fit.p_value("logg"))
-        for b in fits or rise_fits(stars, edges=edges, logg_range=logg_range)
-        if b.fit is not None
-    ]
-    require_stars(len(rows), 1, "bins of mass with 32 giants of low log g")
-    names = ("MASS_LO", "MASS_HI", "N", "RISE", "RISE_ERR", "P_VALUE")
-    return Table(rows=rows, names=names, units={"MASS_LO": "Msun", "MASS_HI": "Msun"})
+    units: dict[str, str | None] = {"MASS_LO": "Msun", "MASS_HI": "Msun", "RISE": None, "RISE_ERR": None}
+    fits = rise_fits(stars, edges=edges, logg_range=logg_range)
+    table = _slopes(fits, "logg", units, "bins of mass with 32 giants of low log g")
+    table["RISE"] *= -1
+    return table

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from skdistmass.exceptions import ColumnError, FileFormatError
+from skdistmass.exceptions import FileFormatError
 
 #: Bytes that one reading of a compressed file, or of one that can't be read in parts, may take in memory.
 MEMORY_LIMIT = 4 << 30
@@ -64,13 +64,6 @@ def check_memory(n_bytes: int, what: str) -> None:
             f"{what} would take {n_bytes / 2**30:.1f} GB of memory, more than the limit of {MEMORY_LIMIT / 2**30:g} "
             "GB; read fewer rows or columns at a time, or convert the file to FITS without compression."
         )
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Refuse a table with two columns of one name."""
-    if len(set(names)) < len(names):
-        doubled = sorted({str(name) for name in names if list(names).count(name) > 1})
-        raise ColumnError(f"column {', '.join(doubled)} occurs more than once; rename or drop one of them.")
 
 
 def with_masks(names: Sequence[str], present: Sequence[str]) -> list[str]:

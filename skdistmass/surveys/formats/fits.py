@@ -12,7 +12,8 @@ import numpy as np
 from astropy.io import fits
 
 from skdistmass.exceptions import ColumnError, FileFormatError
-from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, compression_of, open_stream, quiet
+from skdistmass.surveys.formats.common import TableFile, check_memory, compression_of, open_stream, quiet
+from skdistmass.tables import check_names
 
 __all__ = ["FitsTable", "find_tables"]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from skdistmass.surveys.formats.arrow import arrow_column, is_text
-from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, masked, with_masks
+from skdistmass.surveys.formats.common import TableFile, check_memory, masked, with_masks
+from skdistmass.tables import check_names
 
 __all__ = ["ParquetTable"]
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from skdistmass.exceptions import DistMassWarning, FileFormatError
 from skdistmass.surveys.formats.arrow import arrow_column
-from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, masked, open_stream, with_masks
+from skdistmass.surveys.formats.common import TableFile, check_memory, masked, open_stream, with_masks
+from skdistmass.tables import check_names
 
 __all__ = ["TextTable", "read_yaml", "split_header"]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from skdistmass.exceptions import FileFormatError
-from skdistmass.surveys.formats.common import TableFile, check_memory, check_names, open_stream, quiet
+from skdistmass.surveys.formats.common import TableFile, check_memory, open_stream, quiet
+from skdistmass.tables import check_names
 
 __all__ = ["VOTable", "find_tables"]
 

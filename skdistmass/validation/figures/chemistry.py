@@ -1,6 +1,7 @@
 """Figures 6 to 10 of the paper: [C/N], at birth and after the first dredge-up."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -85,7 +86,7 @@ def fig08_birth_cn(stars: Table, *, found: "drawing.Validation | None" = None) -
 
     A sample that the tables do not have is left out.
     """
-    fits = (found and found.fits.get("birth_cn")) or chemistry.birth_cn_fits(stars)
+    fits = _fits(found, "birth_cn") or chemistry.birth_cn_fits(stars)
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     figure, (axes,) = drawing.new_figure(1, len(fits), panel_height=2.8)
     for number, (ax, (name, (rows, fit))) in enumerate(zip(axes, fits.items(), strict=True)):
@@ -97,6 +98,11 @@ def fig08_birth_cn(stars: Table, *, found: "drawing.Validation | None" = None) -
         drawing.panel_letter(ax, number if len(fits) > 1 else None, f"{name}: {fit.n_stars}")
         ax.legend(loc="lower left")
     return figure
+
+
+def _fits(found: "drawing.Validation | None", name: str) -> Any:
+    """Return the fits that a table was made of; nothing if there is no such table."""
+    return found.tables[name].meta["fits"] if found and name in found.tables else None
 
 
 def _range(values, fraction=0.001, margin=0.15):
@@ -117,7 +123,7 @@ def fig09_cn_radius(
     edges : sequence of float
         Edges of the bins of [Fe/H].
     """
-    *bins, _ = (found and found.fits.get("cn_radial_trend")) or chemistry.radial_trend_fits(stars, edges=edges)
+    *bins, _ = _fits(found, "cn_radial_trend") or chemistry.radial_trend_fits(stars, edges=edges)
     bins = [b for b in bins if len(b.rows)]
     require_stars(len(bins), 1, "bins of [Fe/H] have a subgiant with a distance and a position")
     cn, feh, radius = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex"), galactocentric_radius(stars)
@@ -154,7 +160,7 @@ def fig10_cn_low_logg(
     logg_range : tuple of float
         Stars that the line is fitted to.
     """
-    known = found and found.fits.get("cn_low_logg_rise")
+    known = _fits(found, "cn_low_logg_rise")
     *bins, _ = known or chemistry.rise_fits(stars, edges=edges, logg_range=logg_range)
     cn, feh = carbon_to_nitrogen(stars), optional_floats(stars, "M_H", "dex")
     logg, mass = optional_floats(stars, "LOGG"), in_unit(stars, "REF_MASS", "Msun")
