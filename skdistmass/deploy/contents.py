@@ -5,6 +5,7 @@ a message of protocol buffers: fields of a number and a value, in which a messag
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from skdistmass.deploy.format import IR_VERSION, OPERATORS, OPSET
 
@@ -33,7 +34,7 @@ def _number(content: memoryview, at: int) -> tuple[int, int]:
             raise ValueError("a number is too long")
 
 
-def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def _fields(content: memoryview) -> Iterator[tuple[int, Any]]:
     """Yield number and value of each field of a message."""
     at = 0
     while at < len(content):

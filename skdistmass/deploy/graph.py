@@ -94,7 +94,9 @@ def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = Fals
 
     if dtype not in ("float64", "float32"):
         raise InputError(f'dtype must be "float64" or "float32", got {dtype!r}.')
-    nodes, constants, names = [], [], {}
+    nodes: list[Any] = []
+    constants: list[Any] = []
+    names: dict[str, int] = {}
 
     def unique_name(hint):
         names[hint] = names.get(hint, 0) + 1

@@ -30,7 +30,7 @@ class ModelGraph:
 
     def __init__(self, builder: GraphBuilder, model: Any, dtype: np.dtype, input_errors: bool):
         self.b, self.model, self.dtype, self.input_errors = builder, model, dtype, input_errors
-        self.columns = {}  # name of the output to the name of its value and its type
+        self.columns: dict[str, tuple] = {}  # name of the output to the name of its value and its type
         self.cuts = model.cuts or TrainingCuts()
         scaler = model.abs_mag_.pipeline_["scaler"]
         self.center, self.scale = scaler.mean_, scaler.scale_

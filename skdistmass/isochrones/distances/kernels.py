@@ -1,9 +1,9 @@
 """The compiled loops of isochrone distances: sums over the grid, and what is read from the histograms.
 
 Stars are compared with groups of points of the grid in whitened coordinates: with the covariance C = L L^T of ([Fe/H],
-Teff, log g), z = L^-1 (place - star), so that chi^2 = z1^2 + z2^2 + z3^2 for any correlations. Only tiles that
-can hold a group within the radius are visited. Two copies of the histogram of M_Ks are filled in turn, because adding to the same bin again and again
-makes the processor wait for itself.
+Teff, log g), z = L^-1 (place - star), so that chi^2 = z1^2 + z2^2 + z3^2 for any correlations. Only tiles that can
+hold a group within the radius are visited. Two copies of the histogram of M_Ks are filled in turn, because adding to
+the same bin again and again makes the processor wait for itself.
 """
 
 import math
@@ -31,7 +31,7 @@ MEDIAN, MEAN, MODE, P16, P84 = range(N_SUMMARY)
 
 @compiled(nogil=True, fastmath=_FAST)
 def _find_inside(place, runs, n_runs, star, scale, limit, groups, likelihoods):
-    """Write the numbers and the likelihoods of all groups of some runs whose chi^2 is at most the limit; return how many.
+    """Write numbers and likelihoods of all groups of some runs whose chi^2 is at most the limit; return how many.
 
     exp(-x) is (1 - t + t^2/2)^256 with t = x/256: without a call, hence vectorised, and right to 1e-4 for x < 3,
     2e-3 for x = 10.

@@ -102,6 +102,10 @@ class GiantAgeRelation:
     log_age_knots: np.ndarray
     name: str = "giant ages"
     meta: Mapping[str, str] = field(default_factory=dict)
+    log_mass_knots: np.ndarray = field(init=False, repr=False)
+    log_mass_ends: np.ndarray = field(init=False, repr=False)
+    coefficients: np.ndarray = field(init=False, repr=False)
+    _surface: Surface = field(init=False, repr=False)
 
     def __post_init__(self):
         mass = as_floats(self.mass_knots, "Msun", name="mass", sentinels=False)
@@ -242,6 +246,10 @@ class GiantAgeRelation:
         log_age = as_floats(log_age, "dex(yr)", name="log_age", sentinels=False)
         if log_age.ndim == 1:
             mass, feh, log_age = columns_to_grid(mass, feh, log_age)
+        mass, feh = (
+            as_floats(mass, "Msun", name="mass", sentinels=False),
+            as_floats(feh, "dex", name="feh", sentinels=False),
+        )
         return cls(mass, feh, log_age, name=name, meta=meta or {})
 
     @classmethod

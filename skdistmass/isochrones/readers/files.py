@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -125,10 +126,12 @@ class Rows:
     def __init__(
         self, path: Path, text: str, is_header: Callable[[list[str]], bool], separator: str | None = None
     ) -> None:
-        self.path, self.names, rows = path, [], []
+        self.path = path
+        self.names: list[str] = []
+        rows: list[tuple[int, str]] = []
         lines = text.splitlines()
         for number, line in enumerate(lines, start=1):
-            words = _words(line.strip().lstrip("#"), separator) if "#" in line or not self.names else ()
+            words = _words(line.strip().lstrip("#"), separator) if "#" in line or not self.names else []
             if is_header(words):
                 if self.names and words != self.names:
                     raise FileFormatError(
@@ -176,7 +179,7 @@ class Rows:
                     ) from None
         raise FileFormatError(f"{self.path} can't be read as rows of numbers ({problem}); fetch it again.")
 
-    def column(self, *candidates: str, required: bool = True) -> np.ndarray | None:
+    def column(self, *candidates: str, required: bool = True) -> Any:
         """Return the first of some columns that is there; None if none is, and none is required."""
         name = find_name(self.path, self.names, candidates, required=required)
         return None if name is None else self.values[:, self.names.index(name)]
@@ -251,7 +254,7 @@ def join_tables(tables: list):
     if len(kinds) > 1:
         raise InputError("isochrones and evolutionary tracks can't go into one table; read them separately.")
     second = "initial_mass" if kinds == {"track"} else "log_age"
-    pieces = {}
+    pieces: dict[tuple[float, float], tuple] = {}
     for table in tables:
         files = ", ".join(table.meta["files"])
         for rows in isochrone_slices(table):
