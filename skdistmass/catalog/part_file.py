@@ -31,23 +31,7 @@ def disk_errors(path: Path, hint: str = "") -> Iterator[None]:
 
 
 def read_journal(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Read the journal of an unfinished catalogue.
-
-    Parameters
-    ----------
-    path : path-like
-        The journal.
-
-    Returns
-    -------
-    journal : dict or None
-        None if there is none.
-
-    Raises
-    ------
-    FileFormatError
-        If it is not a journal, or one of an unknown version.
-    """
+    """Read the journal of an unfinished catalogue."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -68,11 +52,6 @@ class PartFile:
     """A catalogue in FITS under a temporary name, which gets its final name when it is complete.
 
     Rows on disk that the journal does not count were being written at the time of a kill; they are written again.
-
-    Parameters
-    ----------
-    target : path-like
-        The final file. The part has its name with ``.part`` and ``.part.json`` at the end.
     """
 
     def __init__(self, target: str | os.PathLike[str]) -> None:
@@ -90,24 +69,7 @@ class PartFile:
         return self.path.exists() or self.journal_path.exists()
 
     def open(self, primary: Header, header: Header, record: np.dtype, journal: dict[str, Any], *, resume: bool) -> None:
-        """Open the part to add rows.
-
-        Parameters
-        ----------
-        primary, header : astropy.io.fits.Header
-            Of the two HDUs.
-        record : numpy.dtype
-            Of a row.
-        journal : dict
-            What to remember; its ``rows_done`` counts.
-        resume : bool
-            Whether to keep the rows that are there.
-
-        Raises
-        ------
-        DistMassError
-            If it can't be written, or another process is writing it.
-        """
+        """Open the part to add rows."""
         self._primary, self._header, self.record = primary, header, record
         # Sums of 0 stand in the headers until the part is complete.
         heads = checksum_cards(primary, 0) + checksum_cards(header, 0)
@@ -199,13 +161,7 @@ class PartFile:
                 left -= count
 
     def complete(self, counts: Mapping[str, int]) -> None:
-        """Write the end of the file, counts and checksums.
-
-        Parameters
-        ----------
-        counts : dict
-            Header keyword to its value, for keywords that are in the header.
-        """
+        """Write the end of the file, counts and checksums."""
         with disk_errors(self.path, " The part is kept: make room and resume (--resume)."):
             end = self._data_start + self.journal["rows_done"] * self.record.itemsize
             self._file.truncate(end)
@@ -222,13 +178,7 @@ class PartFile:
             os.fsync(self._file.fileno())
 
     def publish(self, converted: Path | None = None) -> None:
-        """Give the finished file its name, in one step, and remove the unfinished ones.
-
-        Parameters
-        ----------
-        converted : pathlib.Path, optional
-            The finished file, if it is not the part itself.
-        """
+        """Give the finished file its name, in one step, and remove the unfinished ones."""
         with disk_errors(self.target):
             os.replace(converted or self.path, self.target)
             _sync_folder(self.target.parent)

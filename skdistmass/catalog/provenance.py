@@ -18,17 +18,7 @@ Card = tuple[str, str | int | float | bool, str]
 
 
 def model_cards(model: Predictor, name: str | None, file: str | os.PathLike[str] | None) -> list[Card]:
-    """Return the cards that say which model predicted.
-
-    Parameters
-    ----------
-    model : Predictor
-        The model.
-    name : str or None
-        Its name; by default that of its class.
-    file : path-like or None
-        The file that it was loaded from.
-    """
+    """Return the cards that say which model predicted."""
     cards: list[Card] = [("MODEL", name or type(model).__name__, "model that predicted")]
     if file is not None:
         cards.append(("MODELSHA", InputFile.of(Path(file)).sha256, "SHA-256 of the model file"))

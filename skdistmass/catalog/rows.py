@@ -33,33 +33,7 @@ def catalog_columns(
     isochrones: IsochroneDistanceRegressor | None = None,
     out_of_fold: bool = True,
 ) -> dict[CatalogColumn, NDArray]:
-    """Make all columns of a catalogue for rows of a survey.
-
-    Parameters
-    ----------
-    stars : Stars
-        Rows of a survey.
-    model : Predictor
-        A model; see `skdistmass.model.Predictor`.
-    extinction : ExtinctionChoice
-        How A_K is chosen.
-    zero_point : str or float, default="model"
-        See `skdistmass.surveys.parallax.correct_parallaxes`.
-    isochrones : IsochroneDistanceRegressor, optional
-        Fitted; makes NMSU_DIST.
-    out_of_fold : bool, default=True
-        See `skdistmass.DistMassModel.predict`.
-
-    Returns
-    -------
-    columns : dict
-        CatalogColumn to ndarray. Floats are NaN where there is no value, never infinite.
-
-    Raises
-    ------
-    ColumnError
-        If a column of the model has another length than the stars, or text does not fit its column.
-    """
+    """Make all columns of a catalogue for rows of a survey."""
     card = model.card
     stars = extinction.apply(stars).with_metallicity(card.get("metallicity", "M_H"))
     stars = correct_parallaxes(stars, zero_point)

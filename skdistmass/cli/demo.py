@@ -18,24 +18,7 @@ _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "0.55"
 
 
 def run_demo(n_stars=8_000, random_state=0, progress=None):
-    """Train on one half of a mock survey and predict the other.
-
-    Parameters
-    ----------
-    n_stars : int, default=8_000
-        Number of spectra in the survey.
-    random_state : int, default=0
-        Seed of survey and training.
-    progress : callable, optional
-        As for `DistMassModel.fit`.
-
-    Returns
-    -------
-    model : DistMassModel
-        Trained on every other star.
-    survey, catalog : Table
-        The stars held back, with their truth, and what was predicted for them.
-    """
+    """Train on one half of a mock survey and predict the other."""
     stars = make_survey(n_stars, random_state=random_state)
     # All spectra of a star are on one side.
     number = np.unique(stars["APOGEE_ID"], return_inverse=True)[1]
@@ -51,12 +34,7 @@ def run_demo(n_stars=8_000, random_state=0, progress=None):
 
 
 def summarize(model, survey, catalog):
-    """Say in lines of text how prediction and truth compare for the stars held back.
-
-    Returns
-    -------
-    lines : list of str
-    """
+    """Say in lines of text how prediction and truth compare for the stars held back."""
     usable = (catalog["DISTANCE_SPACE"] < 2) & ~survey["TRUE_BINARY"]
     single_giant = usable & (survey["TRUE_LOGG"] < 3.5)
     distance = np.asarray(catalog["DISTANCE"] / survey["TRUE_DISTANCE"]) - 1.0
@@ -87,18 +65,7 @@ def summarize(model, survey, catalog):
 
 
 def demo_figures(survey, catalog):
-    """Draw the Kiel diagram and prediction against truth.
-
-    Parameters
-    ----------
-    survey, catalog : Table
-        As from `run_demo`.
-
-    Returns
-    -------
-    figures : dict of str to matplotlib Figure
-        ``"kiel"`` and ``"truth"``.
-    """
+    """Draw the Kiel diagram and prediction against truth."""
     return {"kiel": _kiel_diagram(catalog), "truth": _truth_figure(survey, catalog)}
 
 
@@ -161,12 +128,7 @@ def _truth_figure(survey, catalog):
 
 
 def write_demo(folder, model, survey, catalog):
-    """Write survey, model, catalogue and figures into a folder.
-
-    Returns
-    -------
-    paths : list of Path
-    """
+    """Write survey, model, catalogue and figures into a folder."""
     from skdistmass.catalog import build_catalog
 
     folder = Path(folder)

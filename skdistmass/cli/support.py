@@ -16,6 +16,7 @@ import click
 from skdistmass.exceptions import DistMassError
 
 if TYPE_CHECKING:
+    from skdistmass.extinction import ExtinctionChoice
     from skdistmass.isochrones import IsochroneDistanceRegressor
     from skdistmass.model import DistMassModel, Predictor
     from skdistmass.surveys import Stars
@@ -87,22 +88,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[str | None, int], None]
 
 
 def check_output(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
-    """Refuse an output that can't be written, before the long work starts.
-
-    Parameters
-    ----------
-    path : Path
-        The output.
-    overwrite : bool
-        Whether an existing file may be replaced.
-    inputs : sequence of path-like
-        Files that the command reads; none of them may be the output.
-
-    Raises
-    ------
-    DistMassError
-        If the output exists, is no file, is an input, or its folder can't be written.
-    """
+    """Refuse an output that can't be written, before the long work starts."""
     folder = path.resolve().parent
     if path.is_dir():
         raise DistMassError(f"{path} can't be written: it is a folder.")
@@ -178,17 +164,7 @@ def parse_mass_scales(masses: Iterable[str]) -> dict[str, str]:
 
 
 def training_report(model: DistMassModel) -> str:
-    """Say what the cuts removed and what accuracy was reached, as lines of text.
-
-    Parameters
-    ----------
-    model : DistMassModel
-        Trained.
-
-    Returns
-    -------
-    text : str
-    """
+    """Say what the cuts removed and what accuracy was reached, as lines of text."""
     lines = [f"no {part}: {reason}" for part, reason in model.absent_.items()]
     for name, removed in model.removed_.items():
         gone = ", ".join(f"{cut} {count}" for cut, count in removed.items() if count) or "none"
@@ -205,19 +181,7 @@ def training_report(model: DistMassModel) -> str:
 
 
 def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, **options: Any) -> None:
-    """Make a catalogue with the model of that name, and print what is in it.
-
-    Parameters
-    ----------
-    name : str
-        File or name of the model.
-    table, output : Path
-        Survey and catalogue.
-    quiet : bool, default=False
-        Whether to print nothing.
-    **options
-        As for `skdistmass.catalog.build_catalog`.
-    """
+    """Make a catalogue with the model of that name, and print what is in it."""
     from skdistmass.catalog import build_catalog
 
     model = load_any_model(name)
@@ -272,49 +236,31 @@ def read_joined(
     tables: Iterable[Path],
     joined: Iterable[Path],
     *,
+    extinction: ExtinctionChoice,
+    columns: Iterable[str],
     layout: str | None,
     clusters: Path | None,
     min_membership: tuple[str, float],
     **options: Any,
 ) -> tuple[Stars, list[str]]:
-    """Read the tables of a training and join others to them.
-
-    Parameters
-    ----------
-    tables : sequence of Path
-        Surveys, put one below the other.
-    joined : sequence of Path
-        Tables to join.
-    layout : str or None
-        Layout of the surveys.
-    clusters : Path or None
-        Table of cluster members.
-    min_membership : tuple of (str, float)
-        Column of the probability of membership, and its smallest value.
-    **options
-        As for `skdistmass.surveys.join`.
-
-    Returns
-    -------
-    stars : Stars
-    report : list of str
-        What was joined, in words.
-    """
+    """Read the tables of a training and join others to them."""
     from skdistmass.exceptions import ColumnError
     from skdistmass.surveys import join, read_survey, stack_stars
+    from skdistmass.surveys.training_sets import read_training_stars
 
-    stars = stack_stars([read_survey(table, layout=layout) for table in tables])
-    others = [read_survey(table) for table in joined]
+    others = [name for column in columns if not column.startswith("MASS") for name in (column, f"{column}_ERR")]
+    stars = stack_stars([read_training_stars(t, extinction, layout=layout, columns=others) for t in tables])
+    joins = [read_survey(table) for table in joined]
     if clusters is not None:
         members = read_survey(clusters)
         column, minimum = min_membership
         if column not in members:
             raise ColumnError(f"{clusters} has no column {column}; name the probability with --min-membership.")
         kept = members.floats(column) >= minimum
-        others.append(members[kept])
-    if not others:
+        joins.append(members[kept])
+    if not joins:
         return stars, []
-    found = join(stars, *others, **options)
+    found = join(stars, *joins, **options)
     return found.stars, list(found.report)
 
 

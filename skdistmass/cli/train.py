@@ -130,17 +130,19 @@ def train(
     from skdistmass.surveys.training_sets import TrainingCuts
 
     check_output(output, overwrite, [*tables, *joined, *filter(None, [clusters, cluster_distances])])
+    scales = parse_mass_scales(masses) if masses else "auto"
+    # Chosen as 'skdistmass catalog' chooses it: a model belongs to the extinctions it was trained with.
     stars, report = read_joined(
         tables,
         joined,
+        extinction=ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction),
+        columns=[] if scales == "auto" else list(scales.values()),
         layout=layout,
         clusters=clusters,
         min_membership=min_membership,
         match_radius=match_radius,
         ambiguous=ambiguous,
     )
-    # Chosen as 'skdistmass catalog' chooses it: a model belongs to the extinctions it was trained with.
-    stars = ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction).apply(stars)
     new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
     binary_filter = None
     if binary_threshold != "none":
@@ -158,7 +160,7 @@ def train(
         new[0](binary_filter=binary_filter, **ensemble),
         new[1](**ensemble),
         parts=parts,
-        mass_scales=parse_mass_scales(masses) if masses else "auto",
+        mass_scales=scales,
         cuts=cuts,
         n_jobs=jobs,
         random_state=seed,

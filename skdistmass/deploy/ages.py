@@ -49,17 +49,6 @@ class AgeGraph:
     """Ages of stars whose metallicity is one vector, for any number of rows of masses.
 
     Masses may be infinite, but not NaN: they become indices of tables.
-
-    Parameters
-    ----------
-    b : GraphBuilder
-    ages : IsochroneAgeTransformer
-    feh : str
-        [Fe/H] without NaN, shape (N,), of type `dtype`.
-    feh_present : str
-        Where it is known.
-    dtype : numpy type, default=float64
-        Of all masses and ages.
     """
 
     def __init__(self, b, ages, feh, feh_present, dtype=np.float64):
@@ -160,29 +149,7 @@ class AgeGraph:
         return self._with_trend(ln_mass, self.b.op("Add", cubics.at_left, cubics.rise))
 
     def log_age_and_errors(self, ln_mass, n_scales, mass, mass_error, ln_width):
-        """`log_age` of masses and of the ends of their intervals, and two errors of the first mass's age.
-
-        Parameters
-        ----------
-        ln_mass : str
-            Natural logarithms of initial mass within the bounds, shape (3 n_scales, N): of the masses, of the lower
-            ends, of the upper ends.
-        n_scales : int
-        mass, mass_error : str
-            The masses of the first scale and their errors, as vectors.
-        ln_width : str
-            By how much the logarithms of the ends of the first mass's interval differ, without limits: more exact than
-            their difference in single precision.
-
-        Returns
-        -------
-        log_age : str
-            Shape (3 n_scales, N).
-        half_interval : str
-            Half the difference of the ages at the ends of the first mass's interval.
-        error : str
-            What `IsochroneAgeTransformer.log_age_err` gives.
-        """
+        """`log_age` of masses and of the ends of their intervals, and two errors of the first mass's age."""
         b, n_rows = self.b, 3 * n_scales
         sigma = b.op("Min", mass_error, self._const(1e30))
         centre = b.clip(self.initial(mass), self.low, self.high)
@@ -230,13 +197,6 @@ class _Cubics:
     """The cubic of each mass in the place within its interval, without the trend.
 
     The place is the distance from the left knot in ln mass.
-
-    Attributes
-    ----------
-    at_left : str
-        Value at the left end of the interval, shape (n_rows, N).
-    rise : str
-        What the value at the mass is above that.
     """
 
     def __init__(self, ages, ln_mass, n_rows):

@@ -23,24 +23,7 @@ _PHOTOMETRY = {
 
 
 def model_card(model, dtype, inputs, card=None):
-    """Say what a model is: as a dict of text, numbers, lists and dicts.
-
-    Parameters
-    ----------
-    model : DistMassModel
-        Fitted.
-    dtype : str
-        Of the graph.
-    inputs : sequence of str
-        Names of its inputs.
-    card : dict, optional
-        Entries to add, or to put in the place of these: ``name``, ``description``, ``training_set``, ``licence``,
-        ``references``, ``limits``, ``date``.
-
-    Returns
-    -------
-    card : dict
-    """
+    """Say what a model is: as a dict of text, numbers, lists and dicts."""
     import numpy
     import sklearn
 

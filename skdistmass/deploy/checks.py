@@ -22,13 +22,7 @@ _LONGEST_MESSAGE = 200  # characters of another library's message that are shown
 
 
 def read_model_file(path: str | os.PathLike) -> bytes:
-    """Return the content of a model's file.
-
-    Raises
-    ------
-    FileFormatError
-        If it can't be read, is too large, or fails `check_content`.
-    """
+    """Return the content of a model's file."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -42,20 +36,7 @@ def read_model_file(path: str | os.PathLike) -> bytes:
 
 
 def check_content(content: bytes, path: str | os.PathLike) -> None:
-    """Refuse a file that is foreign, of another version, truncated, altered, or holds what no model does.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    path : path-like
-        Its name, for messages.
-
-    Raises
-    ------
-    FileFormatError
-        With the reason.
-    """
+    """Refuse a file that is foreign, of another version, truncated, altered, or holds what no model does."""
     version = _metadata_value(content, FORMAT_VERSION_KEY, rb"\d{1,9}")
     if version is None:
         raise FileFormatError(

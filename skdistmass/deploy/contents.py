@@ -5,6 +5,7 @@ a message of protocol buffers: fields of a number and a value, in which a messag
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from skdistmass.deploy.format import IR_VERSION, OPERATORS, OPSET
 
@@ -33,7 +34,7 @@ def _number(content: memoryview, at: int) -> tuple[int, int]:
             raise ValueError("a number is too long")
 
 
-def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def _fields(content: memoryview) -> Iterator[tuple[int, Any]]:
     """Yield number and value of each field of a message."""
     at = 0
     while at < len(content):
@@ -59,23 +60,7 @@ def _text(value: int | memoryview) -> str:
 
 
 def unexpected_content(content: bytes) -> str | None:
-    """Return what a file contains that no model of this package does, in words; None if there is nothing.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    found : str or None
-
-    Examples
-    --------
-    >>> from skdistmass.deploy.contents import unexpected_content
-    >>> unexpected_content(b"\\x08\\x63")
-    'the IR version 99'
-    """
+    """Return what a file contains that no model of this package does, in words; None if there is nothing."""
     try:
         return next(_unexpected_in_model(memoryview(content)), None)
     except (ValueError, IndexError, TypeError):

@@ -94,28 +94,7 @@ def _paper(b, errors, labels, center, scale):
 
 
 def scatter_rows(b, models, labels, center, scale, noise=None, dtype=np.float64):
-    """Scatter of each network's predictions, on the scale where its errors add.
-
-    Parameters
-    ----------
-    b : GraphBuilder
-    models : list of ConformalErrors, PaperErrors or None
-        One of each network. NaN where there is none.
-    labels : str
-        Commonly scaled labels without NaN, with a row of ones on top; double, shape (1 + n_labels, N).
-    center, scale : ndarray
-        What they were scaled with.
-    noise : str, optional
-        Variance by the stars' label errors, NaN where unknown; double, shape (n_networks, N). It spans many
-        magnitudes: all is computed in double with it.
-    dtype : numpy type, default=float64
-        Of the result, and without `noise` of the polynomials of `ConformalErrors`.
-
-    Returns
-    -------
-    scatter : str
-        Of type `dtype`, shape (n_networks, N).
-    """
+    """Scatter of each network's predictions, on the scale where its errors add."""
 
     def result(value):
         return value if np.dtype(dtype) == np.float64 else b.cast(value, dtype)

@@ -87,19 +87,16 @@ def export_model(
 
 
 def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = False) -> Any:
-    """Build the graph of a fitted model, without metadata; see `export_model`.
-
-    Returns
-    -------
-    proto : onnx.ModelProto
-    """
+    """Build the graph of a fitted model, without metadata; see `export_model`."""
     from onnx import helper, numpy_helper
 
     from skdistmass._version import __version__
 
     if dtype not in ("float64", "float32"):
         raise InputError(f'dtype must be "float64" or "float32", got {dtype!r}.')
-    nodes, constants, names = [], [], {}
+    nodes: list[Any] = []
+    constants: list[Any] = []
+    names: dict[str, int] = {}
 
     def unique_name(hint):
         names[hint] = names.get(hint, 0) + 1

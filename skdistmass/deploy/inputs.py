@@ -45,13 +45,6 @@ def labels_present(b, matrix, dtype):
     """Tell which values of the labels, shape (n_labels, N), are there and possible for a star.
 
     Most placeholders are impossible values of a label; only those within its range are searched for.
-
-    Returns
-    -------
-    present : str
-        Of the same shape.
-    rows : list of str
-        Its rows, as vectors.
     """
     dtype = np.dtype(dtype).type
     low = np.array([[np.nextafter(dtype(label.minimum), dtype(-np.inf))] for label in LABELS])

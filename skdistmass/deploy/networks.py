@@ -11,17 +11,7 @@ _ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "logistic": "Sigmoid", "identity
 
 @dataclass(frozen=True)
 class Network:
-    """A scaler and a network of one output, on labels that are all, or the first, of the common ones.
-
-    Attributes
-    ----------
-    mean, scale : ndarray of shape (n_labels,)
-        Of the scaler.
-    coefs, intercepts : list of ndarray
-        As in `MLPRegressor`.
-    activation : str
-        Likewise.
-    """
+    """A scaler and a network of one output, on labels that are all, or the first, of the common ones."""
 
     mean: np.ndarray
     scale: np.ndarray
@@ -59,19 +49,7 @@ def _diagonal_blocks(matrices, count):
 
 
 class FusedNetworks:
-    """Networks of any shapes; those of one shape are computed side by side.
-
-    Parameters
-    ----------
-    b : GraphBuilder
-    networks : list of Network
-    labels : str
-        Name of the scaled labels with a row of ones on top, shape (1 + n_labels, N).
-    center, scale : ndarray of shape (n_labels,)
-        What the labels were scaled with.
-    dtype : numpy type
-        Of the computation; `labels` has it too.
-    """
+    """Networks of any shapes; those of one shape are computed side by side."""
 
     def __init__(self, b, networks, labels, center, scale, dtype):
         self.b, self.networks, self.dtype = b, networks, dtype

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -96,10 +97,9 @@ def _read_card(session: Any, name: str) -> dict:
     types = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
     inputs = [value.name for value in session.get_inputs()]
     unknown = [value.name for value in session.get_outputs() if describe(value.name) is None]
-    try:
+    card: Any = None
+    with suppress(KeyError, ValueError, RecursionError):
         card = json.loads(session.get_modelmeta().custom_metadata_map[CARD_KEY])
-    except (KeyError, ValueError, RecursionError):
-        card = None
     for bad, what in (
         (inputs[: len(LABEL_NAMES)] != list(LABEL_NAMES), "other inputs"),
         (bool(unknown) or not types <= set(_TYPES), "other outputs"),
@@ -207,7 +207,8 @@ class OnnxPredictor:
 
     def _run(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         n_stars = len(next(iter(columns.values())))
-        catalog = {name: np.empty(n_stars, dtype) for name, dtype in zip(self.outputs, self._types, strict=True)}
+        types = zip(self.outputs, self._types, strict=True)
+        catalog: dict[str, np.ndarray] = {name: np.empty(n_stars, dtype) for name, dtype in types}
 
         def run(start: int) -> None:
             rows = slice(start, start + _CHUNK)

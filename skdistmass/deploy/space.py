@@ -42,19 +42,6 @@ def space_answers(b, spaces, products, center, scale, present, dtype=np.float64)
 
     The densities are compared with the thresholds before the logarithm is taken. Scaled labels are not limited to 1e6
     here: labels in their ranges never reach it, and a star so far away is outside in either case.
-
-    Parameters
-    ----------
-    b : GraphBuilder
-    spaces : list of TrainingSpace
-    products : str
-        From `pair_products`.
-    center, scale : ndarray
-        What the labels were scaled with.
-    present : list of str
-        For each space: whether all labels that it needs are there; where not, the answer is 3.
-    dtype : numpy type, default=float64
-        Of the exponentials, which are most of the work.
     """
     name = np.dtype(dtype).name
     thresholds = np.array([space.thresholds_ for space in spaces])
@@ -116,20 +103,7 @@ def _slots(keys, multiplier, n_slots):
 
 
 def training_bits(b, keys, bits, factors, labels):
-    """Bits of the training stars, recognised by their labels as `DistMassModel` does; int32, 0 for other stars.
-
-    Parameters
-    ----------
-    b : GraphBuilder
-    keys : ndarray
-        Sorted keys of the training stars.
-    bits : ndarray of int
-        Their bits.
-    factors : ndarray of shape (n_labels,)
-        What makes a key of labels.
-    labels : str
-        Labels in their units, shape (n_labels, N), `MISSING_IN_KEY` where missing.
-    """
+    """Bits of the training stars, recognised by their labels as `DistMassModel` does; int32, 0 for other stars."""
     keys, kept = np.unique(keys, return_index=True)
     rounded = b.cast(b.cast(labels, np.float32), np.float64)
     products = b.op("Mul", rounded, factors[:, None])

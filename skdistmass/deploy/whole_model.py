@@ -26,22 +26,11 @@ _LN_10 = np.log(10.0)
 
 
 class ModelGraph:
-    """Builds the graph of one model, part by part.
-
-    Parameters
-    ----------
-    builder : GraphBuilder
-    model : DistMassModel
-        Fitted.
-    dtype : numpy.dtype
-        Of inputs and outputs; networks, masses and ages are computed in it.
-    input_errors : bool
-        Whether the graph has inputs for errors.
-    """
+    """Builds the graph of one model, part by part."""
 
     def __init__(self, builder: GraphBuilder, model: Any, dtype: np.dtype, input_errors: bool):
         self.b, self.model, self.dtype, self.input_errors = builder, model, dtype, input_errors
-        self.columns = {}  # name of the output to the name of its value and its type
+        self.columns: dict[str, tuple] = {}  # name of the output to the name of its value and its type
         self.cuts = model.cuts or TrainingCuts()
         scaler = model.abs_mag_.pipeline_["scaler"]
         self.center, self.scale = scaler.mean_, scaler.scale_

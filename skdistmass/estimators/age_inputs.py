@@ -18,22 +18,7 @@ _KNOWN_NAMES = {"MASS", *(name for label in LABELS for name in (label.name, *lab
 
 
 def read_masses(estimator, X, *, reset: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return masses (Msun) and [Fe/H] (dex) of an age transformer's input, NaN where missing.
-
-    Parameters
-    ----------
-    estimator : IsochroneAgeTransformer
-        Its parameters `mass_column` and `feh_column` say which columns.
-    X : array-like or table of shape (n_stars, n_columns)
-        The input.
-    reset : bool
-        Whether to store the columns in the estimator, as `fit` does, rather than to check them.
-
-    Raises
-    ------
-    ColumnError
-        If a column is absent, ambiguous, or holds no numbers.
-    """
+    """Return masses (Msun) and [Fe/H] (dex) of an age transformer's input, NaN where missing."""
     chosen = (estimator.mass_column, estimator.feh_column)
     if picks_by_name(X, _KNOWN_NAMES, named=any(isinstance(column, str) for column in chosen)):
         names = _columns_by_name(X, "MASS" if chosen[0] is None else chosen[0], chosen[1])

@@ -266,6 +266,7 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
             sigma = checked_errors(mass_err, mass.shape, "mass_err")
             light, heavy = mass - sigma, mass + sigma
         else:
+            assert mass_interval is not None
             light, heavy = checked_errors(mass_interval, (len(mass), 2), "mass_interval").T
             if np.any(light > heavy):
                 raise InputError("mass_interval has a lower end above its upper one; give [lower, upper].")

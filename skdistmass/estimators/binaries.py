@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.model_selection import GroupKFold
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -25,7 +24,10 @@ from skdistmass.estimators.inputs import (
 )
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError, NoValleyWarning
-from skdistmass.networks.rows import distinct_rows
+from skdistmass.networks.fitting import can_leave_out, train_pipeline
+from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
+from skdistmass.networks.rows import distinct_rows, fold_numbers
+from skdistmass.photometry import distance_ratio
 
 __all__ = ["BinaryResidualFilter"]
 
@@ -163,22 +165,30 @@ class BinaryResidualFilter(BaseEstimator):
         self.support_[rows] = kept
         return self
 
-    def _judge(self, X, y, weights, folds, n_folds, kept, rng):
+    def _judge(self, X, y, weights, stars, n_folds, kept, rng):
         """Residual fractional distance of every star, by first models trained on the kept stars of other folds."""
-        if self.estimator is None:
+        first = self.estimator
+        if first is None:
             first = LabelRegressor(n_networks=1, error_model=None, random_state=rng.randint(np.iinfo(np.int32).max))
+        fold = fold_numbers(stars, n_folds, rng.randint(np.iinfo(np.int32).max))
+        if self.estimator is None and can_leave_out(LevenbergMarquardtMLPRegressor(), np.count_nonzero(kept)):
+            network = LevenbergMarquardtMLPRegressor()
+            parts = X[kept], y[kept], weights[kept], stars[kept]
+            _, models = train_pipeline(network, *parts, n_networks=1, rng=rng, fold=fold[kept])
         else:
-            first = self.estimator
-        seed = rng.randint(np.iinfo(np.int32).max)
-        residual = np.empty(len(X))
-        for train, test in GroupKFold(n_folds, shuffle=True, random_state=seed).split(X, groups=folds):
-            known = train[kept[train]] if kept[train].any() else train
             # Not every estimator takes weights; where all are equal none is needed.
-            weighted = {} if np.ptp(weights) == 0 else {"sample_weight": weights[known]}
-            model = clone(first).fit(X[known], y[known], **weighted)
-            with np.errstate(over="ignore"):
-                residual[test] = 1.0 - 10.0 ** (0.2 * (y[test] - model.predict(X[test])))
-        return residual
+            weighted = np.ptp(weights) > 0
+            models = []
+            for number in range(n_folds):
+                others = fold != number
+                known = others & kept if (others & kept).any() else others
+                models.append(
+                    clone(first).fit(X[known], y[known], **({"sample_weight": weights[known]} if weighted else {}))
+                )
+        predicted = np.empty(len(X))
+        for number, model in enumerate(models):
+            predicted[fold == number] = model.predict(X[fold == number])
+        return 1.0 - distance_ratio(predicted, y)
 
     def _choose_threshold(self, residual):
         if self.threshold != "valley":

@@ -49,39 +49,7 @@ def validate_labels(
     ranges: bool = True,
     min_samples: int = 1,
 ) -> NDArray[np.float64]:
-    """Check labels and return them as floats, and set the estimator's attributes about its input.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Gets ``n_features_in_``, ``feature_names_in_``, ``label_columns_`` and, with `ranges`, ``scaled_labels_`` and
-        ``n_out_of_range_`` if `reset` is true.
-    X : table or array-like of shape (n_rows, n_features)
-        Columns of a table are picked by name and converted to the labels' units.
-    reset : bool
-        Whether this is the training input.
-    names : sequence of str, optional
-        Labels to read from a training table; the five labels by default.
-    known : set of str, optional
-        A data frame is read by name only if it has one of these names (in upper case). By default every frame is if
-        `names` is given, and those with the name of a label otherwise.
-    ranges : bool, default=True
-        Whether a value of a table that no star can have is missing.
-    min_samples : int, default=1
-        Smallest number of training rows of an array.
-
-    Returns
-    -------
-    values : ndarray of float64, shape (n_rows, n_features)
-        NaN where a value is missing, infinite, a survey placeholder or, in a table, outside the label's range.
-
-    Raises
-    ------
-    InputError
-        If the training table is empty, or a table does not suit what the model was trained on.
-    ColumnError, UnitError
-        If a table lacks a label or has it in another kind of unit.
-    """
+    """Check labels and return them as floats, and set the estimator's attributes about its input."""
     if picks_by_name(X, known or _KNOWN_NAMES, named=known is None and names is not None):
         return _read_by_name(estimator, X, reset, tuple(names or LABEL_NAMES), ranges)
     mask = getattr(X, "mask", None)
@@ -153,30 +121,7 @@ def _is_standardised(values):
 
 
 def validate_label_errors(estimator: Any, X_err: Any, n_rows: int) -> NDArray[np.float64]:
-    """Check errors or covariances of the labels.
-
-    Parameters
-    ----------
-    estimator : estimator
-        With ``n_features_in_`` and ``label_columns_``, as `validate_labels` leaves it.
-    X_err : table or array-like
-        A table has one column of standard deviations per label, named like the label's with ``_ERR`` added. Arrays have
-        the shape (n_labels,), (n_rows, n_labels) or, for covariances, (n_rows, n_labels, n_labels).
-    n_rows : int
-        Number of stars.
-
-    Returns
-    -------
-    errors : ndarray of shape (n_rows, n_labels) or (n_rows, n_labels, n_labels)
-        NaN where unknown.
-
-    Raises
-    ------
-    InputError
-        If the shape is another, or a standard deviation or variance is negative.
-    ColumnError
-        If a table lacks a column.
-    """
+    """Check errors or covariances of the labels."""
     n_labels = estimator.n_features_in_
     if is_table(X_err):
         names = [str(name) for name in getattr(estimator, "feature_names_in_", LABEL_NAMES[:n_labels])]
@@ -209,15 +154,7 @@ def validate_label_errors(estimator: Any, X_err: Any, n_rows: int) -> NDArray[np
 
 
 def check_target(y: ArrayLike | None, X: Sized, *, unit: str | None, name: str) -> NDArray[np.float64]:
-    """Turn a target into floats, NaN where it is missing.
-
-    Raises
-    ------
-    InputError
-        If there is no target.
-    ValueError
-        If its length is not that of `X`.
-    """
+    """Turn a target into floats, NaN where it is missing."""
     if y is None:
         raise InputError("this estimator requires y to be passed, but the target y is None.")
     column = column_or_1d(as_floats(y, unit, name=name), warn=True)
@@ -226,13 +163,7 @@ def check_target(y: ArrayLike | None, X: Sized, *, unit: str | None, name: str) 
 
 
 def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64]:
-    """Turn sample weights into floats of one row each.
-
-    Raises
-    ------
-    InputError
-        If a weight is negative or not finite, or if all are zero.
-    """
+    """Turn sample weights into floats of one row each."""
     if sample_weight is None:
         return np.ones(n_rows)
     weights = as_floats(sample_weight, name="sample_weight", sentinels=False)
@@ -254,18 +185,7 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.fl
 
 
 def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:
-    """Turn group labels into integers; rows without one (blank, masked or NaN) are groups of their own.
-
-    Returns
-    -------
-    groups : ndarray of int or None
-        None if no groups were given.
-
-    Raises
-    ------
-    InputError
-        If there is not one group for each row, or groups are numbers with fractions.
-    """
+    """Turn group labels into integers; rows without one (blank, masked or NaN) are groups of their own."""
     if groups is None:
         return None
     if not hasattr(groups, "dtype"):
@@ -285,13 +205,7 @@ def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:
 
 
 def check_fold(fold: Any, n_rows: int, n_folds: int) -> NDArray[np.int64]:
-    """Check numbers of folds: one for each row, -1 for none.
-
-    Raises
-    ------
-    InputError
-        If there is not one for each row, or one is no fold of the model.
-    """
+    """Check numbers of folds: one for each row, -1 for none."""
     fold = as_integers(fold, missing=-1, name="fold")
     if fold.shape != (n_rows,):
         raise InputError(f"fold has shape {fold.shape}; one fold for each of the {n_rows} rows is needed.")

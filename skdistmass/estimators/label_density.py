@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 __all__ = ["LabelDensity", "fit_label_density"]
@@ -21,6 +22,8 @@ _SCALED_LIMIT = 1e6
 _STARS_TO_ADD_COMPONENT = 30
 # ... and dropped if they end with fewer than this: a handful of stars far from all others.
 _STARS_TO_KEEP_COMPONENT = 5
+# Stars that the mixture is fitted to, at the most; the limits of inside and edge come from all.
+_MOST_STARS = 30_000
 # The components' terms of this many stars stay in the processor's cache.
 _BLOCK_ROWS = 4096
 
@@ -86,16 +89,6 @@ class LabelDensity:
 
         Along one label each Gaussian's exponent is a parabola with its peak known; the highest of these peaks
         over the Gaussians is taken. Where that is no better than the star as it is, its own value stays.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_stars, n_labels)
-            Labels; a row with NaN in it is given back as it is, with scores of NaN.
-
-        Returns
-        -------
-        values, scores : ndarray of shape (n_stars, n_labels)
-            The value of each label, and the score with it in place of the star's own.
         """
         values = X.copy()
         scores = np.repeat(self.score(X)[:, None], X.shape[1], axis=1)
@@ -128,22 +121,9 @@ class LabelDensity:
 
 
 def fit_label_density(stars, n_components, random_state):
-    """Fit the density to stars that have all labels.
-
-    Parameters
-    ----------
-    stars : ndarray of shape (n_stars, n_labels)
-        Labels, at least of one star, none missing.
-    n_components : int
-        Largest number of Gaussians.
-    random_state : int, RandomState instance or None
-        Seed of the mixture's start.
-
-    Returns
-    -------
-    density : LabelDensity
-        The fitted density.
-    """
+    """Fit the density to stars that have all labels."""
+    if len(stars) > _MOST_STARS:
+        stars = stars[np.sort(check_random_state(random_state).choice(len(stars), _MOST_STARS, replace=False))]
     location, scale = _robust_location_scale(stars)
     scaled = (stars - location) / scale
     whitening = _whitening(scaled)

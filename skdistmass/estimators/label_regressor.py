@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -27,9 +26,9 @@ from skdistmass.estimators.inputs import (
 from skdistmass.estimators.intervals import IntervalMixin, fill_by_blocks
 from skdistmass.estimators.network_parameter import Network, NetworkParameterMixin
 from skdistmass.exceptions import InputError
-from skdistmass.networks.fitting import check_network, train_pipeline
+from skdistmass.networks.fitting import can_leave_out, check_network, train_pipeline
 from skdistmass.networks.merging import network_jacobian
-from skdistmass.networks.rows import distinct_rows
+from skdistmass.networks.rows import distinct_rows, fold_numbers
 from skdistmass.uncertainty import MIN_ROWS
 
 __all__ = ["LabelRegressor"]
@@ -215,48 +214,41 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
         return np.ones(len(X), dtype=bool)
 
     def _fit_rows(self, X, y, weights, groups, y_err, X_err, rng):
-        """Train on complete rows and learn the errors; return folds and out-of-fold predictions (None without)."""
+        """Train on complete rows and learn the errors; return folds and out-of-fold predictions (None without).
+
+        Rows that are not trained on have a fold, too: new stars will be like them as well.
+        """
         chosen = self._choose_rows(X, y, weights, groups)
-        self.pipeline_ = self._train(X, y, weights, groups, np.flatnonzero(chosen), rng)
+        stars = distinct_rows(X, y) if groups is None else groups
+        n_folds = min(self.n_folds, len(np.unique(stars[chosen])))
+        with_errors = self.error_model is not None and n_folds >= 2 and len(X) >= MIN_ROWS
+        at_once = with_errors and can_leave_out(self._network(), np.count_nonzero(chosen))
+        fold = fold_numbers(stars, n_folds, rng.randint(np.iinfo(np.int32).max)) if at_once else None
+        self.pipeline_, self.fold_pipelines_ = self._train(X, y, weights, groups, chosen, rng, fold)
         self.n_rows_ = int(np.count_nonzero(chosen))
         self.n_iter_ = self.pipeline_["network"].n_iter_
-        self.errors_, self.fold_pipelines_ = None, []
-        if self.error_model is None:
-            return None, None
-        fold = self._train_folds(X, y, weights, groups, chosen, rng)
+        self.errors_ = None
+        if with_errors and not at_once:
+            seed = rng.randint(np.iinfo(np.int32).max)
+            fold = fold_numbers(stars, n_folds, seed)
+            kept = [chosen & (fold != number) for number in range(n_folds)]
+            if not all(rows.any() for rows in kept):
+                return None, None
+            # The same seed for each: the folds differ by their rows alone.
+            self.fold_pipelines_ = [
+                self._train(X, y, weights, groups, rows, np.random.RandomState(seed))[0] for rows in kept
+            ]
         if fold is None:
             return None, None
         oof = self._predict_by_fold(X, fold)
         self.errors_ = self._fit_errors(X, y, oof, y_err, X_err)
         return fold, oof
 
-    def _train(self, X, y, weights, groups, rows, rng):
-        """Train scaler and networks on some of the complete rows, and return them as one pipeline."""
-        groups = None if groups is None else groups[rows]
-        return train_pipeline(
-            self._network(), X[rows], y[rows], weights[rows], groups, n_networks=self.n_networks, rng=rng
-        )
-
-    def _train_folds(self, X, y, weights, groups, chosen, rng):
-        """Train without each fold in turn; return each row's fold, or None if there are too few.
-
-        Rows that are not trained on have a fold, too: new stars will be like them as well.
-        """
-        stars = distinct_rows(X, y) if groups is None else groups
-        n_folds = min(self.n_folds, len(np.unique(stars[chosen])))
-        seed = rng.randint(np.iinfo(np.int32).max)
-        if n_folds < 2 or len(X) < MIN_ROWS:
-            return None
-        fold, pipelines = np.empty(len(X), dtype=np.int64), []
-        splits = GroupKFold(n_folds, shuffle=True, random_state=seed).split(X, groups=stars)
-        for number, (train, test) in enumerate(splits):
-            train = train[chosen[train]]
-            if len(train) == 0:
-                return None
-            pipelines.append(self._train(X, y, weights, groups, train, np.random.RandomState(seed)))
-            fold[test] = number
-        self.fold_pipelines_ = pipelines
-        return fold
+    def _train(self, X, y, weights, groups, rows, rng, fold=None):
+        """Train scaler and networks on some of the complete rows; return their pipeline, and those without folds."""
+        groups, fold = (None if part is None else part[rows] for part in (groups, fold))
+        parts = X[rows], y[rows], weights[rows], groups
+        return train_pipeline(self._network(), *parts, n_networks=self.n_networks, rng=rng, fold=fold)
 
     def predict(self, X: Any, return_std: bool = False, X_err: Any = None) -> Any:
         """Predict the target.

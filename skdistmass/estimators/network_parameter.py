@@ -43,39 +43,12 @@ class NetworkParameterMixin:
 
         One network with a hidden layer of 8 ReLU neurons, trained by Adam in batches of 32. Training stops when the
         score of a held-back fifth no longer rises. The errors are the paper's simple ones.
-
-        Parameters
-        ----------
-        **parameters
-            Parameters that replace those of the recipe, ``network__alpha`` and the like included.
-
-        Returns
-        -------
-        model : LabelRegressor
-            Of this class, not yet fitted.
-
-        Examples
-        --------
-        >>> from skdistmass import AbsMagRegressor
-        >>> AbsMagRegressor.paper(network__max_iter=100).network.max_iter
-        100
         """
         recipe = cls(network=_paper_network(), n_networks=1, error_model="paper")  # type: ignore[call-arg]
         return recipe.set_params(**parameters)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include those of the network and other nested estimators. If `network` is None, those of the
-            default network are included.
-
-        Returns
-        -------
-        parameters : dict
-        """
+        """Return the parameters."""
         parameters = super().get_params(deep)  # type: ignore[misc]
         if deep and self.network is None:
             defaults = LevenbergMarquardtMLPRegressor().get_params()
@@ -83,18 +56,7 @@ class NetworkParameterMixin:
         return parameters
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters, nested ones included.
-
-        Parameters
-        ----------
-        **parameters
-            For example ``network__alpha=1.0``. If `network` is None, it becomes a `LevenbergMarquardtMLPRegressor` with
-            that parameter.
-
-        Returns
-        -------
-        self : LabelRegressor
-        """
+        """Set parameters, nested ones included."""
         in_network = any(name.startswith("network__") for name in parameters)
         if in_network and parameters.get("network", self.network) is None:
             parameters["network"] = LevenbergMarquardtMLPRegressor()

@@ -30,17 +30,7 @@ KEY_FACTORS = np.random.RandomState(0).standard_normal(len(LABEL_NAMES))
 
 
 def label_keys(labels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return one number for each row of labels, equal for equal rows.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_stars, n_labels)
-        The first labels of `skdistmass.labels.LABEL_NAMES`; a missing one counts as a value like any other.
-
-    Returns
-    -------
-    keys : ndarray of shape (n_stars,)
-    """
+    """Return one number for each row of labels, equal for equal rows."""
     key = np.zeros(len(labels))
     for column, factor in zip(labels.T, KEY_FACTORS, strict=False):
         # Files hold labels in single precision.
@@ -57,19 +47,7 @@ def find_sorted(keys: NDArray, wanted: NDArray) -> NDArray[np.intp]:
 
 
 def identifier_keys(stars: Stars) -> dict[str, NDArray[np.int64]]:
-    """Return the identifiers of stars as whole numbers.
-
-    Parameters
-    ----------
-    stars : Stars
-        With any of `IDENTIFIERS`.
-
-    Returns
-    -------
-    keys : dict of ndarray of int64
-        By name of the identifier; 0 where it is missing. A number is its own key; a text is the first 8 bytes of its
-        BLAKE2b hash, so that two texts of a billion share a key with a probability of 3 %.
-    """
+    """Return the identifiers of stars as whole numbers."""
     return {name: _keys_of(stars[name]) for name in IDENTIFIERS if name in stars}
 
 
@@ -89,16 +67,7 @@ def _keys_of(values: NDArray) -> NDArray[np.int64]:
 
 
 def star_groups(stars: Stars) -> NDArray[np.int64]:
-    """Number the stars: rows that share any identifier get the same number; a row without one is a star by itself.
-
-    Parameters
-    ----------
-    stars : Stars
-
-    Returns
-    -------
-    groups : ndarray of int64, shape (n_rows,)
-    """
+    """Number the stars: rows that share any identifier get the same number; a row without one is a star by itself."""
     n_rows = len(stars)
     known = [name for name in IDENTIFIERS if name in stars]
     if not known:

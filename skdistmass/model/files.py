@@ -48,17 +48,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # of every entry, so that one model always gives 
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a part of a model is stored.
-
-    Attributes
-    ----------
-    cls : type
-        Its class.
-    fitted : tuple of str
-        Names of the attributes that `fit` may set.
-    build : callable
-        Makes the part from its parameters and fitted attributes.
-    """
+    """How a part of a model is stored."""
 
     cls: type
     fitted: tuple[str, ...]
@@ -304,13 +294,7 @@ def _write_array(archive: zipfile.ZipFile, role: str, array: np.ndarray) -> None
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read parameters and state of a model; see `skdistmass.load_model`.
-
-    Returns
-    -------
-    parameters, state : dict
-        By name.
-    """
+    """Read parameters and state of a model; see `skdistmass.load_model`."""
     path = Path(path)
     try:
         content, arrays = _read_entries(path)

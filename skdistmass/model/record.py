@@ -54,23 +54,7 @@ class TrainingRecord:
         bits: NDArray[np.int32],
         folds: Mapping[str, NDArray[np.int16]],
     ) -> TrainingRecord:
-        """Make the record of the rows that were trained on.
-
-        Parameters
-        ----------
-        stars : Stars
-            All rows given to the training.
-        labels : ndarray of shape (n_rows, 5)
-            Their labels.
-        trained : ndarray of bool, shape (n_rows,)
-            The rows to remember.
-        bits, folds
-            See the attributes; of all rows.
-
-        Returns
-        -------
-        record : TrainingRecord
-        """
+        """Make the record of the rows that were trained on."""
         rows = np.flatnonzero(trained)
         keys = label_keys(labels[rows])
         order = np.argsort(keys, kind="stable")
@@ -85,19 +69,7 @@ class TrainingRecord:
         )
 
     def find(self, stars: Stars, labels: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Return the entry of each star, or -1.
-
-        Parameters
-        ----------
-        stars : Stars
-            Any stars.
-        labels : ndarray of shape (n_stars, 5)
-            Their labels, NaN where missing.
-
-        Returns
-        -------
-        entries : ndarray of int, shape (n_stars,)
-        """
+        """Return the entry of each star, or -1."""
         found = np.full(len(stars), -1)
         keys = identifier_keys(stars)
         for name, known in self.identifiers.items():

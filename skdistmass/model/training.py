@@ -39,19 +39,7 @@ _DISTANCE_SOURCES = ("GAIAEDR3_DIST", "PARALLAX", "CLUSTER")
 
 @dataclass(frozen=True)
 class Job:
-    """One network to train.
-
-    Attributes
-    ----------
-    name : str
-        Column that it predicts: ``"ABS_MAG"``, ``"ABS_MAG_FALLBACK"`` or ``"MASS_*"``.
-    network : estimator
-        The regressor before training.
-    labels : sequence of str
-        Labels that it uses.
-    chosen : TrainingSet
-        Stars that it is trained on.
-    """
+    """One network to train."""
 
     name: str
     network: Any
@@ -74,31 +62,7 @@ class Job:
 
 
 def find_parts(stars: Stars, parts: str, mass_scales: str | Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Decide what can be trained on a survey.
-
-    Parameters
-    ----------
-    stars : Stars
-        The survey.
-    parts : {"auto", "both", "distance", "mass"}
-        What is wanted; "auto" is all that the survey has references for.
-    mass_scales : "auto" or dict
-        Name of each mass scale to its column.
-
-    Returns
-    -------
-    absent : dict of str
-        "distance" or "mass", if it is left out, and why.
-    scales : dict of str
-        Name of each mass scale to its column.
-
-    Raises
-    ------
-    InputError
-        If `parts` is none of these.
-    ColumnError
-        If the references of a part that is wanted are absent, or those of both.
-    """
+    """Decide what can be trained on a survey."""
     wanted = {"auto": (), "both": ("distance", "mass"), "distance": ("distance",), "mass": ("mass",)}
     if parts not in wanted:
         raise InputError(f"parts is {parts!r}; give 'auto', 'both', 'distance' or 'mass'.")
@@ -122,26 +86,7 @@ def find_parts(stars: Stars, parts: str, mass_scales: str | Mapping[str, str]) -
 
 
 def plan_jobs(stars: Stars, cuts: TrainingCuts, abs_mag: Any, mass: Any, scales: Mapping[str, str]) -> list[Job]:
-    """Return the networks to train, each with its labels and its training set.
-
-    Parameters
-    ----------
-    stars : Stars
-        The survey.
-    cuts : TrainingCuts
-        Limits on the stars trained on.
-    abs_mag : AbsMagRegressor or None
-        The distance network before training; None for no distances.
-    mass : CNMassRegressor
-        The mass network before training.
-    scales : dict of str
-        Name of each mass scale to its column.
-
-    Returns
-    -------
-    jobs : list of Job
-        The distance network, the masses, and the distance network of three labels.
-    """
+    """Return the networks to train, each with its labels and its training set."""
     jobs = []
     if abs_mag is not None:
         jobs.append(Job("ABS_MAG", clone(abs_mag), LABEL_NAMES, distance_training_set(stars, cuts)))
@@ -192,16 +137,7 @@ def remember(
 
 
 def train(job: Job, labels: NDArray[np.float64], label_errors: NDArray[np.float64], groups: NDArray) -> Any:
-    """Train the network of a job and return it.
-
-    Parameters
-    ----------
-    job : Job
-    labels, label_errors : ndarray of shape (n_stars, 5)
-        Of all stars of the survey.
-    groups : ndarray of int, shape (n_stars,)
-        Number of the star of each row.
-    """
+    """Train the network of a job and return it."""
     cells = np.ix_(job.chosen.rows, job.columns)
     return job.network.fit(
         labels[cells],

@@ -27,33 +27,6 @@ def distil_network(
 
     Several merged networks are far larger than their mean, which is smooth, needs (Hinton, Vinyals and Dean 2015,
     arXiv:1503.02531).
-
-    Parameters
-    ----------
-    network : MLPRegressor
-        Fitted, with one output.
-    X : array-like of shape (n_rows, n_features)
-        Inputs at which the small network learns, as they are scaled for `network`. Several thousand are needed.
-    hidden_layer_sizes : tuple of int, default=(10, 10)
-        Of the small network.
-    random_state : int, RandomState or None, default=None
-        For the initial weights.
-
-    Returns
-    -------
-    small : MLPRegressor
-        Fitted, with ``tanh`` units and the inputs and the output of `network`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdistmass.networks.distilling import distil_network
-    >>> from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
-    >>> X = np.random.default_rng(0).normal(size=(3000, 2))
-    >>> large = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=16, random_state=0).fit(X, X[:, 0] * X[:, 1]).mlp_
-    >>> small = distil_network(large, X, hidden_layer_sizes=(8,), random_state=0)
-    >>> bool(np.std(small.predict(X) - large.predict(X)) < 0.1)
-    True
     """
     X = np.asarray(X, dtype=np.float64)
     y = network.predict(X)

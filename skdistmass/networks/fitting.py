@@ -11,11 +11,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdistmass.exceptions import InputError
+from skdistmass.networks.folds import networks_without_folds
 from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
 from skdistmass.networks.merging import average_networks, rescale_output
 from skdistmass.networks.rows import distinct_rows, penalty_rows
+from skdistmass.networks.training import MANY_ROWS
 
-__all__ = ["check_network", "train_network", "train_pipeline"]
+__all__ = ["can_leave_out", "check_network", "train_network", "train_pipeline"]
 
 
 class _EvenBatchMLPRegressor(MLPRegressor):
@@ -37,16 +39,7 @@ class _EvenBatchMLPRegressor(MLPRegressor):
 
 
 def check_network(network: Any) -> None:
-    """Refuse an estimator that can't be one network of an ensemble.
-
-    Raises
-    ------
-    InputError
-        If it is neither a `LevenbergMarquardtMLPRegressor` nor an `MLPRegressor`, has another loss than the squared
-        error, or asks L-BFGS for early stopping, which scikit-learn ignores.
-    ValueError
-        If one of its parameters has a wrong value.
-    """
+    """Refuse an estimator that can't be one network of an ensemble."""
     if not isinstance(network, LevenbergMarquardtMLPRegressor) and type(network) is not MLPRegressor:
         raise InputError(
             f"network is {network!r}; it must be a LevenbergMarquardtMLPRegressor or an MLPRegressor of scikit-learn, "
@@ -65,6 +58,11 @@ def check_network(network: Any) -> None:
         )
 
 
+def can_leave_out(network: Any, n_rows: int) -> bool:
+    """Tell whether networks without folds follow from the one of all rows: of many rows, at a minimum of the loss."""
+    return n_rows >= MANY_ROWS and isinstance(network, LevenbergMarquardtMLPRegressor) and not network.early_stopping
+
+
 def train_network(
     network: MLPRegressor | LevenbergMarquardtMLPRegressor,
     X: NDArray[np.float64],
@@ -75,31 +73,7 @@ def train_network(
     random_state: int,
     groups: NDArray[np.int64] | None = None,
 ) -> MLPRegressor:
-    """Train a copy of a network.
-
-    Parameters
-    ----------
-    network : LevenbergMarquardtMLPRegressor or MLPRegressor
-        What to train, checked by `check_network`; stays as it is. Weights of mini-batches count in full.
-    X : ndarray of shape (n_rows, n_features)
-        Inputs of about unit scale.
-    y : ndarray of shape (n_rows,)
-        Target of about unit scale.
-    sample_weight : ndarray of shape (n_rows,)
-        Positive weights of mean 1.
-    n_distinct : int
-        Number of distinct rows. The penalty is ``alpha / (2 n_distinct)`` for every kind of network, so that a repeated
-        row and a row of twice the weight give the same fit.
-    random_state : int
-        Seed; takes the place of the network's own.
-    groups : ndarray of shape (n_rows,), optional
-        The early stopping of a `LevenbergMarquardtMLPRegressor` keeps the rows of a group together.
-
-    Returns
-    -------
-    trained : MLPRegressor
-        A plain fitted one, whatever `network` is.
-    """
+    """Train a copy of a network."""
     if isinstance(network, LevenbergMarquardtMLPRegressor):
         alpha = network.alpha * penalty_rows(sample_weight, n_distinct) / n_distinct
         copy = clone(network).set_params(alpha=alpha, random_state=random_state)
@@ -125,29 +99,9 @@ def train_pipeline(
     *,
     n_networks: int,
     rng: np.random.RandomState,
-) -> Pipeline:
-    """Train a scaler and several networks from different initial weights, and merge the networks.
-
-    Parameters
-    ----------
-    network, groups
-        As for `train_network`.
-    X : ndarray of shape (n_rows, n_features)
-        Inputs.
-    y : ndarray of shape (n_rows,)
-        Target.
-    sample_weight : ndarray of shape (n_rows,)
-        Positive weights of any scale.
-    n_networks : int
-        Number of networks.
-    rng : RandomState
-        Gives the seed of each network.
-
-    Returns
-    -------
-    pipeline : Pipeline
-        ``scaler`` and ``network``, in the units of `X` and `y`.
-    """
+    fold: NDArray[np.integer] | None = None,
+) -> tuple[Pipeline, list[Pipeline]]:
+    """Train a scaler and several networks from different initial weights, and merge the networks."""
     weights = sample_weight / sample_weight.mean()
     # Arrays whatever the global configuration says: the network was not trained on names.
     scaler = StandardScaler().set_output(transform="default").fit(X, sample_weight=weights)
@@ -160,5 +114,15 @@ def train_pipeline(
         train_network(network, inputs, target, weights, n_distinct=n_distinct, random_state=seed, groups=groups)
         for seed in rng.randint(np.iinfo(np.int32).max, size=n_networks)
     ]
-    merged = rescale_output(average_networks(networks), scale, shift)
-    return Pipeline([("scaler", scaler), ("network", merged)])
+
+    def pipeline(members: list[MLPRegressor]) -> Pipeline:
+        merged = rescale_output(average_networks(members), scale, shift)
+        return Pipeline([("scaler", scaler), ("network", merged)])
+
+    without: list[list[MLPRegressor]] = []
+    if fold is not None:
+        # The trainer divides its penalty by the rows that it counts, of which `train_network` makes distinct ones.
+        penalty = network.alpha / n_distinct
+        found = [networks_without_folds(member, inputs, target, weights, fold, penalty) for member in networks]
+        without = [list(members) for members in zip(*found, strict=True)]
+    return pipeline(networks), [pipeline(members) for members in without]

@@ -201,35 +201,7 @@ def _accumulate(theta, sizes, activation, X, y, weight, start, stop, A, D, J, g,
 
 
 def accumulate(theta, sizes, activation, X, y, weight, start, stop, block_size, derivatives):
-    """Pass over the rows start <= row < stop.
-
-    Parameters
-    ----------
-    theta : ndarray of shape (n_parameters,)
-        The network's parameters.
-    sizes : ndarray of int64
-        Number of inputs, of units in each hidden layer, and of outputs (1).
-    activation : int
-        IDENTITY, TANH, LOGISTIC or RELU.
-    X, y, weight : ndarrays of float64, shapes (n_rows, n_inputs), (n_rows,), (n_rows,)
-        Inputs, targets, and weights (>= 0).
-    start, stop : int
-        The rows to pass over.
-    block_size : int
-        Rows taken at a time.
-    derivatives : bool
-        Whether g and H are wanted; else they are left zero.
-
-    Returns
-    -------
-    loss : float
-        Half the sum of weight * residual^2, residual = output - y.
-    g : ndarray of shape (n_parameters,)
-        Gradient of the loss.
-    H : ndarray of shape (n_padded, n_padded)
-        Gauss-Newton matrix, the weighted sum of the products of the output's derivatives, in the upper triangle;
-        n_padded is n_parameters rounded up to a multiple of 4, or 0 without derivatives.
-    """
+    """Pass over the rows start <= row < stop."""
     n_units = sizes.sum() + len(sizes) - 1
     n_padded = -(-len(theta) // 4) * 4 if derivatives else 0
     A, D = np.ones((n_units, block_size)), np.zeros((n_units, block_size))

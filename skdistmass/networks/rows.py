@@ -1,28 +1,18 @@
 """The rows a network is trained on: checked, equal ones merged, counted for the penalty, some set aside."""
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, ShuffleSplit
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
 from skdistmass.exceptions import InputError
 
-__all__ = ["distinct_rows", "hold_out", "merge_rows", "penalty_rows", "read_rows"]
+__all__ = ["distinct_rows", "fold_numbers", "hold_out", "merge_rows", "penalty_rows", "read_rows"]
 
 
 def distinct_rows(X, y):
-    """Number the distinct rows of a training set: equal rows get equal numbers, whatever their order.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,)
-
-    Returns
-    -------
-    numbers : ndarray of int, shape (n_rows,)
-        0 to the number of distinct rows minus 1.
-    """
+    """Number the distinct rows of a training set: equal rows get equal numbers, whatever their order."""
     # A fixed random projection maps equal rows to equal floats; unequal ones agree only by a freak of rounding.
     factors = np.random.RandomState(0).standard_normal(X.shape[1] + 1)
     key = factors[-1] * y
@@ -40,27 +30,6 @@ def penalty_rows(sample_weight, n_distinct=None):
     Weights that are whole multiples of the smallest are taken for repetitions of rows, and their sum in units of the
     smallest is the number of rows; only a weight common to all rows does not count. Other weights say how precise a
     row is, not how often it was seen, and each distinct row counts once.
-
-    Parameters
-    ----------
-    sample_weight : ndarray of shape (n_rows,)
-        Positive weights.
-    n_distinct : int, optional
-        Number of distinct rows; by default all are.
-
-    Returns
-    -------
-    n_rows : float
-        Free of the scale of the weights.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdistmass.networks.rows import penalty_rows
-    >>> penalty_rows(np.array([1.0, 2.0, 1.0])), penalty_rows(np.array([0.5, 1.0, 0.5]))
-    (4.0, 4.0)
-    >>> penalty_rows(np.array([1.0, 2.3, 1.7]))
-    3.0
     """
     ratio = sample_weight / sample_weight.min()
     counts = np.rint(ratio)
@@ -136,3 +105,12 @@ def hold_out(X, y, weight, groups, fraction, rng):
         ) from error
     train.sort(), held.sort()
     return (X[train], y[train], weight[train]), (X[held], y[held], weight[held])
+
+
+def fold_numbers(stars: NDArray, n_folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row, 0 to `n_folds` - 1; rows of one star share it."""
+    fold = np.empty(len(stars), dtype=np.int64)
+    splits = GroupKFold(n_folds, shuffle=True, random_state=seed).split(stars, groups=stars)
+    for number, (_, held) in enumerate(splits):
+        fold[held] = number
+    return fold

@@ -54,23 +54,6 @@ class LeastSquares:
     """Weighted squared error of a network plus an L2 penalty, as a function of its parameters.
 
     loss = sum(w r^2) / (2 sum(w)) + penalty sum(coefs^2) / 2
-
-    Parameters
-    ----------
-    X : ndarray of float64, shape (n_rows, n_inputs)
-    y : ndarray of float64, shape (n_rows,)
-    weight : ndarray of float64, shape (n_rows,)
-        Positive weights; only their ratios count.
-    sizes : tuple of int
-        Number of inputs, of units in each hidden layer, and of outputs (1).
-    activation : {"identity", "tanh", "logistic", "relu"}
-    penalty : float, default=0.0
-        Factor of the L2 penalty; intercepts are not penalised.
-    block_size : int, default=256
-        Rows taken at a time.
-    parallel : callable, optional
-        A map over threads. The result does not depend on their number: rows are split into the same shares, and
-        these are added in the same order.
     """
 
     def __init__(self, X, y, weight, sizes, activation, *, penalty=0.0, block_size=256, parallel=None):
@@ -145,19 +128,7 @@ class LeastSquares:
 
 @dataclass
 class Descent:
-    """How far a descent has come.
-
-    Attributes
-    ----------
-    theta : ndarray of shape (n_parameters,)
-        The best parameters: of least validation loss where there are validation rows, else of least loss.
-    loss : float
-        Loss at `theta`.
-    curve, validation_curve : list of float
-        Loss, and loss on the validation rows, after each iteration.
-    converged : bool
-        Whether it stopped by itself.
-    """
+    """How far a descent has come."""
 
     theta: np.ndarray
     loss: float = np.inf
@@ -250,20 +221,7 @@ def _next_point(problem, theta, loss, g, H, damping):
 
 
 def descend(problem, descent, stopping, *, validation=None, callback=None, verbose=False):
-    """Go down from `descent.theta` by Levenberg-Marquardt steps; keep what is reached in `descent`.
-
-    Parameters
-    ----------
-    problem : LeastSquares
-    descent : Descent
-        Changed in place, so that an interrupted descent leaves its best point behind.
-    stopping : Stopping
-    validation : LeastSquares, optional
-        Rows whose loss decides where to stop and which point is kept.
-    callback : callable, optional
-        Called as callback(iteration, loss, validation_loss); a true answer ends the descent.
-    verbose : bool, default=False
-    """
+    """Go down from `descent.theta` by Levenberg-Marquardt steps; keep what is reached in `descent`."""
     theta = descent.theta
     loss, g, H = problem.expansion(theta)
     if not np.isfinite(loss):
@@ -322,22 +280,6 @@ def race(problem, n_starts, n_iter, rng, *, parallel=None, max_rounds=3):
 
     If none of them gets below the loss of the straight line, which any network can come close to, all are taken for
     lost in bad minima, and others are drawn, up to `max_rounds` times.
-
-    Parameters
-    ----------
-    problem : LeastSquares
-        The objective on a subsample of the rows, passed over in one thread.
-    n_starts, n_iter : int
-        Starts in a round, and iterations of each.
-    rng : RandomState
-    parallel : callable, optional
-        A map over threads, for the starts.
-    max_rounds : int, default=3
-
-    Returns
-    -------
-    ranked : list of Descent
-        Starts that did not diverge, best first.
     """
     ranked = []
     stopping = Stopping(n_iter, 1e-3, 5)

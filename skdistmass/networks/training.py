@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from skdistmass.exceptions import InputError
 from skdistmass.networks.solver import Descent, LeastSquares, descend, race
 
-__all__ = ["Training", "default_threads"]
+__all__ = ["MANY_ROWS", "Training", "default_threads"]
 
-_MANY_ROWS = 50_000
+#: From this number of rows a training starts on every tenth of them, and folds are not trained one by one.
+MANY_ROWS = 50_000
 
 
 def default_threads():
@@ -45,8 +47,6 @@ class Training:
 
     def _approach(self, start, stopping):
         """Descend on every tenth of very many rows: most of the way, at a tenth of the price."""
-        if len(self._training[1]) < _MANY_ROWS:
-            return start
         # merge_rows has put similar rows next to each other, so these stand for all.
         rows = (np.ascontiguousarray(values[::10]) for values in self._training)
         descent = Descent(start)
@@ -57,10 +57,13 @@ class Training:
     def carry_on(self, starts, stopping, *, fresh=True, **options):
         """Descend from the best start on all rows; from the next if that diverges or ends above the straight line."""
         best = None
+        many = fresh and len(self._training[1]) >= MANY_ROWS
+        # A start that has converged on a tenth of the rows needs a few steps on all of them.
+        last = replace(stopping, n_iter_no_change=1) if many and self.held is None else stopping
         for start in starts[:3]:
-            reached = Descent(self._approach(start, stopping) if fresh else start)
+            reached = Descent(self._approach(start, stopping) if many else start)
             self._on_way.append(reached)
-            descend(self.problem, reached, stopping, validation=self.held, **options)
+            descend(self.problem, reached, last, validation=self.held, **options)
             if np.isfinite(reached.loss) and (best is None or reached.loss < best.loss):
                 best = reached
             if best is not None and not self.problem.is_lost(best.loss):

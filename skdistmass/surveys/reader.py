@@ -47,10 +47,12 @@ def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, 
         return table
     names, n_rows = [str(name) for name in column_names(table)], number_of_rows(table)
     plan = make_plan(names, None if layout is None else load_layout(layout), columns)
-    units = {name: getattr(table[name], "unit", None) for name in plan.needed}
+    units: dict[str, Any] = {}
     read: dict[str, Any] = {}
     for name in plan.needed:
-        values, mask = values_and_mask(table[name], name)
+        column = table[name]
+        units[name] = getattr(column, "unit", None)
+        values, mask = values_and_mask(column, name)
         read[name] = np.ma.MaskedArray(values, mask=mask) if mask.any() else values
     stars = make_stars(plan, read, units, n_rows, table="table")
     warn_of_impossible(stars.impossible)

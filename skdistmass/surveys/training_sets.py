@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from os import PathLike
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skdistmass.exceptions import ColumnError
+from skdistmass.extinction import ExtinctionChoice
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.photometry import absolute_magnitude, absolute_magnitude_error, distance_from_parallax
 from skdistmass.schema.limits import ASPCAP_STAR_BAD, EXTINCTION_ERR, HIGH_EXTINCTION, MAG_ERR
+from skdistmass.surveys.chunks import SurveyFile
 from skdistmass.surveys.clusters import cluster_distances
-from skdistmass.surveys.stars import Stars
+from skdistmass.surveys.join import IDENTIFIERS
+from skdistmass.surveys.stars import Stars, stack_stars
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,57 @@ class TrainingSet:
     target: NDArray[np.float64]  # M_K (mag) or mass (Msun) of these rows
     target_err: NDArray[np.float64]
     removed: dict[str, int]  # name of each cut to the number of stars it removed, in the order they were made
+
+
+# What training needs of a survey, besides masses; the rest of a wide file would fill the memory.
+_NEEDED = {f"{name}{end}" for name in (*LABEL_NAMES, "FE_H", "K", "PARALLAX") for end in ("", "_ERR")}
+_NEEDED |= {"A_K", "A_K_SRC", "A_K_FLAG", "PARALLAX_SRC", "GAIAEDR3_DIST", "CLUSTER", "ASPCAPFLAG", "BAD_STAR"}
+_NEEDED |= {"APSTAR_ID", "RA", "DEC", "GLAT", *(name for names in IDENTIFIERS.values() for name in names)}
+
+
+def read_training_stars(
+    path: str | PathLike[str],
+    extinction: ExtinctionChoice,
+    *,
+    layout: str | PathLike[str] | None = None,
+    columns: Sequence[str] = (),
+    chunk_rows: int = 50_000,
+) -> Stars:
+    """Read what training needs of a survey, in chunks, with the extinction of each star chosen.
+
+    Parameters
+    ----------
+    path : path-like
+        A survey of any size.
+    extinction : ExtinctionChoice
+        How A_K is chosen, as for the catalogue.
+    layout : str or path-like, optional
+        See `skdistmass.surveys.read_survey`.
+    columns : sequence of str, optional
+        Further columns to keep.
+    chunk_rows : int, default=50_000
+        Rows read at a time.
+
+    Returns
+    -------
+    stars : Stars
+        Labels, magnitudes, extinctions, distances, masses and identifiers.
+
+    Raises
+    ------
+    FileFormatError, ColumnError, UnitError
+        As for `skdistmass.surveys.read_survey`.
+    """
+    parts = []
+    with SurveyFile(path, layout, columns=columns) as file:
+        for chunk in file.chunks(chunk_rows):
+            chosen = extinction.apply(chunk)
+            kept = {n: v for n, v in chosen.columns.items() if n in _NEEDED or n in columns or n.startswith("MASS")}
+            parts.append(replace(chosen, columns=kept))
+        if not parts:
+            parts.append(extinction.apply(file.read()))
+    joined = stack_stars(parts)
+    return replace(joined, source=parts[0].source, layout=parts[0].layout)
 
 
 class _Cutter:

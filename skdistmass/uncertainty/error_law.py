@@ -80,24 +80,7 @@ def _fit_shape(residual, scatter, noise, weights):
 
 
 def fit_error_law(terms, residual, noise):
-    """Fit scatter and shape in turn.
-
-    Parameters
-    ----------
-    terms : ndarray of shape (n_rows, n_terms)
-        Functions of the labels, the first of them 1.
-    residual : ndarray of shape (n_rows,)
-        Residuals, of scale about 1.
-    noise : ndarray of shape (n_rows,)
-        Standard deviations of the references.
-
-    Returns
-    -------
-    coef : ndarray of shape (n_terms,)
-        Coefficients of ``log s``.
-    weights : ndarray of shape (n_parts,)
-        Weights of the mixture.
-    """
+    """Fit scatter and shape in turn."""
     coef, weights = np.zeros(terms.shape[1]), _START
     for _ in range(2):
         coef = _fit_scatter(terms, residual, noise, weights, coef)
@@ -115,18 +98,6 @@ def cross_fitted_ranks(terms, residual, noise, n_folds=5):
     """Probability of a residual below each one, by laws fitted to the residuals of the other folds.
 
     A law that is fitted to a residual lets it seem less extreme than it is. This matters in small sets.
-
-    Parameters
-    ----------
-    terms, residual, noise
-        As for `fit_error_law`.
-    n_folds : int, default=5
-        Number of folds, taken at random with a fixed seed.
-
-    Returns
-    -------
-    rank : ndarray of shape (n_rows,)
-        Between 0 and 1.
     """
     fold = np.random.default_rng(0).permutation(len(residual)) % n_folds
     rank = np.empty(len(residual))

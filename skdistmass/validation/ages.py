@@ -119,7 +119,7 @@ def mass_loss_effect(
     --------
     >>> from skdistmass.validation import mass_loss_effect
     >>> mass_loss_effect()["OVER_PREDICTED"].round(3).tolist()
-    [0.115, 0.032]
+    [0.115, 0.033]
     """
     relation = relation or GiantAgeRelation.default()
     masses = np.asarray(masses, float)

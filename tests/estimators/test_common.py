@@ -15,7 +15,6 @@ ONE_NETWORK = {"n_networks": 1, "error_model": None}
         AbsMagRegressor(),
         CNMassRegressor(),
         AbsMagRegressor(network=MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=300), **ONE_NETWORK),
-        CNMassRegressor.paper(n_folds=2),
         AbsMagRegressor(binary_filter=BinaryResidualFilter(n_folds=2, n_rounds=1), **ONE_NETWORK),
         LabelRegressor(
             network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), n_networks=1, n_folds=2, error_model="paper"

@@ -42,19 +42,7 @@ _NUMBERS = {
 def write_distmass(
     path: str | os.PathLike[str], columns: Sequence[CatalogColumn], cards: Iterable[Card], pieces: Iterable[NDArray]
 ) -> None:
-    """Write a catalogue with the names and units of the published DistMass file.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    columns : sequence of CatalogColumn
-        Columns of the catalogue.
-    cards : iterable of (keyword, value, comment)
-        Cards of the header.
-    pieces : iterable of structured ndarray
-        The rows of the catalogue.
-    """
+    """Write a catalogue with the names and units of the published DistMass file."""
     names = [column.name for column in columns]
     scales = scales_of(names)
     record, units = _record_type(names, scales, {c.name: c.dtype for c in columns})

@@ -20,16 +20,7 @@ NULLABLE = ("NMSU_FLAG", "AGE_FLAG", "OUT_OF_FOLD")
 
 
 def record_type(columns):
-    """Return the type of a row, as FITS has it on disk: big-endian, without gaps.
-
-    Parameters
-    ----------
-    columns : sequence of CatalogColumn
-
-    Returns
-    -------
-    dtype : numpy.dtype
-    """
+    """Return the type of a row, as FITS has it on disk: big-endian, without gaps."""
     kinds = {"?": "S1"}
     return np.dtype([(c.name, kinds.get(c.dtype) or c.dtype.replace("U", "S")) for c in columns]).newbyteorder(">")
 
@@ -49,16 +40,7 @@ def _text(value):
 
 
 def primary_header(provenance):
-    """Return the header of the empty primary HDU.
-
-    Parameters
-    ----------
-    provenance : sequence of (keyword, value, comment)
-
-    Returns
-    -------
-    header : astropy.io.fits.Header
-    """
+    """Return the header of the empty primary HDU."""
     header = fits.PrimaryHDU().header
     header["EXTEND"] = True
     _add_provenance(header, provenance)
@@ -67,18 +49,7 @@ def primary_header(provenance):
 
 
 def table_header(columns, n_rows, provenance):
-    """Return the header of the table, with places for the checksums.
-
-    Parameters
-    ----------
-    columns : sequence of CatalogColumn
-    n_rows : int
-    provenance : sequence of (keyword, value, comment)
-
-    Returns
-    -------
-    header : astropy.io.fits.Header
-    """
+    """Return the header of the table, with places for the checksums."""
     header = fits.Header()
     header["XTENSION"] = ("BINTABLE", "binary table extension")
     header["BITPIX"] = (8, "8-bit bytes")
@@ -125,18 +96,7 @@ def logarithm_note(unit):
 
 
 def astropy_metadata(columns, meta=None):
-    """Return units, descriptions and UCDs in YAML, as astropy keeps what a file format has no room for.
-
-    Parameters
-    ----------
-    columns : sequence of CatalogColumn
-    meta : dict, optional
-        Metadata of the table.
-
-    Returns
-    -------
-    lines : list of str
-    """
+    """Return units, descriptions and UCDs in YAML, as astropy keeps what a file format has no room for."""
     from astropy.table import Column, Table
     from astropy.table.meta import get_yaml_from_table
 
@@ -175,27 +135,7 @@ def _reserve_checksums(header):
 
 
 def datasum(chunks):
-    """Return the FITS checksum of data: the ones' complement sum of its big-endian 32-bit words.
-
-    Parameters
-    ----------
-    chunks : iterable of bytes
-        The data in pieces, each but the last of a multiple of 4 bytes.
-
-    Returns
-    -------
-    total : int
-
-    References
-    ----------
-    FITS standard 4.0, section 4.4.2.7 and appendix J.
-
-    Examples
-    --------
-    >>> from skdistmass.catalog.writers.fits import datasum
-    >>> datasum([b"\\xff\\xff\\xff\\xff", b"\\x00\\x00\\x00\\x02"])
-    2
-    """
+    """Return the FITS checksum of data: the ones' complement sum of its big-endian 32-bit words."""
     total = 0
     for chunk in chunks:
         words = np.frombuffer(chunk + b"\0" * (-len(chunk) % 4), dtype=">u4")
@@ -224,20 +164,7 @@ def _encode(value):
 
 
 def checksum_cards(header, data_sum):
-    """Fill in DATASUM and CHECKSUM, and return the header as it goes to disk.
-
-    Parameters
-    ----------
-    header : astropy.io.fits.Header
-        Made by `primary_header` or `table_header`; it is changed.
-    data_sum : int
-        See `datasum`.
-
-    Returns
-    -------
-    block : bytes
-        A multiple of 2880 bytes, the same number whatever the sums are.
-    """
+    """Fill in DATASUM and CHECKSUM, and return the header as it goes to disk."""
     header["DATASUM"] = str(data_sum).rjust(10)
     header["CHECKSUM"] = "0" * 16
     block = header.tostring().encode("ascii")

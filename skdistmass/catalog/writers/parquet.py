@@ -15,14 +15,6 @@ def write_parquet(path, columns, provenance, pieces):
 
     Units, descriptions and UCDs are in the metadata of each column, in that of the file as astropy writes it
     (``table_meta_yaml``), and as a VOTable without data (``IVOA.VOTable-Parquet.content``).
-
-    Parameters
-    ----------
-    path : path-like
-    columns : sequence of CatalogColumn
-    provenance : sequence of (keyword, value, comment)
-    pieces : iterable of structured ndarray
-        The rows, as `skdistmass.catalog.writers.fits.record_type` has them.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

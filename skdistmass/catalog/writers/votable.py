@@ -15,17 +15,7 @@ _LINE = 57  # bytes of a line of 76 characters in base64
 
 
 def votable_document(columns, provenance):
-    """Return a VOTable without rows, as text.
-
-    Parameters
-    ----------
-    columns : sequence of CatalogColumn
-    provenance : sequence of (keyword, value, comment)
-
-    Returns
-    -------
-    document : str
-    """
+    """Return a VOTable without rows, as text."""
     from astropy.io.votable.tree import Field, Param, Resource, TableElement, VOTableFile
 
     votable = VOTableFile(version="1.4")
@@ -79,17 +69,7 @@ def _without_time(document):
 
 
 def write_votable(path, columns, provenance, pieces):
-    """Write a VOTable.
-
-    Parameters
-    ----------
-    path : path-like
-    columns : sequence of CatalogColumn
-    provenance : sequence of (keyword, value, comment)
-    pieces : iterable of structured ndarray
-        The rows, as `skdistmass.catalog.writers.fits.record_type` has them. BINARY2 holds the same bytes, with a bit
-        for each null in front.
-    """
+    """Write a VOTable."""
     document = votable_document(columns, provenance)
     # astropy leaves out the data of an empty table: it goes in front of the end of the table element.
     head, tail = document.rsplit("</TABLE>", 1)

@@ -1,22 +1,24 @@
 """The compiled loops of isochrone distances: sums over the grid, and what is read from the histograms.
 
-Stars are compared with points of the grid in whitened coordinates: with the covariance C = L L^T of ([Fe/H], Teff,
-log g), z = L^-1 (point - star), so that chi^2 = z1^2 + z2^2 + z3^2 whatever the correlations. Only tiles that can hold
-a point within the radius are visited. Several interleaved histograms are filled, because adding to the same bin again
-and again makes the processor wait for itself.
+Stars are compared with groups of points of the grid in whitened coordinates: with the covariance C = L L^T of ([Fe/H],
+Teff, log g), z = L^-1 (place - star), so that chi^2 = z1^2 + z2^2 + z3^2 for any correlations. Only tiles that can
+hold a group within the radius are visited. Two copies of the histogram of M_Ks are filled in turn, because adding to
+the same bin again and again makes the processor wait for itself.
 """
 
 import math
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from skdistmass._compiled import compiled
+from skdistmass.isochrones.distances.cells import BINS
 
-_BLOCK = 256
-_COPIES = 4
 # Sums may be reordered, so that they are vectorised; neither NaN nor infinity enters them.
 _FAST = {"reassoc", "contract", "nsz", "arcp", "nnan", "ninf"}
-_FINE, _FAR = np.float32(1024.0), np.int32(2**30)
+_STEP, _COPIES = np.uint64(32), 2
 _MAG_TO_LN = 0.2 * math.log(10.0)
 # Likelihoods smaller than the largest by more than this factor, in natural logarithms, are nothing.
 _LEAST_LOG = 40.0
@@ -28,77 +30,112 @@ MEDIAN, MEAN, MODE, P16, P84 = range(N_SUMMARY)
 
 
 @compiled(nogil=True, fastmath=_FAST)
-def _likelihoods(place, first, last, star, scale, limit, out):
-    """Write weight times likelihood of each point from `first` to `last`; return smallest chi^2 and two sums.
+def _find_inside(place, runs, n_runs, star, scale, limit, groups, likelihoods):
+    """Write numbers and likelihoods of all groups of some runs whose chi^2 is at most the limit; return how many.
 
     exp(-x) is (1 - t + t^2/2)^256 with t = x/256: without a call, hence vectorised, and right to 1e-4 for x < 3,
     2e-3 for x = 10.
     """
     f0, t0, g0 = star[0], star[1], star[2]
     a, b, c, d, e, h = scale[0], scale[1], scale[2], scale[3], scale[4], scale[5]
-    feh, teff, logg = place[0, first:last], place[1, first:last], place[2, first:last]
-    weight = place[3, first:last]
-    # The smallest of whole numbers is found side by side for many points, that of floating-point numbers is not.
-    smallest = _FAR
-    total = np.float32(0.0)
-    squares = np.float32(0.0)
-    for k in range(feh.size):
-        z1 = (feh[k] - f0) * a
-        z2 = (teff[k] - t0) * b - c * z1
-        z3 = (logg[k] - g0) * d - e * z1 - h * z2
-        chi2 = z1 * z1 + z2 * z2 + z3 * z3
-        t = chi2 * np.float32(0.5 / 256.0)
-        y = np.float32(1.0) - t + np.float32(0.5) * t * t
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = weight[k] * y if chi2 <= limit else np.float32(0.0)
-        out[k] = y
-        total += y
-        squares += y * y
-        smallest = min(smallest, np.int32(chi2 * _FINE) if chi2 <= limit else _FAR)
-    return smallest / _FINE, total, squares
-
-
-@compiled(nogil=True, fastmath=_FAST)
-def _fill(first, values, n, bins, histogram, n_bins):
-    """Add values to the interleaved copies of a histogram."""
-    # Unsigned positions spare the compiled code the question whether they count from the end.
-    width = np.uint64(n_bins)
-    stop = n - n % _COPIES
-    for k in range(0, stop, _COPIES):
-        histogram[np.uint64(bins[first + k])] += values[k]
-        histogram[width + np.uint64(bins[first + k + 1])] += values[k + 1]
-        histogram[2 * width + np.uint64(bins[first + k + 2])] += values[k + 2]
-        histogram[3 * width + np.uint64(bins[first + k + 3])] += values[k + 3]
-    for k in range(stop, n):
-        histogram[np.uint64(bins[first + k])] += values[k]
+    n_inside = np.uint64(0)
+    for run in range(n_runs):
+        # Unsigned positions spare the compiled code the question whether they count from the end.
+        first, n = np.uint64(runs[run, 0]), np.uint64(runs[run, 1] - runs[run, 0])
+        # A few more than needed: whole vectors are faster than the numbers left over one by one.
+        n_padded = min((n + _STEP - np.uint64(1)) // _STEP * _STEP, np.uint64(place.shape[1]) - first)
+        for k in range(n_padded):
+            z1 = (place[0, first + k] - f0) * a
+            z2 = (place[1, first + k] - t0) * b - c * z1
+            z3 = (place[2, first + k] - g0) * d - e * z1 - h * z2
+            chi2 = z1 * z1 + z2 * z2 + z3 * z3
+            t = chi2 * np.float32(0.5 / 256.0)
+            y = np.float32(1.0) - t + np.float32(0.5) * t * t
+            y = y * y
+            y = y * y
+            y = y * y
+            y = y * y
+            y = y * y
+            y = y * y
+            y = y * y
+            y = y * y
+            likelihoods[n_inside + k] = y if chi2 <= limit else np.float32(0.0)
+        start = n_inside
+        for k in range(n):  # without a branch, which the processor could not predict
+            y = likelihoods[start + k]
+            groups[n_inside] = first + k
+            likelihoods[n_inside] = y
+            n_inside += np.uint64(y > np.float32(0.0))
+    return np.int64(n_inside)
 
 
 @compiled(nogil=True)
-def _add_points(level, first, last, star, scale, limit, term, histograms, n_bins, values, sums):
-    """Add one contiguous run of points to the histograms."""
-    place, bins = level[4], level[5]
-    for start in range(first, last, _BLOCK):
-        stop = min(start + _BLOCK, last)
-        n = stop - start
-        smallest, total, squares = _likelihoods(place, start, stop, star, scale, limit, values)
-        sums[0] = min(sums[0], smallest)
-        if total <= 0.0:
-            continue
-        sums[1] += total
-        sums[2] += squares
-        _fill(start, values, n, bins[0], histograms[0], n_bins)
-        if term.size > 0:
-            for k in range(n):
-                values[k] *= np.float32(term[bins[0, start + k]])
-        for m in range(1, histograms.shape[0]):
-            _fill(start, values, n, bins[m], histograms[m], n_bins)
+def _chi2_of(likelihood):
+    """Return the chi^2 that `_likelihoods` gives this likelihood for."""
+    root = likelihood ** (1.0 / 256.0)
+    return 512.0 * (1.0 - math.sqrt(max(2.0 * root - 1.0, 0.0)))
+
+
+@intrinsic
+def _add_scaled(typing_context, target, start, source, row, factor):
+    """Add `factor` times the row of `source` to `target[start:start + BINS]`, as one vector; both of float32.
+
+    The compiler makes single additions of a loop of so few steps.
+    """
+
+    def generate(context, builder, signature, values):
+        target, start, source, row, factor = values
+        vector = ir.VectorType(ir.FloatType(), BINS)
+
+        def pointer(kind, array, position):
+            data = context.make_array(kind)(context, builder, array).data
+            return builder.bitcast(builder.gep(data, [position]), vector.as_pointer())
+
+        into = pointer(signature.args[0], target, start)
+        added = pointer(signature.args[2], source, builder.mul(row, ir.Constant(row.type, BINS)))
+        first = builder.insert_element(ir.Constant(vector, ir.Undefined), factor, ir.Constant(ir.IntType(32), 0))
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), BINS), [0] * BINS)
+        factors = builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), mask)
+        product = builder.fmul(factors, builder.load(added, align=4), flags=["contract"])
+        builder.store(builder.fadd(builder.load(into, align=4), product, flags=["contract"]), into, align=4)
+        return context.get_dummy_value()
+
+    return types.void(target, start, source, row, factor), generate
+
+
+@compiled(nogil=True)
+def _add_magnitudes(likelihoods, groups, n, place, blocks, weights, magnitudes, bounds, sums):
+    """Add the weights of groups times their likelihoods to the copies of the histogram of M_Ks.
+
+    `bounds` receives the first bin that is filled and the one after the last, `sums` the largest likelihood, the sum of
+    the weights and the sum of their squares.
+    """
+    length = magnitudes.size // _COPIES
+    largest, total, squares = np.float32(0.0), 0.0, 0.0
+    low, high = length, 0
+    for k in range(n):
+        likelihood, group = likelihoods[k], np.int64(groups[k])
+        largest = max(largest, likelihood)
+        total += place[3, group] * likelihood
+        squares += place[4, group] * likelihood * likelihood
+        start = BINS * np.int64(blocks[group])
+        low, high = min(low, start), max(high, start + BINS)
+        into = start + length * (k & 1)
+        _add_scaled(magnitudes, into, weights, group, likelihood)
+    bounds[0], bounds[1] = low, high
+    sums[0], sums[1], sums[2] = largest, total, squares
+
+
+@compiled(nogil=True, fastmath=_FAST)
+def _add_marginals(likelihoods, groups, n, point_starts, point_weights, bins, term, marginals):
+    """Add the points of groups to the histograms of mass, age and radius; `term`, if any, weighs the bins of M_Ks."""
+    for k in range(n):
+        for point in range(point_starts[groups[k]], point_starts[groups[k] + 1]):
+            weight = likelihoods[k] * point_weights[point]
+            if term.size > 0:
+                weight *= np.float32(term[bins[0, point]])
+            for m in range(marginals.shape[0]):
+                marginals[m, np.uint64(bins[m + 1, point])] += weight
 
 
 @compiled(nogil=True)
@@ -108,20 +145,22 @@ def _span(low, high):
 
 
 @compiled(nogil=True)
-def _add_star(level, star, root, limit, term, histograms, n_bins, values, sums):
-    """Add all points within the radius of a star to its histograms.
-
-    `star` is ([Fe/H], Teff, log g), `root` the lower triangle L of its covariance: L11, L21, L22, L31, L32,
-    L33. `sums` receives the smallest chi^2, the sum of the weights and the sum of their squares.
-    """
-    layers, teff_edges, logg_tiles, tile_starts = level[:4]
-    n_i, n_j = teff_edges.size - 1, int(logg_tiles[2])
-    scale = np.array(
+def _scale(root):
+    """Return what turns differences into whitened ones: the numbers a to h of `_find_inside`."""
+    return np.array(
         [1 / root[0], 1 / root[2], root[1] / root[2], 1 / root[5], root[3] / root[5], root[4] / root[5]],
         dtype=np.float32,
     )
-    centre = star.astype(np.float32)
-    bound = np.float32(limit)
+
+
+@compiled(nogil=True)
+def _find_runs(layers, teff_edges, logg_tiles, tile_starts, star, root, limit, runs):
+    """Write the first and last group of each run of tiles that can hold a group within the radius; return how many.
+
+    `star` is ([Fe/H], Teff, log g), `root` the lower triangle L of its covariance: L11, L21, L22, L31, L32, L33.
+    """
+    n_columns, n_tiles = teff_edges.size - 1, int(logg_tiles[2])
+    n_runs = 0
     for layer in range(layers.shape[0]):
         if layers[layer, 0] > layers[layer, 1]:
             continue
@@ -134,7 +173,7 @@ def _add_star(level, star, root, limit, term, histograms, n_bins, values, sums):
         t_low = star[1] + min(root[1] * low_1, root[1] * high_1)
         t_high = star[1] + max(root[1] * low_1, root[1] * high_1)
         i_low = max(0, np.searchsorted(teff_edges, t_low - reach * root[2], side="right") - 1)
-        i_high = min(n_i - 1, np.searchsorted(teff_edges, t_high + reach * root[2], side="right") - 1)
+        i_high = min(n_columns - 1, np.searchsorted(teff_edges, t_high + reach * root[2], side="right") - 1)
         g_low = star[2] + min(root[3] * low_1, root[3] * high_1)
         g_high = star[2] + max(root[3] * low_1, root[3] * high_1)
         for i in range(i_low, i_high + 1):
@@ -144,24 +183,21 @@ def _add_star(level, star, root, limit, term, histograms, n_bins, values, sums):
             low_3 = g_low + min(root[4] * low_2, root[4] * high_2) - width
             high_3 = g_high + max(root[4] * low_2, root[4] * high_2) + width
             j_low = max(0, int(np.floor((low_3 - logg_tiles[0]) / logg_tiles[1])))
-            j_high = min(n_j - 1, int(np.floor((high_3 - logg_tiles[0]) / logg_tiles[1])))
+            j_high = min(n_tiles - 1, int(np.floor((high_3 - logg_tiles[0]) / logg_tiles[1])))
             if j_low <= j_high:
-                base = (layer * n_i + i) * n_j
-                _add_points(
-                    level, tile_starts[base + j_low], tile_starts[base + j_high + 1],
-                    centre, scale, bound, term, histograms, n_bins, values, sums,
-                )  # fmt: skip
+                column = (layer * n_columns + i) * n_tiles
+                runs[n_runs, 0] = tile_starts[column + j_low]
+                runs[n_runs, 1] = tile_starts[column + j_high + 1]
+                n_runs += runs[n_runs, 0] < runs[n_runs, 1]
+    return n_runs
 
 
 @compiled(nogil=True)
-def _fold(histogram, n_bins, out):
-    """Add up the copies of a histogram; return its first filled bin, and the one after the last."""
-    for k in range(n_bins):
-        out[k] = histogram[k] + histogram[n_bins + k] + histogram[2 * n_bins + k] + histogram[3 * n_bins + k]
-    low, high = 0, n_bins
-    while low < high and out[low] == 0.0:
+def _filled(histogram, low, high):
+    """Return the first filled bin of a histogram from `low` to `high`, and the one after the last."""
+    while low < high and histogram[low] == 0.0:
         low += 1
-    while high > low and out[high - 1] == 0.0:
+    while high > low and histogram[high - 1] == 0.0:
         high -= 1
     return low, high
 
@@ -326,14 +362,22 @@ def summarise_stars(level, stars, roots, photometry, n_sigma, n_histograms, summ
     pdfs : ndarray of shape (n_stars or 0, 2, n_bins)
         Receives the histograms of M_Ks and of m - A - mu, unless it is empty.
     """
-    axes = level[6]
+    (layers, teff_edges, logg_tiles, tile_starts, place, blocks, weights, point_starts, point_weights, bins, axes) = (
+        level
+    )
     n_bins = int(axes[:, 2].max())
     n_magnitudes = int(axes[0, 2])
-    histograms = np.zeros((n_histograms, _COPIES * n_bins), dtype=np.float32)
-    values = np.empty(_BLOCK, dtype=np.float32)
-    pdf, blurred = np.empty(n_bins), np.empty(n_bins)
+    n_blocks = (n_magnitudes + BINS - 1) // BINS
+    magnitudes = np.zeros(_COPIES * n_blocks * BINS, dtype=np.float32)
+    marginals = np.zeros((n_histograms - 1, n_bins), dtype=np.float32)
+    length = magnitudes.size // _COPIES
+    # the part of the histogram of M_Ks that is filled
+    bounds, sums = np.array([0, length]), np.empty(3)
+    runs = np.empty((layers.shape[0] * teff_edges.size + 1, 2), dtype=np.int64)
+    # Large enough for all groups at once; what is not used takes no memory.
+    groups, likelihoods = np.empty(place.shape[1], dtype=np.int32), np.empty(place.shape[1] + _STEP, dtype=np.float32)
+    pdf, blurred = np.empty(n_bins + BINS), np.empty(n_bins)
     parallax, term = np.empty(n_bins), np.empty(n_bins)
-    sums = np.empty(3)
     for s in range(stars.shape[0]):
         if not (np.isfinite(stars[s].sum()) and np.isfinite(roots[s].sum())):
             continue
@@ -346,19 +390,29 @@ def summarise_stars(level, stars, roots, photometry, n_sigma, n_histograms, summ
             _blur(parallax, first, last, n_magnitudes, error / axes[0, 1], term)
         used_term = term[: n_magnitudes if with_parallax else 0]
         limit = n_sigma * n_sigma
+        centre = stars[s].astype(np.float32)
+        scale = _scale(roots[s])
         for _attempt in range(2):
-            histograms[:] = 0.0
-            sums[0], sums[1], sums[2] = 1e30, 0.0, 0.0
-            _add_star(level, stars[s], roots[s], limit, used_term, histograms, n_bins, values, sums)
+            for copy in range(_COPIES):
+                magnitudes[copy * length + bounds[0] : copy * length + bounds[1]] = 0.0
+            n_runs = _find_runs(layers, teff_edges, logg_tiles, tile_starts, stars[s], roots[s], limit, runs)
+            n = _find_inside(place, runs, n_runs, centre, scale, np.float32(limit), groups, likelihoods)
+            _add_magnitudes(likelihoods, groups, n, place, blocks, weights, magnitudes, bounds, sums)
+            nearest = _chi2_of(sums[0])
             # Beside the crowded ridges what counts is the distance beyond that of the nearest model.
-            if sums[0] < 1.0 or sums[0] > n_sigma * n_sigma:
+            if nearest < 1.0 or nearest > n_sigma * n_sigma:
                 break
-            limit = n_sigma * n_sigma + sums[0]
-        if not (sums[0] <= n_sigma * n_sigma and sums[1] > 0.0):
+            limit = n_sigma * n_sigma + nearest
+        if not sums[1] > 0.0:
             continue
-        fit[s, 0] = sums[0]
+        if n_histograms > 1:
+            marginals[:] = 0.0
+            _add_marginals(likelihoods, groups, n, point_starts, point_weights, bins, used_term, marginals)
+        fit[s, 0] = nearest
         fit[s, 1] = sums[1] * sums[1] / sums[2]
-        low, high = _fold(histograms[0], n_bins, pdf)
+        for k in range(bounds[0], bounds[1]):
+            pdf[k] = magnitudes[k] + magnitudes[length + k]
+        low, high = _filled(pdf, bounds[0], bounds[1])
         if with_photometry:
             first, last = _blur(pdf, low, high, n_magnitudes, error / axes[0, 1], blurred)
             if with_parallax:
@@ -373,7 +427,9 @@ def summarise_stars(level, stars, roots, photometry, n_sigma, n_histograms, summ
                 pdfs[s, 1, first:last] = blurred[first:last]
         _summary(pdf, low, high, axes[0], summaries[s, 1])
         if pdfs.shape[0] > 0:
-            pdfs[s, 0] = pdf[:n_magnitudes]
+            pdfs[s, 0] = 0.0
+            pdfs[s, 0, low:high] = pdf[low:high]
         for m in range(1, n_histograms):
-            low, high = _fold(histograms[m], n_bins, pdf)
+            pdf[:n_bins] = marginals[m - 1]
+            low, high = _filled(pdf, 0, n_bins)
             _summary(pdf, low, high, axes[m], summaries[s, 1 + m])

@@ -26,25 +26,7 @@ def read_stars(X):
 
 
 def read_covariances(X, stars, X_err, cov, *, default, floor):
-    """Return the stars' covariances, and for which stars a default error was used.
-
-    Parameters
-    ----------
-    X : array-like or table
-        As given by the caller; a table's columns with the ending _ERR are used unless errors are given.
-    stars : ndarray of shape (n_stars, 3)
-        What `read_stars` returned.
-    X_err, cov : array-like or None
-        Standard errors or covariances.
-    default, floor : ndarray of shape (3,)
-        Errors for stars that have none, and the smallest ones to use.
-
-    Returns
-    -------
-    covariance : ndarray of shape (n_stars, 3, 3)
-        In the order [Fe/H], Teff, log g.
-    defaulted : ndarray of bool, shape (n_stars,)
-    """
+    """Return the stars' covariances, and for which stars a default error was used."""
     n_stars, diagonal = len(stars), np.arange(3)
     if cov is None:
         errors = _errors(X, X_err, n_stars)

@@ -15,34 +15,7 @@ _FEWEST_BINS = 5.0
 def sum_over_models(
     grid, stars, covariance, photometry, *, n_sigma, merging, n_histograms, return_pdf, n_jobs, progress
 ):
-    """Compute the posteriors of all stars.
-
-    Parameters
-    ----------
-    grid : Grid
-        The models.
-    stars : ndarray of shape (n_stars, 3)
-        Teff, log g, [Fe/H]; rows with NaN get NaN.
-    covariance : ndarray of shape (n_stars, 3, 3)
-        Of [Fe/H], Teff, log g.
-    photometry : ndarray of shape (n_stars, 4)
-        See `skdistmass.isochrones.distances.kernels.summarise_stars`.
-    n_sigma, merging : float
-        See `IsochroneDistanceRegressor`.
-    n_histograms : int
-        1 for M_Ks alone, or the number of all histograms.
-    return_pdf, progress : bool
-        Whether to keep the distributions, and to show a progress bar.
-    n_jobs : int or None
-        Number of threads.
-
-    Returns
-    -------
-    summaries : ndarray of shape (n_stars, 1 + n_histograms, 5)
-    fit : ndarray of shape (n_stars, 3)
-    pdfs : ndarray of shape (n_stars or 0, 2, n_bins)
-        What `summarise_stars` writes.
-    """
+    """Compute the posteriors of all stars."""
     from skdistmass.isochrones.distances.kernels import P16, P84, summarise_stars
 
     n_stars = len(stars)

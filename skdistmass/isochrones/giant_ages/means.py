@@ -34,30 +34,7 @@ _HURLEY = np.array(
 
 
 def hurley_bgb_age(mass, z):
-    """Age at the base of the giant branch, by the formula of Hurley, Pols & Tout (2000).
-
-    Parameters
-    ----------
-    mass : array-like
-        Initial mass in Msun; the formula was fitted from 0.5 to 50.
-    z : array-like
-        Metal mass fraction Z; the formula was fitted from 0.0001 to 0.03.
-
-    Returns
-    -------
-    log_age : ndarray or float
-        log10 of the age in years, of the broadcast shape. NaN where mass or Z is not positive.
-
-    References
-    ----------
-    Hurley, Pols & Tout 2000, MNRAS 315, 543: eq. 4 and appendix A.
-
-    Examples
-    --------
-    >>> from skdistmass.isochrones.giant_ages.relation import hurley_bgb_age
-    >>> (1e-6 * 10 ** hurley_bgb_age([1.0, 2.0, 5.0], 0.02)).tolist()  # Myr
-    [11582.24, 1173.57, 104.44]
-    """
+    """Age at the base of the giant branch, by the formula of Hurley, Pols & Tout (2000)."""
     mass = as_floats(mass, "Msun", name="mass", sentinels=False)
     z = as_floats(z, name="z", sentinels=False)
     with np.errstate(invalid="ignore"):
@@ -110,13 +87,7 @@ def _grouped_means(group, value, weight):
 
 
 def isochrone_means(table, phases, logg_max):
-    """Mean initial mass of the giants of each isochrone, weighted by the initial mass function.
-
-    Returns
-    -------
-    rows : dict
-        [Fe/H] to (log10 masses, log10 ages), by increasing mass and falling age.
-    """
+    """Mean initial mass of the giants of each isochrone, weighted by the initial mass function."""
     columns, giant = _giants(table, phases, logg_max, need=("imf_weight",))
     key = np.column_stack([columns["feh"], np.round(columns["log_age"], 6)])[giant]
     weight = np.nan_to_num(columns["imf_weight"][giant])
@@ -130,13 +101,7 @@ def isochrone_means(table, phases, logg_max):
 
 
 def track_means(table, phases, logg_max):
-    """Mean age of the giants of each evolutionary track, weighted by the time spent.
-
-    Returns
-    -------
-    rows : dict
-        [Fe/H] to (log10 masses, log10 ages), by increasing mass and falling age.
-    """
+    """Mean age of the giants of each evolutionary track, weighted by the time spent."""
     columns, giant = _giants(table, phases, logg_max)
     feh, mass = columns["feh"], np.round(columns["initial_mass"], 9)
     order = np.lexsort([columns["log_age"], mass, feh])
@@ -174,29 +139,7 @@ def describe_models(table, name, kind, phases, logg_max):
 
 
 def rows_to_grid(rows, mass_step):
-    """Bring rows of (log mass, log age) onto one mass grid, by monotone interpolation.
-
-    Parameters
-    ----------
-    rows : dict
-        [Fe/H] to (log10 masses, log10 ages), strictly monotonic.
-    mass_step : float
-        Largest step of the grid in log10 mass; narrow rows make it smaller.
-
-    Returns
-    -------
-    mass : ndarray of shape (n_mass,)
-        Msun.
-    feh : ndarray of shape (n_feh,)
-        dex.
-    log_age : ndarray of shape (n_mass, n_feh)
-        NaN outside a row's own range of masses.
-
-    Raises
-    ------
-    InputError
-        If fewer than two metallicities have two or more points each.
-    """
+    """Bring rows of (log mass, log age) onto one mass grid, by monotone interpolation."""
     usable = {feh: row for feh, row in sorted(rows.items()) if len(row[0]) > 1}
     if len(usable) < 2:
         raise InputError(

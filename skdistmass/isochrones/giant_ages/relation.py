@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,8 @@ from skdistmass.tables import as_floats
 __all__ = ["GiantAgeRelation", "hurley_bgb_age"]
 
 _DEFAULT_FILE = Path(__file__).parent / "default_relation.csv"
+# The tables of models have no sentinels.
+_floats = partial(as_floats, sentinels=False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,11 +104,15 @@ class GiantAgeRelation:
     log_age_knots: np.ndarray
     name: str = "giant ages"
     meta: Mapping[str, str] = field(default_factory=dict)
+    log_mass_knots: np.ndarray = field(init=False, repr=False)
+    log_mass_ends: np.ndarray = field(init=False, repr=False)
+    coefficients: np.ndarray = field(init=False, repr=False)
+    _surface: Surface = field(init=False, repr=False)
 
     def __post_init__(self):
-        mass = as_floats(self.mass_knots, "Msun", name="mass", sentinels=False)
-        feh = as_floats(self.feh_knots, "dex", name="feh", sentinels=False)
-        log_age = as_floats(self.log_age_knots, "dex(yr)", name="log_age", sentinels=False)
+        mass = _floats(self.mass_knots, "Msun", name="mass")
+        feh = _floats(self.feh_knots, "dex", name="feh")
+        log_age = _floats(self.log_age_knots, "dex(yr)", name="log_age")
         check_age_table(mass, feh, log_age)
         log_mass = np.log10(mass)
         filled = np.column_stack([extend_ends(log_mass, row) for row in log_age.T])
@@ -239,10 +245,11 @@ class GiantAgeRelation:
         >>> relation.log_age([2.0], 0.5)
         array([9.2])
         """
-        log_age = as_floats(log_age, "dex(yr)", name="log_age", sentinels=False)
+        log_age = _floats(log_age, "dex(yr)", name="log_age")
         if log_age.ndim == 1:
             mass, feh, log_age = columns_to_grid(mass, feh, log_age)
-        return cls(mass, feh, log_age, name=name, meta=meta or {})
+        grid = _floats(mass, "Msun", name="mass"), _floats(feh, "dex", name="feh")
+        return cls(*grid, log_age, name=name, meta=meta or {})
 
     @classmethod
     def from_isochrones(
@@ -272,10 +279,8 @@ class GiantAgeRelation:
 
         Raises
         ------
-        ColumnError
-            If the table lacks a column or the IMF weights.
-        InputError
-            If no row is a giant, or there are too few metallicities or ages.
+        ColumnError, InputError
+            If the table lacks a column or the IMF weights; if no row is a giant, or there are too few of them.
 
         Notes
         -----
@@ -306,10 +311,8 @@ class GiantAgeRelation:
 
         Raises
         ------
-        ColumnError
-            If the table lacks a column.
-        InputError
-            If no row is a giant, or there are too few metallicities or masses.
+        ColumnError, InputError
+            As in `from_isochrones`.
         """
         grid = rows_to_grid(track_means(table, phases, logg_max), mass_step)
         return cls(*grid, **describe_models(table, name, "tracks", phases, logg_max))
@@ -340,11 +343,7 @@ class GiantAgeRelation:
         Returns
         -------
         relation : GiantAgeRelation
-            Within 2e-4 dex of the formula.
-
-        See Also
-        --------
-        hurley_bgb_age : The formula itself.
+            Within 2e-4 dex of the formula, `hurley_bgb_age`.
         """
         mass, feh, log_age = hurley_grid(mass_range, feh_range, solar_z)
         meta = {"source": "Hurley, Pols & Tout 2000, MNRAS 315, 543: t_BGB", "solar_z": f"{solar_z:g}"}
@@ -395,6 +394,4 @@ def _read_default():
 
 def _broadcast(first, name, feh):
     """Broadcast two arguments to float arrays; whatever is not finite becomes NaN."""
-    return np.broadcast_arrays(
-        as_floats(first, name=name, sentinels=False), as_floats(feh, name="feh", sentinels=False)
-    )
+    return np.broadcast_arrays(_floats(first, name=name), _floats(feh, name="feh"))

@@ -13,21 +13,6 @@ class Surface:
 
     Along x each column of the table is interpolated by monotone cubics (PCHIP, Fritsch & Butland 1984), along y the
     columns are mixed linearly. A mean of falling functions falls, so the surface can be inverted at every y.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n_x,)
-        Increasing knots, at least two.
-    y : ndarray of shape (n_y,)
-        Increasing knots, at least two.
-    z : ndarray of shape (n_x, n_y)
-        Values, strictly decreasing along the first axis.
-
-    Attributes
-    ----------
-    coefficients : ndarray of shape (4, n_x - 1, n_y)
-        ``coefficients[p, i, j]`` multiplies ``u**p``, where u goes from 0 to 1 between ``x[i]`` and ``x[i + 1]``, at
-        ``y[j]``.
     """
 
     def __init__(self, x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]):

@@ -59,13 +59,7 @@ def extend_ends(log_mass, log_age):
 
 
 def columns_to_grid(mass, feh, log_age):
-    """Turn columns of masses, metallicities and ages into two axes and a grid, NaN where none is given.
-
-    Raises
-    ------
-    InputError
-        If the columns differ in shape, or a combination is there twice.
-    """
+    """Turn columns of masses, metallicities and ages into two axes and a grid, NaN where none is given."""
     mass = as_floats(mass, "Msun", name="mass", sentinels=False)
     feh = as_floats(feh, "dex", name="feh", sentinels=False)
     if not mass.shape == feh.shape == log_age.shape:
@@ -83,13 +77,7 @@ def columns_to_grid(mass, feh, log_age):
 
 
 def read_age_table(path):
-    """Read what `write_age_table` wrote: the arguments of a relation, as a dict.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is not such a table, or is incomplete.
-    """
+    """Read what `write_age_table` wrote: the arguments of a relation, as a dict."""
     lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     if not lines or lines[0].strip() != _FIRST_LINE:
         raise FileFormatError(f"{path} is not a giant age relation: its first line is not {_FIRST_LINE!r}.")

@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,42 +121,17 @@ def text_of(content: bytes) -> str:
 
 
 class Rows:
-    """The rows of numbers in a text file, whose columns a header line names.
-
-    Parameters
-    ----------
-    path : path
-        For messages.
-    text : str
-        The file.
-    is_header : callable
-        Whether a line, given as its words without the comment sign, names the columns.
-    separator : str or None, default=None
-        What stands between two numbers; None is any blanks. Between separators nothing means NaN.
-
-    Attributes
-    ----------
-    names : list of str
-        Column names.
-    lines : ndarray of int
-        Line number of each row, counted from 1.
-    values : ndarray of shape (n_rows, n_columns)
-    header : str
-        The lines before the first row.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no row, a row is cut or holds something else than numbers, or the columns change in the file.
-    """
+    """The rows of numbers in a text file, whose columns a header line names."""
 
     def __init__(
         self, path: Path, text: str, is_header: Callable[[list[str]], bool], separator: str | None = None
     ) -> None:
-        self.path, self.names, rows = path, [], []
+        self.path = path
+        self.names: list[str] = []
+        rows: list[tuple[int, str]] = []
         lines = text.splitlines()
         for number, line in enumerate(lines, start=1):
-            words = _words(line.strip().lstrip("#"), separator) if "#" in line or not self.names else ()
+            words = _words(line.strip().lstrip("#"), separator) if "#" in line or not self.names else []
             if is_header(words):
                 if self.names and words != self.names:
                     raise FileFormatError(
@@ -203,7 +179,7 @@ class Rows:
                     ) from None
         raise FileFormatError(f"{self.path} can't be read as rows of numbers ({problem}); fetch it again.")
 
-    def column(self, *candidates: str, required: bool = True) -> np.ndarray | None:
+    def column(self, *candidates: str, required: bool = True) -> Any:
         """Return the first of some columns that is there; None if none is, and none is required."""
         name = find_name(self.path, self.names, candidates, required=required)
         return None if name is None else self.values[:, self.names.index(name)]
@@ -252,15 +228,7 @@ def refuse_extinction(path: Path, header: str) -> None:
 
 
 def checked_table(place: Callable[[int], str], columns: dict, **options):
-    """Make a table of the schema from columns of a file, if their values can be those of stars.
-
-    Parameters
-    ----------
-    place : callable
-        Turns the number of a row into words for a message: file and line.
-    columns, **options
-        Of `skdistmass.isochrones.isochrone_table`.
-    """
+    """Make a table of the schema from columns of a file, if their values can be those of stars."""
     for name, (low, high) in _POSSIBLE.items():
         values = columns.get(name, np.empty(0))
         bad = ~((values >= low) & (values <= high)) & ~(np.isnan(values) & (name in _MAY_BE_MISSING))
@@ -286,7 +254,7 @@ def join_tables(tables: list):
     if len(kinds) > 1:
         raise InputError("isochrones and evolutionary tracks can't go into one table; read them separately.")
     second = "initial_mass" if kinds == {"track"} else "log_age"
-    pieces = {}
+    pieces: dict[tuple[float, float], tuple] = {}
     for table in tables:
         files = ", ".join(table.meta["files"])
         for rows in isochrone_slices(table):
