@@ -119,14 +119,17 @@ def _same_name(wanted: int | str, name: str | None) -> bool:
 
 
 def _count_known(names: Iterable[str], layout: Layout | None) -> int:
-    """Return the number of quantities that a table gives; one that is known to have none counts, too."""
+    """Return the number of quantities that a table gives; 1 if it only has columns to keep, or is known to have no
+    labels.
+    """
     chosen = recognise(names) if layout is None else layout
     if chosen.refuse:
         return 1
     try:
-        return len(make_plan(names, chosen).sources)
+        plan = make_plan(names, chosen)
     except InputError:  # an ambiguous column: said when the table is read
         return 1
+    return len(plan.sources) or min(len(plan.extra), 1)
 
 
 class _AsciiTable(TableFile):

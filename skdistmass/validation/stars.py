@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.surveys import Stars, as_stars, read_survey
-from skdistmass.surveys.chunks import SurveyFile, read_table
+from skdistmass.surveys.chunks import read_table
+from skdistmass.surveys.layout import recognise
 from skdistmass.surveys.quantities import quantity
 from skdistmass.surveys.training_sets import TrainingCuts, reference_distances
 from skdistmass.tables import column_names, find_column, is_table, optional_text
@@ -30,13 +31,10 @@ def read_catalog(path: str | PathLike) -> Table:
     FileFormatError
         If the file is absent, damaged or of another format.
     """
-    with SurveyFile(path) as file:
-        published = file.layout.name == "distmass-dr17"
-        stars = file.read() if published else None
-    if stars is None:
-        catalog = read_table(path)
-    else:
+    catalog = read_table(path)
+    if recognise(catalog.colnames).name == "distmass-dr17":
         # The published file has other names and units, which its layout knows.
+        stars = read_survey(path)
         catalog = Table({n: Column(v, unit=_unit_of(n)) for n, v in stars.columns.items()})
     catalog.meta["SKDM_FILE"] = str(path)
     return catalog

@@ -389,7 +389,7 @@ def test_the_same_stars_come_out_of_every_layout(layout, truth, tmp_path):
 
 def test_every_layout_is_tested_or_an_allstar_of_apogee():
     others = {"apogee-dr14", "apogee-dr16", "apogee-dr17", "generic", "mock", "skdistmass", "shared-k2-giants"}
-    others |= {"sdss5-source", "sdss5-source-list"}
+    others |= {"sdss5-source", "sdss5-source-list", "kic-2mass"}
     assert {layout.name for layout in list_layouts()} == others | set(WRITERS)
     assert all(layout.title and (layout.citation or layout.name == "generic") for layout in list_layouts())
 

@@ -8,6 +8,7 @@ import pytest
 from astropy.table import Table
 from click.testing import CliRunner
 
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor
 from skdistmass.catalog import build_catalog
 from skdistmass.cli.commands import main
 from skdistmass.datasets import make_survey
@@ -16,6 +17,14 @@ from skdistmass.surveys import as_stars
 from skdistmass.surveys.parallax import correct_parallaxes, effective_wavenumber
 
 NAN = np.nan
+
+
+@pytest.fixture(scope="module")
+def model():
+    small = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
+    networks = AbsMagRegressor(**small), CNMassRegressor(**small)
+    model = DistMassModel(*networks, mass_scales={"CAL": "MASS_CAL"}, random_state=0)
+    return model.fit(make_survey(2000, random_state=0))
 
 
 @pytest.fixture
