@@ -119,9 +119,7 @@ def _same_name(wanted: int | str, name: str | None) -> bool:
 
 
 def _count_known(names: Iterable[str], layout: Layout | None) -> int:
-    """Return the number of quantities that a table gives; 1 if it only has columns to keep, or is known to have no
-    labels.
-    """
+    """Return the number of quantities that a table gives; 1 if it has only columns to keep, or can have no labels."""
     chosen = recognise(names) if layout is None else layout
     if chosen.refuse:
         return 1
