@@ -123,7 +123,7 @@ def make_survey(
     chosen = [_cluster(name) for name in (population.CLUSTERS if clusters is None else clusters)]
     rng = np.random.default_rng(random_state)
 
-    n_repeats = round(repeat_fraction * n_stars)
+    n_repeats = min(round(repeat_fraction * n_stars), max(n_stars - 1, 0))  # of one star at least
     truth = _draw_stars(rng, n_stars - n_repeats, giant_fraction, cluster_fraction if chosen else 0.0, chosen, offsets)
     _add_chemistry(rng, truth, cn_feh_slope, cn_scatter, cn_radial_trend, cn_low_logg_rise)
     _add_companions(rng, truth, binary_fraction, twin_fraction)
