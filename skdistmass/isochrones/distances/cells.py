@@ -8,6 +8,8 @@ import numpy as np
 TILE_STEPS = np.array([0.005, 0.05])
 #: Bins of M_Ks in a group: as many numbers as the widest vectors of processors hold.
 BINS = 16
+#: Most bins of a histogram: they are numbered in 16 bits.
+MOST_BINS = np.iinfo(np.int16).max
 
 
 @dataclass
@@ -116,3 +118,59 @@ def make_level(layers, cell, axes, tile_steps):
         bins=np.ascontiguousarray(bins.T),
         axes=axes,
     )
+
+
+_TYPES = {
+    "cell": (np.float64, (3,)),
+    "layers": (np.float64, (None, 2)),
+    "teff_edges": (np.float64, (None,)),
+    "logg_tiles": (np.float64, (3,)),
+    "tile_starts": (np.int64, (None,)),
+    "place": (np.float32, (5, None)),
+    "blocks": (np.int16, (None,)),
+    "weights": (np.float32, (None, BINS)),
+    "point_starts": (np.int32, (None,)),
+    "point_weights": (np.float32, (None,)),
+    "bins": (np.int16, (4, None)),
+    "axes": (np.float64, (4, 3)),
+}
+
+
+def problem_of_level(level):
+    """Return what is wrong with a level that was read from a file, or None.
+
+    The compiled loops check no position, so all of them are checked here.
+    """
+    for name, (dtype, shape) in _TYPES.items():
+        array = getattr(level, name)
+        fits = array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+        if array.dtype != dtype or not fits or not array.flags.c_contiguous:
+            return f"{name} has the wrong type or shape"
+        if array.dtype.kind == "f" and name != "layers" and not np.isfinite(array).all():
+            return f"{name} holds values that are not finite"
+    n_groups, n_points = level.place.shape[1], level.bins.shape[1]
+    _, tile_step, n_logg = level.logg_tiles
+    n_bins = level.axes[:, 2]
+    if not (len(level.teff_edges) > 1 and (np.diff(level.teff_edges) > 0).all() and tile_step > 0 and n_logg >= 1):
+        return "its tiles do not increase"
+    if np.isnan(level.layers).any() or (level.place[3:] < 0).any() or (level.weights < 0).any():
+        return "it holds negative weights, or layers without metallicities"
+    if (level.axes[:, 1] <= 0).any() or (n_bins < 1).any() or (n_bins > MOST_BINS).any() or (n_bins % 1 != 0).any():
+        return "its histograms have no bins"
+    n_tiles = len(level.layers) * (len(level.teff_edges) - 1) * n_logg
+    if len(level.tile_starts) != n_tiles + 1 or not _are_starts(level.tile_starts, n_groups):
+        return "its tiles do not hold its groups"
+    if len(level.point_starts) != n_groups + 1 or not _are_starts(level.point_starts, n_points):
+        return "its groups do not hold its points"
+    if len(level.blocks) != n_groups or len(level.weights) != n_groups or len(level.point_weights) != n_points:
+        return "its groups or points differ in number"
+    if (level.blocks < 0).any() or (level.blocks > (n_bins[0] - 1) // BINS).any():
+        return "a block is outside its histogram"
+    if (level.bins < 0).any() or (level.bins >= n_bins[:, None]).any():
+        return "a bin is outside its histogram"
+    return None
+
+
+def _are_starts(starts, total):
+    """Tell whether numbers go from 0 to a total without a step back."""
+    return starts[0] == 0 and starts[-1] == total and bool((np.diff(starts) >= 0).all())
