@@ -18,7 +18,8 @@ from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.isochrones import IsochroneDistanceRegressor, read_parsec
 from skdistmass.labels import read_labels
 from skdistmass.surveys import data_dir, read_survey
-from skdistmass.surveys.training_sets import TrainingCuts, distance_training_set, optional_floats, reference_distances
+from skdistmass.surveys.training_sets import TrainingCuts, distance_training_set, reference_distances
+from skdistmass.tables import optional_floats
 
 FILES = {"Kepler giants": "kepler_giants.fits", "K2 giants": "k2_giants.fits", "dwarfs": "dwarfs.fits"}
 EDGES = np.array([0.0, 1.0, 1.5, 2.0, 2.3, 2.6, 3.0, 3.5, 4.0, 4.4, 5.0])
@@ -32,10 +33,10 @@ def isochrone_residuals(model, table):
     reference, error, _ = reference_distances(table, cuts)
     posterior = model.predict_posterior(
         table,
-        magnitude=optional_floats(table, "K", "mag", high=True),
+        magnitude=optional_floats(table, "K", "mag"),
         magnitude_err=cuts.mag_error,
         # The K2 fields lie off the plane and have no extinctions in the table.
-        extinction=np.nan_to_num(optional_floats(table, "A_K", "mag", high=True)),
+        extinction=np.nan_to_num(optional_floats(table, "A_K", "mag")),
         extinction_err=cuts.extinction_error,
         marginals=False,
     )
@@ -56,7 +57,7 @@ def network_residuals(table):
     cuts = TrainingCuts(max_parallax_error=LARGEST_PARALLAX_ERROR)
     chosen = distance_training_set(table, cuts)
     X = read_labels(table).values[chosen.rows]
-    mag, extinction = (optional_floats(table, name, "mag", high=True)[chosen.rows] for name in ("K", "A_K"))
+    mag, extinction = (optional_floats(table, name, "mag")[chosen.rows] for name in ("K", "A_K"))
     distance = np.full(len(X), np.nan)
     for train, test in KFold(5, shuffle=True, random_state=0).split(X):
         network = AbsMagRegressor(random_state=0)
@@ -75,7 +76,7 @@ def transferred_residuals(train, test):
     network.fit(read_labels(train, names).values[chosen.rows], chosen.target, sample_weight=chosen.target_err**-2)
     X = read_labels(test, names).values
     reference, error, _ = reference_distances(test, cuts)
-    distance = network.predict_distance(X, optional_floats(test, "K", "mag", high=True))
+    distance = network.predict_distance(X, optional_floats(test, "K", "mag"))
     with np.errstate(invalid="ignore"):
         good = (error < LARGEST_PARALLAX_ERROR) & np.isfinite(distance)
     return X[good, 1], (distance / reference - 1.0)[good], error[good], 0

@@ -214,9 +214,9 @@ def as_text(column, *, name="values"):
     raw, mask = values_and_mask(column, name)
     if raw.dtype.kind == "f":
         # A text column that is missing throughout becomes one of NaN in pandas.
-        if not np.isnan(raw[~mask]).all():
-            raw = as_integers(np.ma.array(raw, mask=mask | np.isnan(raw)), name=name)
-        mask = mask | np.isnan(np.asarray(raw, dtype=np.float64))
+        mask = mask | np.isnan(raw)
+        if not mask.all():
+            raw = as_integers(np.ma.array(raw, mask=mask), name=name)
     if raw.dtype.kind == "S":
         raw = np.strings.strip(raw)
         try:

@@ -401,7 +401,7 @@ def test_bad_input_is_refused_by_name():
 def test_many_rows_are_approached_on_every_tenth(monkeypatch):
     X, y, weight = make_rows(4000)
     direct = fit_mlp(X, y, weight, hidden_layer_sizes=4, random_state=0)
-    monkeypatch.setattr("skdistmass.networks.training._MANY_ROWS", 4000)
+    monkeypatch.setattr("skdistmass.networks.training.MANY_ROWS", 4000)
     approached = fit_mlp(X, y, weight, hidden_layer_sizes=4, random_state=0)
     assert approached.n_iter_ < direct.n_iter_
     assert approached.loss_ < 1.1 * direct.loss_

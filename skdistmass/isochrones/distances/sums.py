@@ -16,7 +16,8 @@ def sum_over_models(
     grid, stars, covariance, photometry, *, n_sigma, merging, n_histograms, return_pdf, n_jobs, progress
 ):
     """Compute the posteriors of all stars."""
-    from skdistmass.isochrones.distances.kernels import P16, P84, summarise_stars
+    from skdistmass.isochrones.distances.histograms import P16, P84
+    from skdistmass.isochrones.distances.kernels import summarise_stars
 
     n_stars = len(stars)
     summaries = np.full((n_stars, 1 + n_histograms, 5), np.nan)
