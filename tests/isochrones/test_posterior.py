@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
 from skdistmass.isochrones import IsochroneDistanceRegressor, IsochroneFlag, isochrone_table
 from skdistmass.isochrones.distances.interpolation import matched, points_at, split_isochrones
+from skdistmass.isochrones.distances.storage import _VERSION
 from skdistmass.isochrones.schema import check_isochrone_table
 
 PERCENTILES = ("m_ks_p16", "m_ks", "m_ks_p84")
@@ -240,7 +241,7 @@ def test_missing_values_and_flags(regressor):
     for name in posterior.colnames:
         if name != "flag":
             assert np.isnan(posterior[name][~known]).all()
-    assert posterior["nearest"][0] < 1
+    assert posterior["nearest"][0] < 1.5  # within the grid, whose points are merged in cells of one error
     photometry = regressor.predict_posterior(X[:1], ERROR, magnitude=[99.99])
     assert np.isfinite(photometry["m_ks"][0])
     assert np.isnan(photometry["distance"][0])
@@ -460,7 +461,7 @@ def test_load_refuses_what_it_did_not_write(tmp_path, regressor):
         IsochroneDistanceRegressor.load(tmp_path / "objects.npz")
     with np.load(path) as file:
         arrays = dict(file)
-    arrays["head"] = np.array(str(arrays["head"]).replace('"version": 1', '"version": 99'))
+    arrays["head"] = np.array(str(arrays["head"]).replace(f'"version": {_VERSION}', '"version": 99'))
     np.savez(tmp_path / "newer.npz", **arrays)
     with pytest.raises(FileFormatError, match="version 99"):
         IsochroneDistanceRegressor.load(tmp_path / "newer.npz")
