@@ -15,6 +15,7 @@ __all__ = [
     "RowsLeftOutWarning",
     "SmallSampleWarning",
     "UnitError",
+    "shortened",
 ]
 
 
@@ -56,3 +57,9 @@ class NoValleyWarning(DistMassWarning):
 
 class ImpossibleValueWarning(DistMassWarning):
     """Values of a survey table that no star can have are read as missing."""
+
+
+def shortened(error: object, length: int = 200) -> str:
+    """Return the first line of another library's message, cut to a readable length."""
+    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
+    return line if len(line) <= length else line[: length - 3] + "..."

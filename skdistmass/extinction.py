@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skdistmass.exceptions import InputError
+from skdistmass.exceptions import InputError, shortened
 from skdistmass.schema.bits import ExtinctionFlag
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class ExtinctionChoice:
         try:
             found = np.asarray(self.dust_map(place[known]), dtype=np.float64)
         except Exception as error:  # the map is code of the user or of another package
-            raise InputError(f"the dust map failed ({type(error).__name__}: {error}).") from error
+            raise InputError(f"the dust map failed ({type(error).__name__}: {shortened(error)}).") from error
         n_known = np.count_nonzero(known)
         if found.shape != (n_known,):
             raise InputError(

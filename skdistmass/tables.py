@@ -11,7 +11,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from skdistmass.exceptions import ColumnError, InputError
+from skdistmass.exceptions import ColumnError, InputError, shortened
 from skdistmass.units import convert_unit
 
 #: Placeholders for "no value" in survey files. Every quantity met here is far above -999, so all numbers at or below it
@@ -113,7 +113,7 @@ def values_and_mask(column, name):
     try:
         values = np.asarray(np.ma.getdata(column) if isinstance(column, np.ma.MaskedArray) else column)
     except ValueError as error:  # rows of unequal lengths
-        raise ColumnError(f"column {name} can't be made an array: {error}") from error
+        raise ColumnError(f"column {name} can't be made an array: {shortened(error)}") from error
     mask = np.zeros(values.shape, bool) if mask is None else np.array(np.broadcast_to(mask, values.shape))
     if values.dtype.kind == "O":
         null = np.array([_is_null(value) for value in values.ravel()], dtype=bool)

@@ -388,7 +388,7 @@ def _publish(
     write = _WRITERS[form]
     converted = part.path.with_name(part.path.name + ".converted")
     try:
-        with disk_errors(part.target, " The part is kept: make room and resume (--resume)."):
+        with disk_errors(part.target, part.hint):
             write(converted, columns, cards, part.pieces())
             with open(converted, "rb+") as file:
                 os.fsync(file.fileno())

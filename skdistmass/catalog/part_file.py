@@ -127,9 +127,15 @@ class PartFile:
                 return False
         return True
 
+    @property
+    def hint(self) -> str:
+        """What to do after an error of the disk: a part without rows is not kept."""
+        begun = self.journal["rows_done"] > 0
+        return " The part is kept: make room and resume (--resume)." if begun else " Make room and start again."
+
     def append(self, records: NDArray) -> None:
         """Add rows; they count when they are on disk."""
-        with disk_errors(self.path, " The part is kept: make room and resume (--resume)."):
+        with disk_errors(self.path, self.hint):
             self._file.write(records.tobytes())
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -162,7 +168,7 @@ class PartFile:
 
     def complete(self, counts: Mapping[str, int]) -> None:
         """Write the end of the file, counts and checksums."""
-        with disk_errors(self.path, " The part is kept: make room and resume (--resume)."):
+        with disk_errors(self.path, self.hint):
             end = self._data_start + self.journal["rows_done"] * self.record.itemsize
             self._file.truncate(end)
             self._file.seek(end)

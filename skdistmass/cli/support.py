@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,14 @@ class OneLineErrors(click.Group):
             raise click.ClickException(" ".join(str(error).split())) from error
         except MemoryError as error:
             raise click.ClickException("out of memory.") from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # "| head": click ends quietly
+                raise
+            if error.filename is None:  # standard output, whose rest would fail again at the end of the program
+                with suppress(OSError, ValueError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            name = error.filename or "the output"
+            raise click.ClickException(f"{name} can't be used: {error.strerror or error}.") from error
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             sys.exit(130)

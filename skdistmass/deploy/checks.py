@@ -14,11 +14,9 @@ from skdistmass.deploy.format import (
     NO_CHECKSUM,
     OLDER_FORMATS,
 )
-from skdistmass.exceptions import FileFormatError
+from skdistmass.exceptions import FileFormatError, shortened
 
-__all__ = ["check_content", "read_model_file", "shortened"]
-
-_LONGEST_MESSAGE = 200  # characters of another library's message that are shown
+__all__ = ["check_content", "read_model_file"]
 
 
 def read_model_file(path: str | os.PathLike) -> bytes:
@@ -70,9 +68,3 @@ def _metadata_value(content: bytes, key: str, pattern: bytes) -> bytes | None:
     """Value of a metadata entry, from the bytes of the file: key, then tag and length of the value, then the value."""
     found = re.search(re.escape(key.encode()) + rb"\x12[\x00-\x7f](" + pattern + rb")", content, re.DOTALL)
     return found[1] if found else None
-
-
-def shortened(error: object) -> str:
-    """Return the first line of a message, cut to a readable length."""
-    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 3] + "..."

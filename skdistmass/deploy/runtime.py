@@ -11,9 +11,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from skdistmass.deploy.checks import read_model_file, shortened
+from skdistmass.deploy.checks import read_model_file
 from skdistmass.deploy.format import CARD_KEY
-from skdistmass.exceptions import ColumnError, FileFormatError, InputError
+from skdistmass.exceptions import ColumnError, FileFormatError, InputError, shortened
 from skdistmass.labels import LABEL_NAMES, error_unit, read_labels
 from skdistmass.schema.columns import describe
 from skdistmass.tables import as_floats, find_column, is_table

@@ -6,7 +6,7 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit, ShuffleSplit
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
-from skdistmass.exceptions import InputError
+from skdistmass.exceptions import InputError, shortened
 
 __all__ = ["distinct_rows", "fold_numbers", "hold_out", "merge_rows", "penalty_rows", "read_rows"]
 
@@ -100,8 +100,8 @@ def hold_out(X, y, weight, groups, fraction, rng):
         train, held = next(splitter.split(X, y, groups))
     except ValueError as error:
         raise InputError(
-            f"{len(y)} rows can't be split for early stopping ({error}); lower validation_fraction, give validation "
-            "rows of your own, or set early_stopping=False."
+            f"{len(y)} rows can't be split for early stopping ({shortened(error)}); lower validation_fraction, give "
+            "validation rows of your own, or set early_stopping=False."
         ) from error
     train.sort(), held.sort()
     return (X[train], y[train], weight[train]), (X[held], y[held], weight[held])

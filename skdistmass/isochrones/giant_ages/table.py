@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skdistmass.exceptions import FileFormatError, InputError
+from skdistmass.exceptions import FileFormatError, InputError, shortened
 from skdistmass.tables import as_floats
 
 __all__ = ["check_age_table", "columns_to_grid", "extend_ends", "read_age_table", "write_age_table"]
@@ -90,7 +90,7 @@ def read_age_table(path):
         body = np.array(rows[1:], dtype=np.float64).reshape(n_masses, len(feh) + 1)
     except (ValueError, IndexError, KeyError) as error:
         raise FileFormatError(
-            f"{path} is not a whole giant age relation ({error}); write it again with to_file."
+            f"{path} is not a whole giant age relation ({shortened(error)}); write it again with to_file."
         ) from error
     return {"mass_knots": body[:, 0], "feh_knots": feh, "log_age_knots": body[:, 1:], "name": name, "meta": meta}
 

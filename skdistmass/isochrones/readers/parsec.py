@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skdistmass.exceptions import FileFormatError
+from skdistmass.exceptions import FileFormatError, shortened
 from skdistmass.isochrones.readers.files import (
     MOST_BYTES,
     Rows,
@@ -182,7 +182,7 @@ def _read_parquet(path, content):
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError) as error:
         if isinstance(error, FileFormatError):
             raise
-        raise FileFormatError(f"{path} can't be read as Parquet ({error}); fetch it again.") from error
+        raise FileFormatError(f"{path} can't be read as Parquet ({shortened(error)}); fetch it again.") from error
     if file.metadata.num_rows == 0:
         raise FileFormatError(f"{path} has no rows; make it again.")
 
