@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Most bins of a histogram: they are numbered in 16 bits.
+MOST_BINS = np.iinfo(np.int16).max
 #: Steps of the tiles of the finest level in log Teff and log g.
 TILE_STEPS = np.array([0.005, 0.05])
 
@@ -120,7 +122,7 @@ def make_level(layers, cell, axes, tile_steps):
         bins.append(((points.quantities[order] - axes[:, 0]) / axes[:, 1]).T.astype(np.int16))
     return Level(
         cell=cell,
-        layers=np.array([[p[0].min(initial=np.inf), p[0].max(initial=-np.inf)] for p in places]),
+        layers=np.array([[p[0].min(initial=np.inf), p[0].max(initial=-np.inf)] for p in places], dtype=np.float64),
         teff_edges=10.0 ** (low[0] + tile_steps[0] * np.arange(n_teff + 1)),
         logg_tiles=np.array([low[1], tile_steps[1], n_logg]),
         tile_starts=np.r_[0, np.cumsum(np.concatenate(counts))],
@@ -129,3 +131,43 @@ def make_level(layers, cell, axes, tile_steps):
         bins=np.ascontiguousarray(np.concatenate(bins, axis=1)),
         axes=axes,
     )
+
+
+_TYPES = {
+    "cell": (np.float64, (3,)),
+    "layers": (np.float64, (None, 2)),
+    "teff_edges": (np.float64, (None,)),
+    "logg_tiles": (np.float64, (3,)),
+    "tile_starts": (np.int64, (None,)),
+    "place": (np.float32, (4, None)),
+    "bins": (np.int16, (4, None)),
+    "axes": (np.float64, (4, 3)),
+}
+
+
+def problem_of_level(level):
+    """Return what is wrong with a level that was read from a file, or None.
+
+    The compiled loops check no position, so all of them are checked here.
+    """
+    for name, (dtype, shape) in _TYPES.items():
+        array = getattr(level, name)
+        fits = array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+        if array.dtype != dtype or not fits or not array.flags.c_contiguous:
+            return f"{name} has the wrong type or shape"
+        if array.dtype.kind == "f" and name != "layers" and not np.isfinite(array).all():
+            return f"{name} holds values that are not finite"
+    n_points, (_, tile_step, n_logg), n_bins = level.place.shape[1], level.logg_tiles, level.axes[:, 2]
+    if not (len(level.teff_edges) > 1 and (np.diff(level.teff_edges) > 0).all() and tile_step > 0 and n_logg >= 1):
+        return "its tiles do not increase"
+    if np.isnan(level.layers).any() or (level.place[3] < 0).any():
+        return "it holds negative weights, or layers without metallicities"
+    if (level.axes[:, 1] <= 0).any() or (n_bins < 1).any() or (n_bins > MOST_BINS).any() or (n_bins % 1 != 0).any():
+        return "its histograms have no bins"
+    if len(level.tile_starts) != len(level.layers) * (len(level.teff_edges) - 1) * n_logg + 1:
+        return "its tiles differ in number"
+    if level.tile_starts[0] != 0 or level.tile_starts[-1] != n_points or (np.diff(level.tile_starts) < 0).any():
+        return "its tiles do not hold its points"
+    if level.bins.shape[1] != n_points or (level.bins < 0).any() or (level.bins >= n_bins[:, None]).any():
+        return "a bin is outside its histogram"
+    return None

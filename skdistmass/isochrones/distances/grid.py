@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdistmass.exceptions import InputError
-from skdistmass.isochrones.distances.cells import TILE_STEPS, Points, join, make_level, merge
+from skdistmass.isochrones.distances.cells import MOST_BINS, TILE_STEPS, Points, join, make_level, merge
 from skdistmass.isochrones.distances.interpolation import (
     CURRENT_MASS,
     INITIAL_MASS,
@@ -30,8 +30,6 @@ N_LEVELS = 3
 _LOG_SOLAR_TEFF = np.log10(5772.0)
 # Distances, hence magnitudes, may be blurred beyond the models' range by errors of the photometry.
 _MAGNITUDE_MARGIN = 1.0
-# Bins are numbered in 16 bits.
-_MOST_BINS = np.iinfo(np.int16).max
 
 
 @dataclass
@@ -133,8 +131,8 @@ def _axis(layers, quantity, step):
     lowest, highest = min(values.min() for values in filled), max(values.max() for values in filled)
     low = np.floor((lowest - margin) / step) * step
     n_bins = int(np.ceil((highest + margin - low) / step)) + 1
-    if n_bins > _MOST_BINS:
+    if n_bins > MOST_BINS:
         raise InputError(
-            f"a step of {step:g} makes {n_bins} bins, more than {_MOST_BINS}; take a larger magnitude_step."
+            f"a step of {step:g} makes {n_bins} bins, more than {MOST_BINS}; take a larger magnitude_step."
         )
     return low, step, n_bins

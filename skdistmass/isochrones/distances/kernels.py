@@ -1,9 +1,10 @@
-"""The compiled loops of isochrone distances: sums over the grid, and what is read from the histograms.
+"""The compiled loops of isochrone distances: sums over the grid for batches of stars.
 
 Stars are compared with points of the grid in whitened coordinates: with the covariance C = L L^T of ([Fe/H], Teff,
-log g), z = L^-1 (point - star), so that chi^2 = z1^2 + z2^2 + z3^2 whatever the correlations. Only tiles that can hold
-a point within the radius are visited. Several interleaved histograms are filled, because adding to the same bin again
-and again makes the processor wait for itself.
+log g), z = L^-1 (point - star), so that chi^2 = z1^2 + z2^2 + z3^2 for any correlations. Only tiles that can hold a
+point within the radius of a star of the batch are visited. The stars of a batch are neighbours and share the tiles; a
+point adds to the histograms of all of them in one step, which has no branch. A star's own limit of chi^2 decides
+what counts, so its result is the same in any batch.
 """
 
 import math
@@ -11,94 +12,8 @@ import math
 import numpy as np
 
 from skdistmass._compiled import compiled
-
-_BLOCK = 256
-_COPIES = 4
-# Sums may be reordered, so that they are vectorised; neither NaN nor infinity enters them.
-_FAST = {"reassoc", "contract", "nsz", "arcp", "nnan", "ninf"}
-_FINE, _FAR = np.float32(1024.0), np.int32(2**30)
-_MAG_TO_LN = 0.2 * math.log(10.0)
-# Likelihoods smaller than the largest by more than this factor, in natural logarithms, are nothing.
-_LEAST_LOG = 40.0
-_ONE_SIGMA_BELOW = 0.158655254
-
-#: Numbers read from one histogram.
-N_SUMMARY = 5
-MEDIAN, MEAN, MODE, P16, P84 = range(N_SUMMARY)
-
-
-@compiled(nogil=True, fastmath=_FAST)
-def _likelihoods(place, first, last, star, scale, limit, out):
-    """Write weight times likelihood of each point from `first` to `last`; return smallest chi^2 and two sums.
-
-    exp(-x) is (1 - t + t^2/2)^256 with t = x/256: without a call, hence vectorised, and right to 1e-4 for x < 3,
-    2e-3 for x = 10.
-    """
-    f0, t0, g0 = star[0], star[1], star[2]
-    a, b, c, d, e, h = scale[0], scale[1], scale[2], scale[3], scale[4], scale[5]
-    feh, teff, logg = place[0, first:last], place[1, first:last], place[2, first:last]
-    weight = place[3, first:last]
-    # The smallest of whole numbers is found side by side for many points, that of floating-point numbers is not.
-    smallest = _FAR
-    total = np.float32(0.0)
-    squares = np.float32(0.0)
-    for k in range(feh.size):
-        z1 = (feh[k] - f0) * a
-        z2 = (teff[k] - t0) * b - c * z1
-        z3 = (logg[k] - g0) * d - e * z1 - h * z2
-        chi2 = z1 * z1 + z2 * z2 + z3 * z3
-        t = chi2 * np.float32(0.5 / 256.0)
-        y = np.float32(1.0) - t + np.float32(0.5) * t * t
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = y * y
-        y = weight[k] * y if chi2 <= limit else np.float32(0.0)
-        out[k] = y
-        total += y
-        squares += y * y
-        smallest = min(smallest, np.int32(chi2 * _FINE) if chi2 <= limit else _FAR)
-    return smallest / _FINE, total, squares
-
-
-@compiled(nogil=True, fastmath=_FAST)
-def _fill(first, values, n, bins, histogram, n_bins):
-    """Add values to the interleaved copies of a histogram."""
-    # Unsigned positions spare the compiled code the question whether they count from the end.
-    width = np.uint64(n_bins)
-    stop = n - n % _COPIES
-    for k in range(0, stop, _COPIES):
-        histogram[np.uint64(bins[first + k])] += values[k]
-        histogram[width + np.uint64(bins[first + k + 1])] += values[k + 1]
-        histogram[2 * width + np.uint64(bins[first + k + 2])] += values[k + 2]
-        histogram[3 * width + np.uint64(bins[first + k + 3])] += values[k + 3]
-    for k in range(stop, n):
-        histogram[np.uint64(bins[first + k])] += values[k]
-
-
-@compiled(nogil=True)
-def _add_points(level, first, last, star, scale, limit, term, histograms, n_bins, values, sums):
-    """Add one contiguous run of points to the histograms."""
-    place, bins = level[4], level[5]
-    for start in range(first, last, _BLOCK):
-        stop = min(start + _BLOCK, last)
-        n = stop - start
-        smallest, total, squares = _likelihoods(place, start, stop, star, scale, limit, values)
-        sums[0] = min(sums[0], smallest)
-        if total <= 0.0:
-            continue
-        sums[1] += total
-        sums[2] += squares
-        _fill(start, values, n, bins[0], histograms[0], n_bins)
-        if term.size > 0:
-            for k in range(n):
-                values[k] *= np.float32(term[bins[0, start + k]])
-        for m in range(1, histograms.shape[0]):
-            _fill(start, values, n, bins[m], histograms[m], n_bins)
+from skdistmass.isochrones.distances.summaries import parallax_term, summarise
+from skdistmass.isochrones.distances.vectors import LANES, add_points
 
 
 @compiled(nogil=True)
@@ -108,20 +23,31 @@ def _span(low, high):
 
 
 @compiled(nogil=True)
-def _add_star(level, star, root, limit, term, histograms, n_bins, values, sums):
-    """Add all points within the radius of a star to its histograms.
+def _prepare_lane(star, root, limit, lane, lanes):
+    """Write the numbers of a star into a lane: what turns places into whitened ones from the star, and its limit.
 
-    `star` is ([Fe/H], Teff, log g), `root` the lower triangle L of its covariance: L11, L21, L22, L31, L32,
-    L33. `sums` receives the smallest chi^2, the sum of the weights and the sum of their squares.
+    The whitened coordinates are divided by 8, so that the sum of their squares is the t of the series in `vectors`.
     """
-    layers, teff_edges, logg_tiles, tile_starts = level[:4]
+    a, b, d = 0.125 / root[0], 0.125 / root[2], 0.125 / root[5]
+    across, along_1, along_2 = root[1] / root[2], root[3] / root[5], root[4] / root[5]
+    shift_1 = -star[0] * a
+    c, shift_2 = -across * a, -star[1] * b - across * shift_1
+    e, h = -along_1 * a - along_2 * c, -along_2 * b
+    shift_3 = -star[2] * d - along_1 * shift_1 - along_2 * shift_2
+    lanes[0, lane], lanes[1, lane] = a, shift_1
+    lanes[2, lane], lanes[3, lane], lanes[4, lane] = b, c, shift_2
+    lanes[5, lane], lanes[6, lane], lanes[7, lane], lanes[8, lane] = d, e, h, shift_3
+    lanes[9, lane] = limit / 64.0
+
+
+@compiled(nogil=True)
+def _mark_tiles(layers, teff_edges, logg_tiles, star, root, limit, rows, tiles):
+    """Extend ranges of tiles by those that can hold a point within the radius of a star.
+
+    `star` is ([Fe/H], Teff, log g), `root` the lower triangle L of its covariance: L11, L21, L22, L31, L32, L33. `rows`
+    are first and last row of tiles in Teff of each layer, `tiles` first and last tile in log g of each row.
+    """
     n_i, n_j = teff_edges.size - 1, int(logg_tiles[2])
-    scale = np.array(
-        [1 / root[0], 1 / root[2], root[1] / root[2], 1 / root[5], root[3] / root[5], root[4] / root[5]],
-        dtype=np.float32,
-    )
-    centre = star.astype(np.float32)
-    bound = np.float32(limit)
     for layer in range(layers.shape[0]):
         if layers[layer, 0] > layers[layer, 1]:
             continue
@@ -146,158 +72,43 @@ def _add_star(level, star, root, limit, term, histograms, n_bins, values, sums):
             j_low = max(0, int(np.floor((low_3 - logg_tiles[0]) / logg_tiles[1])))
             j_high = min(n_j - 1, int(np.floor((high_3 - logg_tiles[0]) / logg_tiles[1])))
             if j_low <= j_high:
-                base = (layer * n_i + i) * n_j
-                _add_points(
-                    level, tile_starts[base + j_low], tile_starts[base + j_high + 1],
-                    centre, scale, bound, term, histograms, n_bins, values, sums,
-                )  # fmt: skip
+                rows[layer, 0], rows[layer, 1] = min(rows[layer, 0], i), max(rows[layer, 1], i)
+                tiles[layer, i, 0] = min(tiles[layer, i, 0], j_low)
+                tiles[layer, i, 1] = max(tiles[layer, i, 1], j_high)
 
 
 @compiled(nogil=True)
-def _fold(histogram, n_bins, out):
-    """Add up the copies of a histogram; return its first filled bin, and the one after the last."""
-    for k in range(n_bins):
-        out[k] = histogram[k] + histogram[n_bins + k] + histogram[2 * n_bins + k] + histogram[3 * n_bins + k]
-    low, high = 0, n_bins
-    while low < high and out[low] == 0.0:
-        low += 1
-    while high > low and out[high - 1] == 0.0:
-        high -= 1
-    return low, high
+def _add_tiles(tile_starts, place, bins, n_i, n_j, rows, tiles, lanes, term, sums, histograms, bounds):
+    """Add the points of all marked tiles to the histograms of a batch, and take the marks away."""
+    for layer in range(rows.shape[0]):
+        for i in range(rows[layer, 0], rows[layer, 1] + 1):
+            base = (layer * n_i + i) * n_j
+            if tiles[layer, i, 0] <= tiles[layer, i, 1]:
+                first, last = tile_starts[base + tiles[layer, i, 0]], tile_starts[base + tiles[layer, i, 1] + 1]
+                add_points(place, bins, first, last, lanes, term, sums, histograms, bounds)
+            tiles[layer, i, 0], tiles[layer, i, 1] = n_j, -1
+        rows[layer, 0], rows[layer, 1] = n_i, -1
 
 
 @compiled(nogil=True)
-def _quantile(pdf, low, high, total, fraction):
-    """Return the position, in bins, below which a fraction of the total lies."""
-    wanted = fraction * total
-    below = 0.0
-    for k in range(low, high):
-        if below + pdf[k] >= wanted and pdf[k] > 0.0:
-            return k + (wanted - below) / pdf[k]
-        below += pdf[k]
-    return float(high)
-
-
-@compiled(nogil=True)
-def _summary(pdf, low, high, axis, out):
-    """Write median, mean, mode and the 16th and 84th percentiles of a histogram filled from `low` to `high`."""
-    total = 0.0
-    moment = 0.0
-    peak = low
-    for k in range(low, high):
-        total += pdf[k]
-        moment += pdf[k] * (k + 0.5)
-        if pdf[k] > pdf[peak]:
-            peak = k
-    if not total > 0.0:
-        out[:] = np.nan
-        return
-    out[MEDIAN] = axis[0] + axis[1] * _quantile(pdf, low, high, total, 0.5)
-    out[MEAN] = axis[0] + axis[1] * moment / total
-    out[MODE] = axis[0] + axis[1] * (peak + 0.5)
-    out[P16] = axis[0] + axis[1] * _quantile(pdf, low, high, total, _ONE_SIGMA_BELOW)
-    out[P84] = axis[0] + axis[1] * _quantile(pdf, low, high, total, 1.0 - _ONE_SIGMA_BELOW)
-
-
-@compiled(nogil=True)
-def _blur(pdf, low, high, n_bins, width, out):
-    """Convolve a histogram with a normal distribution of a standard deviation in bins; return where it is filled."""
-    if width < 0.05:
-        out[low:high] = pdf[low:high]
-        return low, high
-    reach = int(np.ceil(4.5 * width))
-    kernel = np.empty(2 * reach + 1)
-    root = math.sqrt(0.5) / width
-    below = math.erf((-reach - 0.5) * root)
-    for k in range(-reach, reach + 1):
-        above = math.erf((k + 0.5) * root)
-        kernel[k + reach] = 0.5 * (above - below)
-        below = above
-    first, last = max(0, low - reach), min(n_bins, high + reach)
-    out[first:last] = 0.0
-    for k in range(low, high):
-        if pdf[k] > 0.0:
-            for m in range(max(0, k - reach), min(n_bins, k + reach + 1)):
-                out[m] += pdf[k] * kernel[m - k + reach]
-    return first, last
-
-
-@compiled(nogil=True)
-def _expected_parallax(axis, zero, k):
-    """Return the parallax (mas) of a star of magnitude `zero` less M_Ks of bin k."""
-    return math.exp(-_MAG_TO_LN * (zero - axis[0] - axis[1] * (k + 0.5) - 10.0))
-
-
-@compiled(nogil=True)
-def _parallax_spread(axis, expected, error):
-    """Return the variance of a parallax given the bin of M_Ks.
-
-    A bin stands for all distances in it. With their scatter, a parallax more precise than the step of the
-    histogram can't fall between the bins.
-    """
-    return error * error + (_MAG_TO_LN * expected * axis[1]) ** 2 / 12.0
-
-
-@compiled(nogil=True)
-def _parallax_likelihood(axis, zero, parallax, error, out):
-    """Write the likelihood of a parallax (mas) for each bin of M_Ks; return between which bins it is not zero."""
-    n_bins = int(axis[2])
-    expected = _expected_parallax(axis, zero, 0)
-    ratio = math.exp(_MAG_TO_LN * axis[1])
-    best = 1e300
-    for k in range(n_bins):
-        out[k] = 0.5 * (parallax - expected) ** 2 / _parallax_spread(axis, expected, error)
-        best = min(best, out[k])
-        expected *= ratio
-    low, high = n_bins, 0
-    expected = _expected_parallax(axis, zero, 0)
-    for k in range(n_bins):
-        if out[k] - best < _LEAST_LOG:
-            out[k] = math.exp(best - out[k]) * error / math.sqrt(_parallax_spread(axis, expected, error))
-            low, high = min(low, k), k + 1
-        else:
-            out[k] = 0.0
-        expected *= ratio
-    return low, high
-
-
-@compiled(nogil=True)
-def _parallax_miss(pdf, low, high, axis, zero, parallax, error):
-    """Return by how many standard deviations a parallax misses the nearest distance that the pdf allows."""
-    floor = 1e-3 * pdf[low:high].max()
-    miss = np.inf
-    for k in range(low, high):
-        if pdf[k] > floor:
-            expected = _expected_parallax(axis, zero, k)
-            miss = min(miss, abs(parallax - expected) / math.sqrt(_parallax_spread(axis, expected, error)))
-    return miss
-
-
-@compiled(nogil=True)
-def _distance_summary(pdf, low, high, axis, zero, out):
-    """Write median, mean, mode and percentiles of the distance (kpc), from a histogram of m - A - mu."""
-    total = 0.0
-    moment = 0.0
-    peak = -1.0
-    mode = np.nan
-    distance = 1.0 / _expected_parallax(axis, zero, low)
-    ratio = math.exp(-_MAG_TO_LN * axis[1])
-    for k in range(low, high):
-        total += pdf[k]
-        moment += pdf[k] * distance
-        # Equal steps of magnitude are steps of distance in proportion to the distance.
-        if pdf[k] > peak * distance:
-            peak = pdf[k] / distance
-            mode = distance
-        distance *= ratio
-    if not total > 0.0:
-        out[:] = np.nan
-        return
-    out[MEAN] = moment / total
-    out[MODE] = mode
-    for which, fraction in ((MEDIAN, 0.5), (P16, 1.0 - _ONE_SIGMA_BELOW), (P84, _ONE_SIGMA_BELOW)):
-        magnitude = axis[0] + axis[1] * _quantile(pdf, low, high, total, fraction)
-        out[which] = math.exp(_MAG_TO_LN * (zero - magnitude - 10.0))
+def _sum_batch(level, stars, roots, photometry, limits, batch, rows, tiles, lanes, terms, sums, histograms, bounds):
+    """Fill the histograms of the stars of a batch, given by their numbers; those with NaN get nothing."""
+    layers, teff_edges, logg_tiles, tile_starts, place, bins, axes = level
+    histograms[0, max(bounds[0], 0) : bounds[1] + 1] = 0.0
+    histograms[1:] = 0.0
+    bounds[0], bounds[1] = histograms.shape[1], -1
+    sums[:] = 0.0
+    lanes[:] = 0.0
+    lanes[9] = -1.0
+    for lane in range(batch.size):
+        s = batch[lane]
+        if np.isfinite(stars[s].sum()) and np.isfinite(roots[s].sum()):
+            _prepare_lane(stars[s], roots[s], limits[s], lane, lanes)
+            _mark_tiles(layers, teff_edges, logg_tiles, stars[s], roots[s], limits[s], rows, tiles)
+        if histograms.shape[0] > 1:
+            parallax_term(photometry[s], axes[0], terms[:, lane])
+    n_i, n_j = teff_edges.size - 1, int(logg_tiles[2])
+    _add_tiles(tile_starts, place, bins, n_i, n_j, rows, tiles, lanes, terms, sums, histograms, bounds)
 
 
 @compiled(nogil=True)
@@ -315,7 +126,7 @@ def summarise_stars(level, stars, roots, photometry, n_sigma, n_histograms, summ
     photometry : ndarray of shape (n_stars, 4)
         Magnitude less extinction, its error, parallax and its error (mas); NaN where there is none.
     n_sigma : float
-        Radius of the sums.
+        Radius of the sums. For stars beside the models it is added, in squares, to the distance of the nearest model.
     n_histograms : int
         1 for M_Ks alone, or the number of all histograms.
     summaries : ndarray of shape (n_stars, 1 + n_histograms, 5)
@@ -326,54 +137,34 @@ def summarise_stars(level, stars, roots, photometry, n_sigma, n_histograms, summ
     pdfs : ndarray of shape (n_stars or 0, 2, n_bins)
         Receives the histograms of M_Ks and of m - A - mu, unless it is empty.
     """
-    axes = level[6]
-    n_bins = int(axes[:, 2].max())
-    n_magnitudes = int(axes[0, 2])
-    histograms = np.zeros((n_histograms, _COPIES * n_bins), dtype=np.float32)
-    values = np.empty(_BLOCK, dtype=np.float32)
-    pdf, blurred = np.empty(n_bins), np.empty(n_bins)
-    parallax, term = np.empty(n_bins), np.empty(n_bins)
-    sums = np.empty(3)
-    for s in range(stars.shape[0]):
-        if not (np.isfinite(stars[s].sum()) and np.isfinite(roots[s].sum())):
-            continue
-        zero, error, plx, plx_error = photometry[s]
-        with_photometry = np.isfinite(zero) and np.isfinite(error)
-        with_parallax = with_photometry and np.isfinite(plx) and np.isfinite(plx_error)
-        if with_parallax:
-            first, last = _parallax_likelihood(axes[0], zero, plx, plx_error, parallax)
-            term[:] = 0.0
-            _blur(parallax, first, last, n_magnitudes, error / axes[0, 1], term)
-        used_term = term[: n_magnitudes if with_parallax else 0]
-        limit = n_sigma * n_sigma
-        for _attempt in range(2):
-            histograms[:] = 0.0
-            sums[0], sums[1], sums[2] = 1e30, 0.0, 0.0
-            _add_star(level, stars[s], roots[s], limit, used_term, histograms, n_bins, values, sums)
-            # Beside the crowded ridges what counts is the distance beyond that of the nearest model.
-            if sums[0] < 1.0 or sums[0] > n_sigma * n_sigma:
-                break
-            limit = n_sigma * n_sigma + sums[0]
-        if not (sums[0] <= n_sigma * n_sigma and sums[1] > 0.0):
-            continue
-        fit[s, 0] = sums[0]
-        fit[s, 1] = sums[1] * sums[1] / sums[2]
-        low, high = _fold(histograms[0], n_bins, pdf)
-        if with_photometry:
-            first, last = _blur(pdf, low, high, n_magnitudes, error / axes[0, 1], blurred)
-            if with_parallax:
-                fit[s, 2] = _parallax_miss(blurred, first, last, axes[0], zero, plx, plx_error)
-                for k in range(first, last):
-                    blurred[k] *= parallax[k]
-                for k in range(low, high):
-                    pdf[k] *= term[k]
-            _distance_summary(blurred, first, last, axes[0], zero, summaries[s, 0])
-            if pdfs.shape[0] > 0:
-                pdfs[s, 1] = 0.0
-                pdfs[s, 1, first:last] = blurred[first:last]
-        _summary(pdf, low, high, axes[0], summaries[s, 1])
-        if pdfs.shape[0] > 0:
-            pdfs[s, 0] = pdf[:n_magnitudes]
-        for m in range(1, n_histograms):
-            low, high = _fold(histograms[m], n_bins, pdf)
-            _summary(pdf, low, high, axes[m], summaries[s, 1 + m])
+    layers, teff_edges, logg_tiles, _, _, _, axes = level
+    n_i, n_j, n_bins = teff_edges.size - 1, int(logg_tiles[2]), int(axes[:, 2].max())
+    histograms = np.zeros((n_histograms, n_bins, LANES), dtype=np.float32)
+    lanes, sums = np.zeros((10, LANES), dtype=np.float32), np.zeros((2, LANES), dtype=np.float32)
+    terms, bounds = np.ones((n_bins, LANES), dtype=np.float32), np.array([0, -1])
+    rows, tiles = np.empty((layers.shape[0], 2), dtype=np.int64), np.empty((layers.shape[0], n_i, 2), dtype=np.int64)
+    rows[:, 0], rows[:, 1] = n_i, -1
+    tiles[:, :, 0], tiles[:, :, 1] = n_j, -1
+    limits = np.full(stars.shape[0], n_sigma * n_sigma)
+    waiting, n_waiting = np.arange(stars.shape[0]), stars.shape[0]
+    for attempt in range(2):
+        n_now, n_waiting = n_waiting, 0
+        for start in range(0, n_now, LANES):
+            batch = waiting[start : min(start + LANES, n_now)].copy()
+            _sum_batch(
+                level, stars, roots, photometry, limits, batch, rows, tiles, lanes, terms, sums, histograms, bounds
+            )
+            for lane in range(batch.size):
+                s, largest = batch[lane], sums[0, lane]
+                if largest == 0.0:
+                    continue
+                nearest = max(-2.0 * math.log(largest), 0.0)
+                # Beside the crowded ridges what counts is the distance beyond that of the nearest model.
+                if attempt == 0 and nearest >= 1.0:
+                    limits[s] += nearest
+                    waiting[n_waiting] = s
+                    n_waiting += 1
+                    continue
+                fit[s, 0], fit[s, 1] = nearest, sums[1, lane]
+                own_pdfs = pdfs[s : s + 1] if pdfs.shape[0] > 0 else pdfs[:0]
+                summarise(histograms, bounds, lane, axes, photometry[s], summaries[s], fit[s], own_pdfs)

@@ -175,9 +175,7 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         InputError
             If a parameter can't be used, or no point of the table has a weight.
         """
-        self._validate_params()
-        for name, n_numbers in (("subdivision", 3), ("cell", 3), ("default_error", 3), ("min_error", 3)):
-            _check_numbers(name, getattr(self, name), n_numbers, positive=name != "min_error")
+        self._check_parameters()
         columns = check_isochrone_table(X, need=("ks", "current_mass"))
         grid = build_grid(
             columns,
@@ -192,6 +190,11 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         meta = getattr(X, "meta", {})
         self._set_grid(grid, {name: meta.get(name) for name in ("source", "version", "files")})
         return self
+
+    def _check_parameters(self):
+        self._validate_params()
+        for name in ("subdivision", "cell", "default_error", "min_error"):
+            _check_numbers(name, getattr(self, name), positive=name != "min_error")
 
     def _set_grid(self, grid, models):
         """Set the fitted attributes."""
@@ -364,9 +367,9 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         return stars, summaries, (fit, off, defaulted, pdfs)
 
 
-def _check_numbers(name, values, n_numbers, *, positive):
-    """Check a parameter that is one number each for several quantities."""
-    if len(values) != n_numbers or not all(isinstance(value, Real) for value in values):
-        raise InputError(f"{name} must be {n_numbers} numbers; got {values!r}.")
+def _check_numbers(name, values, *, positive):
+    """Check a parameter that is one number each for three quantities."""
+    if len(values) != 3 or not all(isinstance(value, Real) for value in values):
+        raise InputError(f"{name} must be 3 numbers; got {values!r}.")
     if any(not value >= 0 or (positive and value == 0) for value in values):
         raise InputError(f"{name} must be {'positive' if positive else 'zero or more'}; got {values!r}.")

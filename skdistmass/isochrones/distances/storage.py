@@ -1,21 +1,24 @@
-"""Keep a fitted isochrone regressor in a file, as plain arrays: no pickle, nothing that runs when it is read."""
+"""Keep a fitted isochrone regressor in a file, as plain arrays: no pickle, and no code runs when it is read."""
 
 import json
 import os
 import zipfile
 from dataclasses import fields
+from os import PathLike
 
 import numpy as np
 
 from skdistmass.exceptions import FileFormatError, InputError
-from skdistmass.isochrones.distances.cells import Level
+from skdistmass.isochrones.distances.cells import Level, problem_of_level
 from skdistmass.isochrones.distances.grid import Grid
 
 _FORMAT = "skdistmass isochrone distances"
 _VERSION = 1
+# The default grid takes a tenth of this.
+_MOST_BYTES = 2**31
 
 
-def save_regressor(regressor, path):
+def save_regressor(regressor, path: str | PathLike) -> None:
     """Write a fitted regressor's parameters and grid to an npz file."""
     parameters = regressor.get_params()
     functions = [name for name in ("imf", "prior") if parameters.pop(name) is not None]
@@ -39,40 +42,89 @@ def save_regressor(regressor, path):
     os.replace(partial, path)
 
 
-def load_regressor(cls, path):
-    """Read what `save_regressor` wrote; return a fitted regressor."""
-    try:
-        # Opened here, because np.load leaves a file that is no archive open.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        head = json.loads(str(arrays.pop("head")))
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise FileFormatError(
-            f"{path} holds no isochrone regressor, or is truncated ({error}); write it with "
-            "IsochroneDistanceRegressor.save."
-        ) from error
-    if not isinstance(head, dict) or head.get("format") != _FORMAT:
+def load_regressor(cls, path: str | PathLike):
+    """Read what `save_regressor` wrote; return a fitted regressor.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is another one, of another version, damaged, or holds more than 2 GB.
+    FileNotFoundError
+        If there is no such file.
+    """
+    head, arrays = _read(path)
+    if head.get("format") != _FORMAT:
         raise FileFormatError(f"{path} holds no isochrone regressor; write it with IsochroneDistanceRegressor.save.")
-    if head["version"] != _VERSION:
+    if head.get("version") != _VERSION:
         raise FileFormatError(
-            f"{path} has version {head['version']} of the format, this package reads version {_VERSION}; "
-            "use the package that wrote it, or fit the regressor again."
+            f"{path} has version {head.get('version')} of the format, this package reads version {_VERSION}; use the "
+            "version of the package that wrote it, or fit the regressor again."
         )
-    parameters = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in head["parameters"].items()
-    }
-    regressor = cls(**parameters, **{name: _Lost(name) for name in head["functions"]})
-    names = [field.name for field in fields(Level)]
-    missing = [n for k in range(head["n_levels"]) for n in names if f"level_{k}_{n}" not in arrays]
-    if missing or "feh" not in arrays:
-        raise FileFormatError(f"{path} lacks a part of the grid ({', '.join(missing) or 'feh'}); write it again.")
-    levels = [Level(**{n: arrays[f"level_{k}_{n}"] for n in names}) for k in range(head["n_levels"])]
-    regressor._set_grid(Grid(arrays["feh"], head["n_points"], levels), head["models"])
+    try:
+        parameters = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in head["parameters"].items()
+        }
+        functions = {name: _Lost(name) for name in head["functions"] if name in ("imf", "prior")}
+        regressor = cls(**parameters, **functions)
+        regressor._check_parameters()
+        grid = _make_grid(head, arrays)
+        models = {name: head["models"].get(name) for name in ("source", "version", "files")}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # an InputError is a ValueError
+        raise FileFormatError(
+            f"{path} is damaged ({str(error)[:300]}); write it again with IsochroneDistanceRegressor.save."
+        ) from error
+    regressor._set_grid(grid, models)
     return regressor
 
 
+def _read(path):
+    """Return the head and the arrays of a file."""
+    try:
+        # Opened here, because np.load leaves a file that is no archive open.
+        with open(path, "rb") as file:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+            if size > _MOST_BYTES:
+                raise ValueError(f"it holds {size / 2**30:.1f} GB, more than {_MOST_BYTES / 2**30:.0f}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        head = json.loads(str(arrays.pop("head")))
+        if not isinstance(head, dict):
+            raise ValueError("its head is no dictionary")
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # what a damaged archive raises is not limited to a few types
+        raise FileFormatError(
+            f"{path} holds no isochrone regressor, or is truncated or damaged ({str(error)[:300]}); write it with "
+            "IsochroneDistanceRegressor.save."
+        ) from error
+    return head, arrays
+
+
+def _make_grid(head, arrays):
+    """Return the grid that the arrays hold, after checking what the compiled loops rely on."""
+    feh, n_points, n_levels = arrays.get("feh"), int(head["n_points"]), int(head["n_levels"])
+    if feh is None or feh.dtype != np.float64 or feh.ndim != 1 or not len(feh) or not np.isfinite(feh).all():
+        raise ValueError("it has no metallicities")
+    if not 1 <= n_levels <= 16:
+        raise ValueError(f"it has {n_levels} levels")
+    levels = []
+    for number in range(n_levels):
+        parts = {field.name: arrays.get(f"level_{number}_{field.name}") for field in fields(Level)}
+        missing = [name for name, values in parts.items() if values is None]
+        if missing:
+            raise ValueError(f"level {number} lacks {', '.join(missing)}")
+        level = Level(**parts)
+        problem = problem_of_level(level)
+        if problem:
+            raise ValueError(f"level {number}: {problem}")
+        levels.append(level)
+    return Grid(feh, n_points, levels)
+
+
 class _Lost:
-    """Stands for a function that a loaded regressor was fitted with: predictions don't need it, fitting again does."""
+    """Stands for a function that a loaded regressor was fitted with: predictions don't need it, `fit` does."""
 
     def __init__(self, name):
         self.name = name

@@ -7,7 +7,7 @@ from joblib import effective_n_jobs
 
 from skdistmass.isochrones.distances.observations import MODEL_ORDER
 
-_CHUNK = 2048
+_CHUNK = 8192
 # A posterior of M_Ks whose 16th and 84th percentiles are closer than this many bins is too narrow for them.
 _FEWEST_BINS = 5.0
 
@@ -43,7 +43,8 @@ def sum_over_models(
     pdfs : ndarray of shape (n_stars or 0, 2, n_bins)
         What `summarise_stars` writes.
     """
-    from skdistmass.isochrones.distances.kernels import P16, P84, summarise_stars
+    from skdistmass.isochrones.distances.kernels import summarise_stars
+    from skdistmass.isochrones.distances.summaries import P16, P84
 
     n_stars = len(stars)
     summaries = np.full((n_stars, 1 + n_histograms, 5), np.nan)
