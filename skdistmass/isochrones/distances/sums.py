@@ -27,20 +27,12 @@ def sum_over_models(
         Of [Fe/H], Teff, log g.
     photometry : ndarray of shape (n_stars, 4)
         See `skdistmass.isochrones.distances.kernels.summarise_stars`.
-    n_sigma, merging : float
-        See `IsochroneDistanceRegressor`.
-    n_histograms : int
-        1 for M_Ks alone, or the number of all histograms.
-    return_pdf, progress : bool
-        Whether to keep the distributions, and to show a progress bar.
-    n_jobs : int or None
-        Number of threads.
+    n_sigma, merging, n_histograms, return_pdf, n_jobs, progress
+        See `IsochroneDistanceRegressor` and `summarise_stars`.
 
     Returns
     -------
-    summaries : ndarray of shape (n_stars, 1 + n_histograms, 5)
-    fit : ndarray of shape (n_stars, 3)
-    pdfs : ndarray of shape (n_stars or 0, 2, n_bins)
+    summaries, fit, pdfs : ndarray
         What `summarise_stars` writes.
     """
     from skdistmass.isochrones.distances.kernels import summarise_stars
