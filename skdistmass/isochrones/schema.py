@@ -1,8 +1,8 @@
 """One table schema for all stellar models.
 
-Every reader of this package returns an astropy `Table` with the columns of `COLUMNS`, in their order and units. Its rows
-run along each isochrone in order of initial mass (of age, for an evolutionary track), isochrone after isochrone. The
-metadata say where the numbers come from.
+Every reader of this package returns an astropy `Table` with the columns of `COLUMNS`, in their order and units. Its
+rows run along each isochrone in order of initial mass (of age, for an evolutionary track), isochrone after isochrone.
+The metadata say where the numbers come from.
 """
 
 from dataclasses import dataclass
