@@ -1,8 +1,8 @@
-"""One table schema for stellar models, whoever computed them.
+"""One table schema for all stellar models.
 
-Every reader of this package returns an astropy `Table` with the columns of `COLUMNS`, in their order and
-units, whose rows run along each isochrone in order of initial mass (of age, for an evolutionary track),
-isochrone after isochrone. The metadata say where the numbers come from.
+Every reader of this package returns an astropy `Table` with the columns of `COLUMNS`, in their order and units. Its
+rows run along each isochrone in order of initial mass (of age, for an evolutionary track), isochrone after isochrone.
+The metadata say where the numbers come from.
 """
 
 from dataclasses import dataclass
@@ -98,10 +98,9 @@ def isochrone_table(columns, *, meta, kind="isochrones", extra=None):
     Metadata: `kind`; `source` ("MIST", "PARSEC", ...) and `version`; `files`, the list of file names read;
     `alpha_fe`, `v_vcrit` (rotation) and `photometric_system`, None when the file does not say.
 
-    The weight of a row is the number of stars, by the Kroupa (2001) initial mass function, between the
-    middles of the intervals of initial mass to its neighbours on the same isochrone, per solar mass of stars
-    formed between 0.01 and 120 Msun; on one isochrone the weights add up to the number between its first mass
-    and its last.
+    The weight of a row is the number of stars, by the Kroupa (2001) initial mass function, between the middles of the
+    intervals of initial mass to its neighbours on the same isochrone, per solar mass of stars formed between 0.01 and
+    120 Msun.
 
     Examples
     --------
@@ -165,9 +164,8 @@ def isochrone_slices(table):
     heads = np.column_stack([feh[starts], key[starts]])
     if len(np.unique(heads, axis=0)) < len(heads):
         raise InputError(
-            "rows of one isochrone (or track) are not next to each other, or one is there twice; sort the "
-            "table "
-            "by metallicity, age and initial mass, and drop what is there twice."
+            "rows of one isochrone (or track) are not next to each other, or one occurs twice; sort the table by "
+            "metallicity, age and initial mass, and drop what occurs twice."
         )
     return [slice(int(a), int(b)) for a, b in zip(starts, np.r_[starts[1:], len(key)], strict=True)]
 

@@ -1,20 +1,28 @@
-"""Points of the models merged within cells, grouped, and sorted into tiles: what the compiled sums run over."""
+"""Points of the models merged within cells, and sorted into tiles: what the compiled sums run over."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-#: Steps of the tiles of the finest level in log Teff and log g.
-TILE_STEPS = np.array([0.005, 0.05])
-#: Bins of M_Ks in a group: as many numbers as the widest vectors of processors hold.
-BINS = 16
 #: Most bins of a histogram: they are numbered in 16 bits.
 MOST_BINS = np.iinfo(np.int16).max
+#: Steps of the tiles of the finest level in log Teff and log g.
+TILE_STEPS = np.array([0.005, 0.05])
 
 
 @dataclass
 class Points:
-    """Points of the models, or means of merged points, of one layer of metallicities."""
+    """Points of the models, or means of merged points, of one layer of metallicities.
+
+    Attributes
+    ----------
+    place : ndarray of shape (n_points, 3)
+        [Fe/H], Teff (K), log g.
+    weight : ndarray of shape (n_points,)
+        Stars expected.
+    quantities : ndarray of shape (n_points, 4)
+        M_Ks, log mass, log age, log radius.
+    """
 
     place: np.ndarray
     weight: np.ndarray
@@ -23,10 +31,26 @@ class Points:
 
 @dataclass
 class Level:
-    """Points merged within cells of one size, in groups, sorted by (metallicity layer, Teff, log g).
+    """Points merged within cells of one size, sorted by (metallicity layer, Teff, log g).
 
-    The points of a group are in one cell of Teff and log g and in neighbouring bins of M_Ks. They have one likelihood,
-    that of their mean place; so one exponential, and one sum of vectors, serves all of them.
+    Attributes
+    ----------
+    cell : ndarray of shape (3,)
+        Size of the cells in log Teff, log g and [Fe/H]: points in a cell scatter by it over the root of 12.
+    layers : ndarray of shape (n_layers, 2)
+        Lowest and highest metallicity of the points of each layer.
+    teff_edges : ndarray of shape (n_teff_tiles + 1,)
+        Temperatures between the tiles (K).
+    logg_tiles : ndarray of shape (3,)
+        Lowest log g of the tiles, their step and how many there are.
+    tile_starts : ndarray of int64, shape (n_layers * n_teff_tiles * n_logg_tiles + 1,)
+        First point of each tile.
+    place : ndarray of float32, shape (4, n_points)
+        [Fe/H], Teff (K), log g and weight.
+    bins : ndarray of int16, shape (4, n_points)
+        Bins of M_Ks, log mass, log age and log radius.
+    axes : ndarray of shape (4, 3)
+        For each of these histograms its first edge, its step and its number of bins.
     """
 
     cell: np.ndarray
@@ -35,10 +59,6 @@ class Level:
     logg_tiles: np.ndarray
     tile_starts: np.ndarray
     place: np.ndarray
-    blocks: np.ndarray
-    weights: np.ndarray
-    point_starts: np.ndarray
-    point_weights: np.ndarray
     bins: np.ndarray
     axes: np.ndarray
 
@@ -48,22 +68,19 @@ def join(parts):
     return Points(*(np.concatenate([getattr(part, name) for part in parts]) for name in Points.__annotations__))
 
 
-def _numbers(values, sizes):
-    """Return one whole number for each cell that points are in, given columns of values and sizes of the cells."""
-    numbers = np.zeros(len(values[0]), dtype=np.int64)
-    for column, size in zip(values, sizes, strict=True):
-        position = np.floor(column / size).astype(np.int64)
-        position -= position.min()
-        numbers = numbers * (position.max() + 1) + position
-    return numbers
-
-
 def merge(points, cell, magnitude_cell):
     """Replace points of one cell in log Teff, log g and M_Ks by their weighted mean."""
     if len(points.weight) == 0:
         return points
-    columns = np.log10(points.place[:, 1]), points.place[:, 2], points.quantities[:, 0]
-    numbers = _numbers(columns, (*cell[:2], magnitude_cell))
+    numbers = np.zeros(len(points.weight), dtype=np.int64)
+    for values, size in (
+        (np.log10(points.place[:, 1]), cell[0]),
+        (points.place[:, 2], cell[1]),
+        (points.quantities[:, 0], magnitude_cell),
+    ):
+        position = np.floor(values / size).astype(np.int64)
+        position -= position.min()
+        numbers = numbers * (position.max() + 1) + position
     order = np.argsort(numbers, kind="stable")
     first = np.flatnonzero(np.r_[True, np.diff(numbers[order]) != 0])
     weight = points.weight[order]
@@ -76,46 +93,42 @@ def merge(points, cell, magnitude_cell):
 
 
 def make_level(layers, cell, axes, tile_steps):
-    """Group merged points and sort the groups into tiles."""
-    layer = np.repeat(np.arange(len(layers)), [len(points.weight) for points in layers])
-    points = join(layers)
-    bins = ((points.quantities - axes[:, 0]) / axes[:, 1]).astype(np.int16)
-    log_teff = np.log10(points.place[:, 1])
-    numbers = _numbers((layer, log_teff, points.place[:, 2], bins[:, 0]), (1, *cell[:2], BINS))
-    _, group, sizes = np.unique(numbers, return_inverse=True, return_counts=True)
-    total = np.bincount(group, points.weight)
-    place = np.array([np.bincount(group, points.weight * x) / total for x in points.place.T])
-    squares = np.bincount(group, points.weight**2)
-    group_layer = (np.bincount(group, layer) / sizes).round().astype(np.int64)
-    # Tiles of one layer and one range of Teff and log g.
-    ends = np.array([np.log10(place[1]), place[2]])
-    low = ends.min(axis=1)
-    i, j = ((ends - low[:, None]) // tile_steps[:, None]).astype(np.int64)
-    n_teff, n_logg = int(i.max()) + 1, int(j.max()) + 1
-    tile = (group_layer * n_teff + i) * n_logg + j
-    order = np.argsort(tile, kind="stable")
-    new = np.empty_like(order)
-    new[order] = np.arange(len(order))
-    # Points in the order of their groups.
-    point_order = np.argsort(new[group], kind="stable")
-    group, bins, weight = new[group[point_order]], bins[point_order], points.weight[point_order]
-    blocks = np.zeros(len(order), dtype=np.int16)
-    blocks[group] = bins[:, 0] // BINS
-    weights = np.bincount(group * BINS + bins[:, 0] % BINS, weight, minlength=len(order) * BINS)
-    feh = [place[0, group_layer == number] for number in range(len(layers))]
+    """Sort merged points into tiles.
+
+    Parameters
+    ----------
+    layers : list of Points
+        Layer after layer of metallicities.
+    cell : ndarray of shape (3,)
+        See `Level`.
+    axes : ndarray of shape (4, 3)
+        See `Level`.
+    tile_steps : ndarray of shape (2,)
+        Steps of the tiles in log Teff and log g.
+    """
+    filled = [points.place for points in layers if len(points.weight)]
+    ends = np.array([[f(place[:, 1]), f(place[:, 2])] for place in filled for f in (np.min, np.max)])
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    low[0], high[0] = np.log10(low[0]), np.log10(high[0])
+    n_teff, n_logg = ((high - low) / tile_steps).astype(np.int64) + 1
+    places, bins, counts = [], [], []
+    for points in layers:
+        i = np.clip((np.log10(points.place[:, 1]) - low[0]) // tile_steps[0], 0, n_teff - 1)
+        j = np.clip((points.place[:, 2] - low[1]) // tile_steps[1], 0, n_logg - 1)
+        tile = (i * n_logg + j).astype(np.int64)
+        order = np.argsort(tile, kind="stable")
+        counts.append(np.bincount(tile, minlength=n_teff * n_logg))
+        places.append(np.column_stack([points.place, points.weight])[order].T.astype(np.float32))
+        bins.append(((points.quantities[order] - axes[:, 0]) / axes[:, 1]).T.astype(np.int16))
     return Level(
         cell=cell,
-        layers=np.array([[values.min(initial=np.inf), values.max(initial=-np.inf)] for values in feh]),
+        layers=np.array([[p[0].min(initial=np.inf), p[0].max(initial=-np.inf)] for p in places], dtype=np.float64),
         teff_edges=10.0 ** (low[0] + tile_steps[0] * np.arange(n_teff + 1)),
         logg_tiles=np.array([low[1], tile_steps[1], n_logg]),
-        tile_starts=np.r_[0, np.cumsum(np.bincount(tile, minlength=len(layers) * n_teff * n_logg))],
+        tile_starts=np.r_[0, np.cumsum(np.concatenate(counts))],
         # The compiled loops run along rows.
-        place=np.array([*place, total, squares], dtype=np.float32)[:, order].copy(),
-        blocks=blocks,
-        weights=weights.astype(np.float32).reshape(-1, BINS),
-        point_starts=np.r_[0, np.cumsum(sizes[order])].astype(np.int32),
-        point_weights=weight.astype(np.float32),
-        bins=np.ascontiguousarray(bins.T),
+        place=np.ascontiguousarray(np.concatenate(places, axis=1)),
+        bins=np.ascontiguousarray(np.concatenate(bins, axis=1)),
         axes=axes,
     )
 
@@ -126,11 +139,7 @@ _TYPES = {
     "teff_edges": (np.float64, (None,)),
     "logg_tiles": (np.float64, (3,)),
     "tile_starts": (np.int64, (None,)),
-    "place": (np.float32, (5, None)),
-    "blocks": (np.int16, (None,)),
-    "weights": (np.float32, (None, BINS)),
-    "point_starts": (np.int32, (None,)),
-    "point_weights": (np.float32, (None,)),
+    "place": (np.float32, (4, None)),
     "bins": (np.int16, (4, None)),
     "axes": (np.float64, (4, 3)),
 }
@@ -148,29 +157,17 @@ def problem_of_level(level):
             return f"{name} has the wrong type or shape"
         if array.dtype.kind == "f" and name != "layers" and not np.isfinite(array).all():
             return f"{name} holds values that are not finite"
-    n_groups, n_points = level.place.shape[1], level.bins.shape[1]
-    _, tile_step, n_logg = level.logg_tiles
-    n_bins = level.axes[:, 2]
+    n_points, (_, tile_step, n_logg), n_bins = level.place.shape[1], level.logg_tiles, level.axes[:, 2]
     if not (len(level.teff_edges) > 1 and (np.diff(level.teff_edges) > 0).all() and tile_step > 0 and n_logg >= 1):
         return "its tiles do not increase"
-    if np.isnan(level.layers).any() or (level.place[3:] < 0).any() or (level.weights < 0).any():
+    if np.isnan(level.layers).any() or (level.place[3] < 0).any():
         return "it holds negative weights, or layers without metallicities"
     if (level.axes[:, 1] <= 0).any() or (n_bins < 1).any() or (n_bins > MOST_BINS).any() or (n_bins % 1 != 0).any():
         return "its histograms have no bins"
-    n_tiles = len(level.layers) * (len(level.teff_edges) - 1) * n_logg
-    if len(level.tile_starts) != n_tiles + 1 or not _are_starts(level.tile_starts, n_groups):
-        return "its tiles do not hold its groups"
-    if len(level.point_starts) != n_groups + 1 or not _are_starts(level.point_starts, n_points):
-        return "its groups do not hold its points"
-    if len(level.blocks) != n_groups or len(level.weights) != n_groups or len(level.point_weights) != n_points:
-        return "its groups or points differ in number"
-    if (level.blocks < 0).any() or (level.blocks > (n_bins[0] - 1) // BINS).any():
-        return "a block is outside its histogram"
-    if (level.bins < 0).any() or (level.bins >= n_bins[:, None]).any():
+    if len(level.tile_starts) != len(level.layers) * (len(level.teff_edges) - 1) * n_logg + 1:
+        return "its tiles differ in number"
+    if level.tile_starts[0] != 0 or level.tile_starts[-1] != n_points or (np.diff(level.tile_starts) < 0).any():
+        return "its tiles do not hold its points"
+    if level.bins.shape[1] != n_points or (level.bins < 0).any() or (level.bins >= n_bins[:, None]).any():
         return "a bin is outside its histogram"
     return None
-
-
-def _are_starts(starts, total):
-    """Tell whether numbers go from 0 to a total without a step back."""
-    return starts[0] == 0 and starts[-1] == total and bool((np.diff(starts) >= 0).all())

@@ -39,8 +39,8 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         Points of one metallicity within a cell of this size in log Teff, log g and Ks (dex, dex, mag) are
         replaced by their mean.
     merging : float, default=0.3
-        For stars with larger errors, points are merged in larger cells, as long as their places in a cell scatter
-        by no more than this fraction of the errors, and steps of M_Ks are doubled. 0 never does.
+        For stars with larger errors, points are merged in larger cells, and steps of M_Ks are doubled, as long as the
+        points in a cell scatter by at most this fraction of the errors. 0 means never.
     magnitude_step : float, default=0.01
         Step of the histogram of M_Ks (mag); twice that of `cell` for merged points, if that is larger.
     n_sigma : float, default=4.5
@@ -301,8 +301,7 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         extinction_err : array-like of shape (n_stars,) or float, optional
             Its standard error; None means 0.
         parallax, parallax_err : array-like of shape (n_stars,), optional
-            Parallax and its standard error (mas), freed of systematic offsets. Stars without one are done
-            without it.
+            Parallax and its standard error (mas), corrected for systematic offsets; NaN for stars without one.
         marginals : bool, default=True
             Whether to give mass, age and radius.
         return_pdf : bool, default=False
@@ -323,8 +322,7 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If an error is negative, a covariance not positive definite, a shape is wrong, or errors are given
-            without what they are errors of.
+            As for `predict`, or if errors are given without the values.
         """
         photometry = read_photometry(magnitude, magnitude_err, extinction, extinction_err, parallax, parallax_err)
         n_histograms = 1 + (len(MARGINALS) if marginals else 0)

@@ -13,7 +13,7 @@ from skdistmass.isochrones.distances.cells import Level, problem_of_level
 from skdistmass.isochrones.distances.grid import Grid
 
 _FORMAT = "skdistmass isochrone distances"
-_VERSION = 2
+_VERSION = 1
 # The default grid takes a tenth of this.
 _MOST_BYTES = 2**31
 
@@ -35,7 +35,7 @@ def save_regressor(regressor, path: str | PathLike) -> None:
     arrays = {"feh": grid.feh}
     for number, level in enumerate(grid.levels):
         arrays.update({f"level_{number}_{field.name}": getattr(level, field.name) for field in fields(Level)})
-    # Written beside and then moved, so that an interrupted write leaves no half a file.
+    # Written to another file, which is then renamed: an interrupted write leaves no partial file.
     partial = f"{os.fspath(path)}.part"
     with open(partial, "wb") as file:
         np.savez(file, head=np.array(json.dumps(head, default=int)), **arrays)

@@ -7,7 +7,7 @@ from joblib import effective_n_jobs
 
 from skdistmass.isochrones.distances.observations import MODEL_ORDER
 
-_CHUNK = 2048
+_CHUNK = 8192
 # A posterior of M_Ks whose 16th and 84th percentiles are closer than this many bins is too narrow for them.
 _FEWEST_BINS = 5.0
 
@@ -15,9 +15,28 @@ _FEWEST_BINS = 5.0
 def sum_over_models(
     grid, stars, covariance, photometry, *, n_sigma, merging, n_histograms, return_pdf, n_jobs, progress
 ):
-    """Compute the posteriors of all stars."""
-    from skdistmass.isochrones.distances.histograms import P16, P84
+    """Compute the posteriors of all stars.
+
+    Parameters
+    ----------
+    grid : Grid
+        The models.
+    stars : ndarray of shape (n_stars, 3)
+        Teff, log g, [Fe/H]; rows with NaN get NaN.
+    covariance : ndarray of shape (n_stars, 3, 3)
+        Of [Fe/H], Teff, log g.
+    photometry : ndarray of shape (n_stars, 4)
+        See `skdistmass.isochrones.distances.kernels.summarise_stars`.
+    n_sigma, merging, n_histograms, return_pdf, n_jobs, progress
+        See `IsochroneDistanceRegressor` and `summarise_stars`.
+
+    Returns
+    -------
+    summaries, fit, pdfs : ndarray
+        What `summarise_stars` writes.
+    """
     from skdistmass.isochrones.distances.kernels import summarise_stars
+    from skdistmass.isochrones.distances.summaries import P16, P84
 
     n_stars = len(stars)
     summaries = np.full((n_stars, 1 + n_histograms, 5), np.nan)

@@ -34,7 +34,30 @@ _HURLEY = np.array(
 
 
 def hurley_bgb_age(mass, z):
-    """Age at the base of the giant branch, by the formula of Hurley, Pols & Tout (2000)."""
+    """Age at the base of the giant branch, by the formula of Hurley, Pols & Tout (2000).
+
+    Parameters
+    ----------
+    mass : array-like
+        Initial mass in Msun; the formula was fitted from 0.5 to 50.
+    z : array-like
+        Metal mass fraction Z; the formula was fitted from 0.0001 to 0.03.
+
+    Returns
+    -------
+    log_age : ndarray or float
+        log10 of the age in years, of the broadcast shape. NaN where mass or Z is not positive.
+
+    References
+    ----------
+    Hurley, Pols & Tout 2000, MNRAS 315, 543: eq. 4 and appendix A.
+
+    Examples
+    --------
+    >>> from skdistmass.isochrones.giant_ages.relation import hurley_bgb_age
+    >>> (1e-6 * 10 ** hurley_bgb_age([1.0, 2.0, 5.0], 0.02)).tolist()  # Myr
+    [11582.24, 1173.57, 104.44]
+    """
     mass = as_floats(mass, "Msun", name="mass", sentinels=False)
     z = as_floats(z, name="z", sentinels=False)
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Compiled loops over a histogram of M_Ks: its summary, its blurring, and what a parallax does to it."""
+"""Compiled loops that read medians, means, modes and percentiles from the histograms of one star."""
 
 import math
 
@@ -11,18 +11,20 @@ _MAG_TO_LN = 0.2 * math.log(10.0)
 _LEAST_LOG = 40.0
 _ONE_SIGMA_BELOW = 0.158655254
 
-# Numbers read from one histogram.
-MEDIAN, MEAN, MODE, P16, P84 = range(5)
+#: Numbers read from one histogram.
+N_SUMMARY = 5
+MEDIAN, MEAN, MODE, P16, P84 = range(N_SUMMARY)
 
 
 @compiled(nogil=True)
-def filled(histogram, low, high):
-    """Return the first filled bin of a histogram from `low` to `high`, and the one after the last."""
-    while low < high and histogram[low] == 0.0:
-        low += 1
-    while high > low and histogram[high - 1] == 0.0:
-        high -= 1
-    return low, high
+def _take_lane(histogram, lane, first, last, out):
+    """Copy a histogram of one star from bin `first` to `last`; return the first filled bin, and where the last ends."""
+    low, high = last, first
+    for k in range(first, last):
+        out[k] = histogram[k, lane]
+        if out[k] != 0.0:
+            low, high = min(low, k), k + 1
+    return min(low, high), high
 
 
 @compiled(nogil=True)
@@ -38,7 +40,7 @@ def _quantile(pdf, low, high, total, fraction):
 
 
 @compiled(nogil=True)
-def summary(pdf, low, high, axis, out):
+def _summary(pdf, low, high, axis, out):
     """Write median, mean, mode and the 16th and 84th percentiles of a histogram filled from `low` to `high`."""
     total = 0.0
     moment = 0.0
@@ -59,7 +61,7 @@ def summary(pdf, low, high, axis, out):
 
 
 @compiled(nogil=True)
-def blur(pdf, low, high, n_bins, width, out):
+def _blur(pdf, low, high, n_bins, width, out):
     """Convolve a histogram with a normal distribution of a standard deviation in bins; return where it is filled."""
     if width < 0.05:
         out[low:high] = pdf[low:high]
@@ -98,7 +100,7 @@ def _parallax_spread(axis, expected, error):
 
 
 @compiled(nogil=True)
-def parallax_likelihood(axis, zero, parallax, error, out):
+def _parallax_likelihood(axis, zero, parallax, error, out):
     """Write the likelihood of a parallax (mas) for each bin of M_Ks; return between which bins it is not zero."""
     n_bins = int(axis[2])
     expected = _expected_parallax(axis, zero, 0)
@@ -121,7 +123,7 @@ def parallax_likelihood(axis, zero, parallax, error, out):
 
 
 @compiled(nogil=True)
-def parallax_miss(pdf, low, high, axis, zero, parallax, error):
+def _parallax_miss(pdf, low, high, axis, zero, parallax, error):
     """Return by how many standard deviations a parallax misses the nearest distance that the pdf allows."""
     floor = 1e-3 * pdf[low:high].max()
     miss = np.inf
@@ -133,7 +135,7 @@ def parallax_miss(pdf, low, high, axis, zero, parallax, error):
 
 
 @compiled(nogil=True)
-def distance_summary(pdf, low, high, axis, zero, out):
+def _distance_summary(pdf, low, high, axis, zero, out):
     """Write median, mean, mode and percentiles of the distance (kpc), from a histogram of m - A - mu."""
     total = 0.0
     moment = 0.0
@@ -157,3 +159,62 @@ def distance_summary(pdf, low, high, axis, zero, out):
     for which, fraction in ((MEDIAN, 0.5), (P16, 1.0 - _ONE_SIGMA_BELOW), (P84, _ONE_SIGMA_BELOW)):
         magnitude = axis[0] + axis[1] * _quantile(pdf, low, high, total, fraction)
         out[which] = math.exp(_MAG_TO_LN * (zero - magnitude - 10.0))
+
+
+@compiled(nogil=True)
+def parallax_term(photometry, axis, out):
+    """Write what a parallax says of each bin of M_Ks, blurred by the error of the magnitude; 1 without a parallax."""
+    zero, error, parallax, parallax_error = photometry
+    if not (np.isfinite(zero) and np.isfinite(error) and np.isfinite(parallax) and np.isfinite(parallax_error)):
+        out[:] = 1.0
+        return
+    n_bins = int(axis[2])
+    likelihood, blurred = np.empty(n_bins), np.zeros(n_bins)
+    low, high = _parallax_likelihood(axis, zero, parallax, parallax_error, likelihood)
+    _blur(likelihood, low, high, n_bins, error / axis[1], blurred)
+    out[:n_bins] = blurred
+
+
+@compiled(nogil=True)
+def _use_parallax(pdf, blurred, bounds, filled, axis, photometry):
+    """Multiply histograms of m - A - mu and of M_Ks by what the parallax says; return by how much it misses them."""
+    zero, error, parallax, parallax_error = photometry
+    n_bins = int(axis[2])
+    miss = _parallax_miss(blurred, filled[0], filled[1], axis, zero, parallax, parallax_error)
+    likelihood, term = np.empty(n_bins), np.zeros(n_bins)
+    low, high = _parallax_likelihood(axis, zero, parallax, parallax_error, likelihood)
+    _blur(likelihood, low, high, n_bins, error / axis[1], term)
+    for k in range(filled[0], filled[1]):
+        blurred[k] *= likelihood[k]
+    for k in range(bounds[0], bounds[1]):
+        pdf[k] *= term[k]
+    return miss
+
+
+@compiled(nogil=True)
+def summarise(histograms, bounds, lane, axes, photometry, summaries, fit, pdfs):
+    """Read the summaries of one star of a batch from its histograms; see `summarise_stars` for what is written.
+
+    `bounds` are the first and the last bin of M_Ks that may be filled; `pdfs` has one row or none.
+    """
+    zero, error = photometry[0], photometry[1]
+    n_magnitudes, axis = int(axes[0, 2]), axes[0]
+    pdf, blurred = np.empty(histograms.shape[1]), np.empty(n_magnitudes)
+    low, high = _take_lane(histograms[0], lane, bounds[0], bounds[1] + 1, pdf)
+    total = pdf[low:high].sum()
+    fit[1] = total * total / fit[1]
+    if np.isfinite(zero) and np.isfinite(error):
+        first, last = _blur(pdf, low, high, n_magnitudes, error / axis[1], blurred)
+        if np.isfinite(photometry[2]) and np.isfinite(photometry[3]):
+            fit[2] = _use_parallax(pdf, blurred, (low, high), (first, last), axis, photometry)
+        _distance_summary(blurred, first, last, axis, zero, summaries[0])
+        if pdfs.shape[0] > 0:
+            pdfs[0, 1] = 0.0
+            pdfs[0, 1, first:last] = blurred[first:last]
+    _summary(pdf, low, high, axis, summaries[1])
+    if pdfs.shape[0] > 0:
+        pdfs[0, 0] = 0.0
+        pdfs[0, 0, low:high] = pdf[low:high]
+    for m in range(1, histograms.shape[0]):
+        low, high = _take_lane(histograms[m], lane, 0, int(axes[m, 2]), pdf)
+        _summary(pdf, low, high, axes[m], summaries[1 + m])
