@@ -15,6 +15,7 @@ from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.bits import AgeFlag, Bit, Space
 from skdistmass.schema.columns import layout, mass_columns
 from skdistmass.schema.limits import GIANT_LOGG
+from skdistmass.surveys.quantities import quantity
 from skdistmass.surveys.training_sets import TrainingCuts
 from skdistmass.uncertainty import normal_coverage
 
@@ -78,15 +79,21 @@ class ModelGraph:
             self._read_errors()
 
     def _known(self, names):
-        """Some inputs as rows of a matrix, NaN where missing."""
-        b, matrix = self.b, self.b.matrix(names)
+        """Some inputs as rows of a matrix, NaN where missing or impossible, as `surveys.as_stars` reads them."""
+        b, matrix, dtype = self.b, self.b.matrix(names), np.dtype(self.dtype).type
         present = b.reshape(is_present(b, b.reshape(matrix, [-1]), self.dtype), [len(names), -1])
+        limits = [quantity({"MAG_ERR": "K_ERR"}.get(name, name)) for name in names]
+        low = np.array([[np.nextafter(dtype(limit.minimum), dtype(-np.inf))] for limit in limits])
+        high = np.array([[np.nextafter(dtype(limit.maximum), dtype(np.inf))] for limit in limits])
+        for kind, end in (("Greater", low), ("Less", high)):
+            present = b.op("And", present, b.op(kind, matrix, self._const(end)))
+        zero = np.array([[0.0 if limit.zero_is_missing else np.nan] for limit in limits])
+        present = b.op("And", present, b.op("Not", b.op("Equal", matrix, self._const(zero))))
         return b.op("Where", present, matrix, self._const(np.nan))
 
     def _read_errors(self):
         b = self.b
         errors = self._double(self._known([*(f"{name}_ERR" for name in LABEL_NAMES), "MAG_ERR"]))
-        errors = b.nan_unless(b.op("Not", b.op("Less", errors, 0.0)), errors)
         self.label_errors = b.rows(errors, range(len(LABEL_NAMES)))
         mag_error = b.row(errors, len(LABEL_NAMES))
         self.mag_error = b.op("Where", b.op("Greater", mag_error, 0.0), mag_error, self.cuts.mag_error)

@@ -96,7 +96,7 @@ def test_paper_errors(labels, stars):
 def test_in_pipelines_and_searches(labels, stars):
     complete = stars[np.isfinite(stars).all(axis=1)]
     pipeline = make_pipeline(StandardScaler(), AbsMagRegressor(**QUICK))
-    search = GridSearchCV(pipeline, {"absmagregressor__alpha": [0.1, 1.0]}, cv=2)
+    search = GridSearchCV(pipeline, {"absmagregressor__network__alpha": [0.1, 1.0]}, cv=2)
     best = _fit(search, labels, labels[:, 1] ** 2).best_estimator_
     found = _run(to_onnx(best, labels[:1]), complete)
     np.testing.assert_allclose(found["variable"][:, 0], best.predict(complete), rtol=1e-9, atol=1e-9)
