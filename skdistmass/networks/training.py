@@ -59,7 +59,7 @@ class Training:
         best = None
         many = fresh and len(self._training[1]) >= MANY_ROWS
         # A start that has converged on a tenth of the rows needs a few steps on all of them.
-        last = replace(stopping, n_iter_no_change=1) if many and self.held is None else stopping
+        last = replace(stopping, n_iter_no_change=2) if many and self.held is None else stopping
         for start in starts[:3]:
             reached = Descent(self._approach(start, stopping) if many else start)
             self._on_way.append(reached)
