@@ -5,6 +5,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
@@ -394,4 +395,5 @@ def _publish(
                 os.fsync(file.fileno())
         part.publish(converted)
     finally:
-        converted.unlink(missing_ok=True)
+        with suppress(OSError):
+            converted.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """A whole model as one ONNX graph: labels and photometry in, the catalogue's columns out."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.card import metadata_of, model_card, seal
 from skdistmass.deploy.format import IR_VERSION, OPSET
 from skdistmass.deploy.whole_model import PHOTOMETRY, ModelGraph
-from skdistmass.exceptions import DistMassError, InputError
+from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
+from skdistmass.writing import replaced
 
 __all__ = ["export_model", "graph_inputs", "model_graph"]
 
@@ -75,15 +75,8 @@ def export_model(
     for key, value in metadata_of(model_card(model, dtype, graph_inputs(input_errors), card)).items():
         proto.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(proto, full_check=True)
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    try:
+    with replaced(path, "graph") as partial:
         partial.write_bytes(seal(proto.SerializeToString(deterministic=True)))
-        os.replace(partial, path)
-    except OSError as error:
-        raise DistMassError(f"the graph can't be written to {path}: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = False) -> Any:

@@ -30,12 +30,13 @@ from skdistmass.estimators.cn_mass import CNMassRegressor
 from skdistmass.estimators.label_density import LabelDensity
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.estimators.training_space import TrainingSpace
-from skdistmass.exceptions import DistMassError, FileFormatError, InputError
+from skdistmass.exceptions import FileFormatError, InputError
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.model.record import TrainingRecord
 from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
 from skdistmass.surveys.training_sets import TrainingCuts
 from skdistmass.uncertainty import ConformalErrors, PaperErrors
+from skdistmass.writing import replaced
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "read_model", "write_model"]
 
@@ -271,18 +272,10 @@ def write_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
         "parameters": {name: writer.encode(v, name) for name, v in _parameters_of(model).items()},
         "state": {name: writer.encode(getattr(model, name), name) for name in _MODEL_STATE},
     }
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-            _write_array(archive, "model", np.array(json.dumps(content, ensure_ascii=False)))
-            for role, array in writer.arrays.items():
-                _write_array(archive, role, array)
-        os.replace(partial, path)
-    except OSError as error:
-        raise DistMassError(f"the model can't be written to {path}: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with replaced(path, "model") as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write_array(archive, "model", np.array(json.dumps(content, ensure_ascii=False)))
+        for role, array in writer.arrays.items():
+            _write_array(archive, role, array)
 
 
 def _write_array(archive: zipfile.ZipFile, role: str, array: np.ndarray) -> None:

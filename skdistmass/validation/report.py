@@ -16,12 +16,12 @@ import numpy as np
 from astropy.table import Table
 
 from skdistmass._version import __version__
-from skdistmass.exceptions import DistMassError
 from skdistmass.validation import figures
 from skdistmass.validation.checks import INFORMATION, NOT_TESTED, PASSED, SHORT, Validation, validate
 from skdistmass.validation.columns import column_of
 from skdistmass.validation.distances import distance_by_logg
 from skdistmass.validation.requirements import MissingInputError
+from skdistmass.writing import replaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,14 +119,8 @@ def write_report(
 
 
 def _write(page: str, output: Path) -> None:
-    partial = output.with_name(output.name + ".part")
-    try:
+    with replaced(output, "report") as partial:
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")
-        os.replace(partial, output)
-    except OSError as error:
-        raise DistMassError(f"the report can't be written to {output}: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _page(found: Validation, **parts: Any) -> str:
