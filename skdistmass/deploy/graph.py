@@ -87,6 +87,9 @@ def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = Fals
 
     if dtype not in ("float64", "float32"):
         raise InputError(f'dtype must be "float64" or "float32", got {dtype!r}.')
+    for absent, what in ((model.abs_mag_ is None, "distances"), (not model.masses_, "masses")):
+        if absent:
+            raise InputError(f"the model has no {what}, and a graph holds distances and masses; train a model of both.")
     nodes: list[Any] = []
     constants: list[Any] = []
     names: dict[str, int] = {}

@@ -210,6 +210,12 @@ def test_parity_without_fallback(model, tmp_path, plain_columns, assert_parity, 
     _check_variant(changed, tmp_path, plain_columns, assert_parity, mock[:2000])
 
 
+@pytest.mark.parametrize(("absent", "what"), [({"abs_mag_": None}, "distances"), ({"masses_": {}}, "masses")])
+def test_a_model_of_one_part_is_refused(model, tmp_path, absent, what):
+    with pytest.raises(InputError, match=f"the model has no {what}"):
+        _changed(model, **absent).to_onnx(tmp_path / "model.onnx")
+
+
 @pytest.mark.parametrize("activation", ["relu", "logistic", "identity"])
 def test_parity_of_mixed_networks_and_errors(
     model, training_stars, tmp_path, plain_columns, assert_parity, mock, activation
