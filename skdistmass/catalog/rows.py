@@ -97,7 +97,7 @@ def _fit_text(values: NDArray | None, column: CatalogColumn, n_stars: int) -> ND
     values = np.asarray(values).astype(str)
     lengths = np.char.str_len(values)
     if lengths.max(initial=0) > width:
-        longest = values[lengths.argmax()]
+        longest = values[np.argmax(lengths)]
         raise ColumnError(
             f"{column.name} {longest[:80]!r} has {len(longest)} characters, but a catalogue has room for {width}; "
             "shorten it."

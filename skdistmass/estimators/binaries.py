@@ -266,7 +266,7 @@ def find_valley(residual: ArrayLike, *, n_bins: int = 200, significance: float =
     >>> bool(0.1 < find_valley(np.concatenate([single, double])) < 0.22), find_valley(single)
     (True, None)
     """
-    counts, edges = np.histogram(residual, bins=n_bins, range=(-0.5, 0.6))
+    counts, edges = np.histogram(np.asarray(residual), bins=n_bins, range=(-0.5, 0.6))
     centers = 0.5 * (edges[1:] + edges[:-1])
     smoothing = 2.0
     smooth = gaussian_filter1d(counts.astype(float), smoothing)

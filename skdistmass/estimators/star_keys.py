@@ -80,7 +80,7 @@ def star_groups(stars: Stars) -> NDArray[np.int64]:
     if len(known) == 1:
         return groups
     # Rows are one star if a chain of shared identifiers connects them.
-    offset = groups.max(initial=0) + 1
+    offset = int(np.max(groups, initial=0)) + 1
     edges = []
     for name in known:
         if name != first:
@@ -88,7 +88,7 @@ def star_groups(stars: Stars) -> NDArray[np.int64]:
             rows = np.flatnonzero(keys != 0)
             node = np.unique(keys[rows], return_inverse=True)[1] + offset
             edges.append((groups[rows], node))
-            offset = max(offset, node.max(initial=offset) + 1)
+            offset = max(offset, int(np.max(node, initial=offset)) + 1)
     start, end = (np.concatenate(part) for part in zip(*edges, strict=True))
     graph = coo_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(offset, offset))
     component = connected_components(graph, directed=False)[1]

@@ -34,7 +34,7 @@ def networks_without_folds(
     sizes = (X.shape[1], *(len(intercept) for intercept in network.intercepts_))
     theta = pack(network.coefs_, network.intercepts_)
     order = np.argsort(fold, kind="stable")
-    bounds = np.searchsorted(fold[order], np.arange(fold.max() + 2))
+    bounds = np.searchsorted(fold[order], np.arange(np.max(fold) + 2))
     total = weight.sum()
     gradients, matrices = [], []
     with threads(default_threads()) as parallel:

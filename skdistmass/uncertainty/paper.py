@@ -75,7 +75,7 @@ class PaperErrors:
         filled = np.unique(index)
         centers = np.array([np.median(logg[index == i]) for i in filled])
         quartiles = np.array([np.percentile(np.abs(residual[index == i]), [25, 50, 75]) for i in filled])
-        self.logg_range_ = (float(logg.min()), float(logg.max()))
+        self.logg_range_ = (float(np.min(logg)), float(np.max(logg)))
         degree = min(2, len(np.unique(centers)) - 1)
         coef = np.polyfit(centers, quartiles, degree)
         self.coef_ = np.vstack([np.zeros((2 - degree, 3)), coef]).T
