@@ -23,8 +23,6 @@ from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
 
-_TABLES = "FITS, VOTable, Parquet, CSV or ECSV"
-
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)

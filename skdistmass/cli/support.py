@@ -192,6 +192,7 @@ def training_report(model: DistMassModel) -> str:
 def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, **options: Any) -> None:
     """Make a catalogue with the model of that name, and print what is in it."""
     from skdistmass.catalog import build_catalog
+    from skdistmass.catalog.part_file import PartFile
 
     model = load_any_model(name)
     try:
@@ -207,7 +208,7 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
                 **options,
             )
     except KeyboardInterrupt:
-        part = output.with_name(output.name + ".part")
+        part = PartFile(output).path
         if not part.exists():
             raise
         click.echo(f"\nInterrupted. {part} is kept; the same command with --resume continues it.", err=True)

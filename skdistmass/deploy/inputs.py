@@ -5,7 +5,7 @@ import numpy as np
 from skdistmass.labels import LABELS
 from skdistmass.tables import HIGH_SENTINELS, LOWEST_VALUE, SENTINEL_TOLERANCE, is_sentinel
 
-__all__ = ["is_present", "labels_present"]
+__all__ = ["is_present", "just_outside", "labels_present"]
 
 
 def _neighbours(sentinel, dtype):
@@ -41,14 +41,20 @@ def is_present(b, values, dtype=np.float64):
     return b.op("And", finite, b.op("Not", _is_one_of(b, values, HIGH_SENTINELS, dtype)))
 
 
+def just_outside(ranges, dtype):
+    """The numbers of a type next below and next above of ranges with a minimum and a maximum, each as a column."""
+    low = np.array([[np.nextafter(dtype(each.minimum), dtype(-np.inf))] for each in ranges])
+    high = np.array([[np.nextafter(dtype(each.maximum), dtype(np.inf))] for each in ranges])
+    return low, high
+
+
 def labels_present(b, matrix, dtype):
     """Tell which values of the labels, shape (n_labels, N), are there and possible for a star.
 
     Most placeholders are impossible values of a label; only those within its range are searched for.
     """
     dtype = np.dtype(dtype).type
-    low = np.array([[np.nextafter(dtype(label.minimum), dtype(-np.inf))] for label in LABELS])
-    high = np.array([[np.nextafter(dtype(label.maximum), dtype(np.inf))] for label in LABELS])
+    low, high = just_outside(LABELS, dtype)
     present = b.op("And", b.op("Greater", matrix, b.const(low, dtype)), b.op("Less", matrix, b.const(high, dtype)))
     rows, labels = b.vectors(present, len(LABELS)), None
     for number, label in enumerate(LABELS):

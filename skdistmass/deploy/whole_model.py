@@ -7,7 +7,7 @@ import numpy as np
 from skdistmass.deploy.ages import SMALLEST_MASS, AgeGraph
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.errors import scatter_rows
-from skdistmass.deploy.inputs import is_present, labels_present
+from skdistmass.deploy.inputs import is_present, just_outside, labels_present
 from skdistmass.deploy.networks import FusedNetworks, Network
 from skdistmass.deploy.space import pair_products, space_answers, training_bits
 from skdistmass.estimators.star_keys import KEY_FACTORS, MISSING_IN_KEY
@@ -80,11 +80,10 @@ class ModelGraph:
 
     def _known(self, names):
         """Some inputs as rows of a matrix, NaN where missing or impossible, as `surveys.as_stars` reads them."""
-        b, matrix, dtype = self.b, self.b.matrix(names), np.dtype(self.dtype).type
+        b, matrix = self.b, self.b.matrix(names)
         present = b.reshape(is_present(b, b.reshape(matrix, [-1]), self.dtype), [len(names), -1])
         limits = [quantity({"MAG_ERR": "K_ERR"}.get(name, name)) for name in names]
-        low = np.array([[np.nextafter(dtype(limit.minimum), dtype(-np.inf))] for limit in limits])
-        high = np.array([[np.nextafter(dtype(limit.maximum), dtype(np.inf))] for limit in limits])
+        low, high = just_outside(limits, np.dtype(self.dtype).type)
         for kind, end in (("Greater", low), ("Less", high)):
             present = b.op("And", present, b.op(kind, matrix, self._const(end)))
         zero = np.array([[0.0 if limit.zero_is_missing else np.nan] for limit in limits])

@@ -32,8 +32,6 @@ from skdistmass.photometry import distance_ratio
 __all__ = ["BinaryResidualFilter"]
 
 PAPER_THRESHOLD = 0.13
-# Two equal stars are 0.753 mag brighter than one, which the model puts at 0.707 of the true distance.
-_EQUAL_BINARY_RESIDUAL = 1.0 - 0.5**0.5
 
 
 class BinaryResidualFilter(BaseEstimator):
