@@ -28,7 +28,7 @@ _MAG_TO_DISTANCE = np.log(10.0) / 5.0
 #: Fitted attributes that only some options give.
 ROBUST_STATE = (
     *("sources_", "clusters_", "offsets_", "scatters_", "cluster_offsets_", "source_excess_"),
-    *("between_sources_", "missing_excess_", "fading_excess_", "fill_values_"),
+    *("between_sources_", "missing_excess_", "fading_excess_", "fill_values_", "support_"),
 )
 
 
@@ -131,7 +131,9 @@ class WholeDiagramMixin:
             self.scatters_ = dict(zip(self.sources_, fit.scatter.tolist(), strict=True))
             self.cluster_offsets_ = dict(zip(self.clusters_, fit.cluster_offset.tolist(), strict=True))
             if self.binary_filter == "auto":
+                self.support_ = fit.kept
                 self.n_binaries_ = int(np.count_nonzero(~fit.kept))
+                self.n_rows_ -= self.n_binaries_
         return found
 
     def _select_rows(self, rows):
@@ -334,6 +336,23 @@ class WholeDiagramMixin:
         predicted = super().predict(X)  # type: ignore[misc]
         return self._moved(predicted, self._source_offset(source, len(predicted))[1])
 
+    def predict_out_of_fold(self, X: Any, fold: ArrayLike, source: ArrayLike | str | None = None) -> Any:
+        """Predict by networks that have not seen a star.
+
+        Parameters
+        ----------
+        X, fold
+            As for `skdistmass.estimators.label_regressor.LabelRegressor.predict_out_of_fold`.
+        source : str or array-like of str, shape (n_stars,), optional
+            As for `predict`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_stars,)
+        """
+        predicted = super().predict_out_of_fold(X, fold)  # type: ignore[misc]
+        return self._moved(predicted, self._source_offset(source, len(predicted))[1])
+
     def predict_with_interval(
         self,
         X: Any,
@@ -347,8 +366,7 @@ class WholeDiagramMixin:
         Parameters
         ----------
         X, coverage, X_err, value
-            As for `skdistmass.estimators.label_regressor.LabelRegressor.predict_with_interval`. `value` is without the
-            offset of a source.
+            As for `skdistmass.estimators.label_regressor.LabelRegressor.predict_with_interval`.
         source : str or array-like of str, shape (n_stars,), optional
             As for `predict`.
 
@@ -362,10 +380,10 @@ class WholeDiagramMixin:
         labels = validate_labels(self, X, reset=False, names=self.labels)
         if X_err is not None:
             X_err = self._known_errors(labels, validate_label_errors(self, X_err, len(labels)))
+        names, offset = self._source_offset(source, len(labels))
         given = self._predict_values(labels)
         if value is not None:
-            given = np.where(np.isnan(value), given, value)
-        names, offset = self._source_offset(source, len(labels))
+            given = np.where(np.isnan(value), given, self._moved(np.asarray(value, dtype=np.float64), -offset))
         found = super().predict_with_interval(self._filled(labels), coverage, X_err, given)  # type: ignore[misc]
         extra = self._extra_error(labels, names) * -ndtri(0.5 - 0.5 * coverage)
         center = self._link(found.value)[:, None]

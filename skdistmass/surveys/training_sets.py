@@ -76,7 +76,7 @@ class TrainingSet:
 # What training needs of a survey, besides masses; the rest of a wide file would fill the memory.
 _NEEDED = {f"{name}{end}" for name in (*LABEL_NAMES, "FE_H", "K", "PARALLAX") for end in ("", "_ERR")}
 _NEEDED |= {"A_K", "A_K_SRC", "A_K_FLAG", "PARALLAX_SRC", "GAIAEDR3_DIST", "CLUSTER", "ASPCAPFLAG", "BAD_STAR"}
-_NEEDED |= {"APSTAR_ID", "RA", "DEC", "GLAT", *(name for names in IDENTIFIERS.values() for name in names)}
+_NEEDED |= {"LABEL_SRC", "APSTAR_ID", "RA", "DEC", "GLAT", *(name for names in IDENTIFIERS.values() for name in names)}
 
 
 def read_training_stars(
