@@ -197,9 +197,10 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
         X_err = None if X_err is None else validate_label_errors(self, X_err, len(X))
         self._select_rows(rows)
         parts = [None if part is None else part[rows] for part in (X, y, weights, groups, y_err, X_err)]
+        parts.append(check_random_state(self.random_state))
         # Matrices this small gain nothing from BLAS threads, and lose much where several processes share a machine.
         with threadpool_limits(limits=1, user_api="blas"):
-            fold, oof = self._fit_rows(*parts, check_random_state(self.random_state))
+            fold, oof = self._fit_rows(*parts)
         self.fold_, self.oof_prediction_ = np.full(len(rows), -1), None
         if fold is not None:
             self.fold_[rows] = fold
@@ -208,7 +209,6 @@ class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseE
         return self
 
     def _complete(self, X):
-        """Tell which rows have the labels they need: all, unless a subclass overrides this."""
         return np.isfinite(X).all(axis=1)
 
     def _select_rows(self, rows):

@@ -61,7 +61,7 @@ def number_sources(
 
 def join_groups(groups: ArrayLike | None, cluster: NDArray[np.str_], n_rows: int) -> NDArray[np.int64]:
     """Put all stars of a cluster into one group."""
-    own = np.arange(n_rows) if groups is None else check_groups(groups, n_rows)
+    own: Any = np.arange(n_rows) if groups is None else check_groups(groups, n_rows)
     joined = np.unique(own, return_inverse=True)[1]
     clusters, number = np.unique(cluster, return_inverse=True)
     member = cluster != ""

@@ -86,8 +86,8 @@ class StellarNetwork:
         """
         first = X[:, :N_PHYSICAL]
         value = self.baseline.predict(first) + self.physical.value(first)
-        rows = np.flatnonzero(np.isfinite(X).all(axis=1)) if self.chemical is not None else []
-        if len(rows):
+        rows = np.isfinite(X).all(axis=1)
+        if self.chemical is not None and rows.any():
             value[rows] += self.chemical.value(X[rows])
         return value
 
@@ -96,8 +96,8 @@ class StellarNetwork:
         first = X[:, :N_PHYSICAL]
         slope = np.zeros(X.shape)
         slope[:, :N_PHYSICAL] = self.baseline.jacobian(first) + self.physical.jacobian(first)
-        rows = np.flatnonzero(np.isfinite(X).all(axis=1)) if self.chemical is not None else []
-        if len(rows):
+        rows = np.isfinite(X).all(axis=1)
+        if self.chemical is not None and rows.any():
             slope[rows] += self.chemical.jacobian(X[rows])
         return slope
 
@@ -107,10 +107,12 @@ class StellarNetwork:
 
     def lacking(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how much of the second correction is missing: 1 also for a star that lacks a label."""
-        missing = np.zeros(len(X)) if self.chemical is None else np.ones(len(X))
-        rows = np.flatnonzero(np.isfinite(X).all(axis=1)) if self.chemical is not None else []
-        if len(rows):
-            missing[rows] -= self.chemical.fading.weight(X[rows])
+        if self.chemical is None:
+            return np.zeros(len(X))
+        rows = np.isfinite(X).all(axis=1)
+        missing = np.where(rows, 0.0, 1.0)
+        if rows.any():
+            missing[rows] = 1.0 - self.chemical.fading.weight(X[rows])
         return missing
 
 

@@ -43,6 +43,10 @@ class WholeDiagramMixin:
     optional_labels: tuple[str, ...] = ()
     binary_filter: Any = None
     reference_sources: tuple[str, ...] | None
+    labels: tuple[str, ...] | None
+    _fits: list[Any]
+    _link: Any
+    _unlink: Any
 
     def _has_options(self):
         return self.baseline is not None or self.loss != "squared"

@@ -42,7 +42,8 @@ class Found(NamedTuple):
 
 def lacks_abundances(labels: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell which stars have Teff, log g and [M/H], but not C and N."""
-    return np.isnan(labels[:, 3:]).any(axis=1) & np.isfinite(labels[:, :3]).all(axis=1)
+    known = np.isfinite(labels)
+    return known[:, :3].all(axis=1) & ~known[:, 3:].all(axis=1)
 
 
 def predict_networks(
