@@ -1,287 +1,191 @@
-"""Measure the distance model for the whole diagram: giants, dwarfs, clusters, and stars without C and N.
+"""Measure the recipe of the model `apogee` on stars held out: distances over the whole Kiel diagram, and masses.
 
 Every star is predicted by a model that has not seen it, its cluster, or, with ``--leave-out``, its source of labels.
-Run with ``python examples/whole_diagram.py``; the tables are those of `skdistmass.datasets.data_dir`.
+The tables are those of `skdistmass.surveys.data_dir`; ``docs/whole_diagram.md`` has the results.
+
+    python examples/whole_diagram.py                  # distances and masses; a few minutes
+    python examples/whole_diagram.py --leave-out      # distances, with each source of labels left out whole
 """
 
 import argparse
-import time
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import Table
+from make_apogee_model import UNUSED, distance_network, mass_network, read_tables, training_cuts, training_space
 from scipy.special import ndtri
-from skdistmass.estimators.colour_extinction import ColourExtinction
 from sklearn.model_selection import GroupKFold
 
-from skdistmass import AbsMagRegressor, LevenbergMarquardtMLPRegressor
-from skdistmass.estimators.training_space import TrainingSpace
-from skdistmass.surveys import data_dir, load_clusters, match_clusters
-from skdistmass.uncertainty import robust_scatter
+from skdistmass.labels import LABEL_NAMES
+from skdistmass.photometry import distance_ratio
+from skdistmass.schema.limits import GIANT_LOGG, LUMINOUS_LOGG
+from skdistmass.surveys import stack_stars
+from skdistmass.surveys.clusters import cluster_names
+from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
+from skdistmass.uncertainty import normal_coverage, robust_scatter
 
-LABELS = ("TEFF", "LOGG", "FE_H", "C_FE", "N_FE")
-REFERENCE = ("Kepler DR17", "K2 DR17", "ASPCAP DR16", "ASPCAP DR17-scale (APOKASC-3)")
-DR2_ZERO_POINT, EDR3_ZERO_POINT = -0.053, -0.021  # mas
-MAG_TO_DISTANCE = np.log(10.0) / 5.0
+LEVELS = normal_coverage(1.0), normal_coverage(2.0)
 
 
 @dataclass
 class Sample:
-    """Stars of one table."""
+    """Stars with a reference, one row each."""
 
-    name: str
+    table: np.ndarray
     labels: np.ndarray
-    abs_mag: np.ndarray
+    target: np.ndarray
     error: np.ndarray
     source: np.ndarray
     cluster: np.ndarray
-    star: np.ndarray
+    group: np.ndarray
+
+    def __getitem__(self, rows):
+        return Sample(*(values[rows] for values in vars(self).values()))
 
 
-def floats(table, name):
-    """Return a column as floats, NaN where missing or absent."""
-    if name not in table.colnames:
-        return np.full(len(table), np.nan)
-    return np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
+def make_sample(tables, choose, source):
+    """Take the stars that can be trained on from all tables."""
+    stars = stack_stars(list(tables.values()))
+    table = np.repeat(list(tables), [len(part) for part in tables.values()])
+    chosen = choose(stars)
+    stars, table = stars[chosen.rows], table[chosen.rows]
+    cluster = cluster_names(stars)
+    group = np.unique(np.where(cluster != "", cluster, stars.text("APOGEE_ID")), return_inverse=True)[1]
+    return Sample(table, stars.labels, chosen.target, chosen.target_err, stars.text(source), cluster, group)
 
 
-def text(table, name):
-    """Return a column as text, blank where missing or absent."""
-    if name not in table.colnames:
-        return np.full(len(table), "")
-    return np.ma.filled(np.ma.asarray(table[name]).astype(str), "")
+def predict(sample, folds, new_network, names=LABEL_NAMES, unused=""):
+    """Predict each fold by a network of the others: value, intervals, and whether it is called outside."""
+    columns = [LABEL_NAMES.index(name) for name in names]
+    value, outside = np.full(len(sample.target), np.nan), np.zeros(len(sample.target), dtype=bool)
+    intervals = np.full((2, len(value), 2), np.nan)
+    for train, test in folds:
+        train = train[sample.source[train] != unused]
+        one, X = sample[train], sample.labels[np.ix_(test, columns)]
+        network = new_network()
+        further = {"cluster": one.cluster} if "optional_labels" in network.get_params() else {}
+        network.fit(one.labels[:, columns], one.target, groups=one.group, y_err=one.error, source=one.source, **further)
+        for number, level in enumerate(LEVELS):
+            found = network.predict_with_interval(X, level, source=sample.source[test])
+            intervals[number, test] = found.interval
+        value[test] = found.value
+        space = training_space().fit(one.labels[:, :3], groups=one.group)
+        outside[test] = space.predict(sample.labels[test, :3]) < 0
+    return value, intervals, outside
 
 
-def magnitudes(table):
-    """Return J, H and K of each star."""
-    return np.column_stack([floats(table, band) for band in "JHK"])
-
-
-def make_sample(name, table, modulus, error, source, extinction, extinction_error, keep=True):
-    """Make a sample from distance moduli; stars without a magnitude, an extinction or three labels are left out."""
-    labels = np.column_stack([floats(table, column) for column in LABELS])
-    abs_mag = floats(table, "K") - extinction - modulus
-    usable = np.isfinite(labels[:, :3]).all(axis=1) & np.isfinite(abs_mag) & (error < 0.15 / MAG_TO_DISTANCE) & keep
-    error = np.hypot(np.hypot(error, 0.02), extinction_error)
-    cluster = text(table, "CLUSTER") if name == "clusters" else np.full(len(table), "")
-    parts = (labels, abs_mag, error, np.asarray(source, dtype="U40"), cluster.astype("U20"), text(table, "APOGEE_ID"))
-    return Sample(name, *(part[usable] for part in parts))
-
-
-def parallax_modulus(parallax, error):
-    """Return distance modulus and error (mag) of parallaxes (mas)."""
-    positive = np.where(parallax > 0, parallax, np.nan)
-    return 10.0 - 5.0 * np.log10(positive), error / positive / MAG_TO_DISTANCE
-
-
-def read_samples():
-    """Read the tables."""
-    tables = {name: Table.read(data_dir() / f"{name}.fits") for name in
-              ("kepler_giants", "k2_giants", "kepler_dwarfs", "dwarfs", "cluster_members")}  # fmt: skip
-    kepler = tables["kepler_giants"]
-    first = np.column_stack([floats(kepler, column) for column in LABELS[:3]])
-    dust = ColourExtinction().fit(first, magnitudes(kepler), floats(kepler, "A_K"))
-    complete = np.isfinite(np.column_stack([floats(kepler, column) for column in LABELS])).all(axis=1)
-    gaia = parallax_modulus(
-        floats(kepler, "GAIAEDR3_PARALLAX") - EDR3_ZERO_POINT, floats(kepler, "GAIAEDR3_PARALLAX_ERROR")
-    )
-    mapped = np.char.add("Kepler ", text(kepler, "LABEL_SRC").astype("U30"))
-    samples = [make_sample("kepler", kepler, *gaia, mapped, floats(kepler, "A_K"), 0.02, complete)]
-    seismic = 10.0 + 5.0 * np.log10(floats(kepler, "DIST_SEIS"))
-    samples.append(
-        make_sample(
-            "kepler seismic",
-            kepler,
-            seismic,
-            np.full(len(kepler), 0.08),
-            np.char.add("seismic, ", mapped),
-            floats(kepler, "A_K"),
-            0.02,
-            complete & ~np.isfinite(gaia[0]),
-        )
-    )
-    k2 = tables["k2_giants"]
-    extinction = dust.predict(
-        np.column_stack([floats(k2, column) for column in LABELS[:3]]),
-        magnitudes(k2),
-        latitude=floats(k2, "GLAT"),
-        return_std=True,
-    )
-    gaia = parallax_modulus(floats(k2, "GAIAEDR3_PARALLAX"), floats(k2, "GAIAEDR3_PARALLAX_ERROR"))
-    samples.append(make_sample("k2", k2, *gaia, np.full(len(k2), "K2 DR17"), *extinction))
-    dwarfs = tables["kepler_dwarfs"]
-    gaia = parallax_modulus(
-        floats(dwarfs, "GAIADR2_PARALLAX") - DR2_ZERO_POINT, floats(dwarfs, "GAIADR2_PARALLAX_ERROR")
-    )
-    wise = np.clip(floats(dwarfs, "AK_WISE"), -0.02, 0.1)
-    samples.append(make_sample("kepler dwarfs", dwarfs, *gaia, text(dwarfs, "LABEL_SRC"), wise, 0.02))
-    dwarfs = tables["dwarfs"]
-    release = text(dwarfs, "PLX_SRC")
-    zero_point = np.select([release == "Gaia DR2", release == "Hipparcos"], [DR2_ZERO_POINT, 0.0], EDR3_ZERO_POINT)
-    gaia = parallax_modulus(floats(dwarfs, "PARALLAX") - zero_point, floats(dwarfs, "PARALLAX_ERR"))
-    alone = text(dwarfs, "CLUSTER") == ""
-    samples.append(make_sample("dwarfs", dwarfs, *gaia, text(dwarfs, "LABEL_SRC"), floats(dwarfs, "A_K"), 0.03, alone))
-    members = tables["cluster_members"]
-    listed = load_clusters("modern")
-    known = listed[match_clusters(text(members, "CLUSTER"), version="modern")]
-    colour = dust.predict(np.column_stack([floats(members, column) for column in LABELS[:3]]), magnitudes(members))
-    reddening = 0.306 * np.asarray(known["EBV"])
-    extinction = np.where(np.isfinite(reddening), reddening, colour)
-    good = np.isin(text(members, "LABEL_FLAG"), ["", "good"])
-    modulus = 10.0 + 5.0 * np.log10(np.asarray(known["DISTANCE"]))
-    samples.append(
-        make_sample(
-            "clusters",
-            members,
-            modulus,
-            np.full(len(members), 0.05),
-            text(members, "LABEL_SRC"),
-            extinction,
-            0.02,
-            good,
-        )
-    )
-    return samples
-
-
-def stack(samples):
-    """Put the samples together."""
-    merged = [np.concatenate([getattr(s, name) for s in samples]) for name in
-              ("labels", "abs_mag", "error", "source", "cluster", "star")]  # fmt: skip
-    return Sample("all", *merged), np.concatenate([np.full(len(s.star), s.name) for s in samples])
-
-
-def new_model(arguments):
-    """Return the model to measure."""
-    network = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=tuple(arguments.hidden), alpha=arguments.alpha)
-    return AbsMagRegressor.whole_diagram(
-        network=network,
-        n_networks=arguments.networks,
-        n_folds=arguments.inner,
-        reference_sources=REFERENCE,
-        random_state=0,
-    )
-
-
-def predict(arguments, stars, train, test):
-    """Train on some rows and predict others: magnitude, two intervals and place in the training space."""
-    complete = np.isfinite(stars.labels).all(axis=1)
-    model = new_model(arguments)
-    groups = np.unique(stars.star, return_inverse=True)[1]
-    model.fit(
-        stars.labels[train],
-        stars.abs_mag[train],
-        groups=groups[train],
-        y_err=stars.error[train],
-        source=stars.source[train],
-        cluster=stars.cluster[train],
-    )
-    X, source = stars.labels[test], stars.source[test]
-    found = [model.predict_with_interval(X, level, source=source) for level in (0.6827, 0.9545)]
-    space = TrainingSpace(label_names=LABELS[:3], random_state=0).fit(stars.labels[train][:, :3])
-    outside = space.predict(X[:, :3]) < 0
-    print({name: round(value, 3) for name, value in model.offsets_.items()}, f"{complete[train].sum()} with C and N")
-    return found[0].value, model.predict(X), found[0].interval, found[1].interval, outside
-
-
-def within(stars, value, interval, coverage):
+def coverage(sample, value, interval, level, link):
     """Tell which references lie in the interval, with the error of the reference added to it in quadrature."""
-    half = np.hypot(interval - value[:, None], (stars.error * -ndtri(0.5 - 0.5 * coverage))[:, None])
-    return (stars.abs_mag > value - half[:, 0]) & (stars.abs_mag < value + half[:, 1])
+    reference = link(sample.target)
+    error = np.abs(link(sample.target + sample.error) - reference) * -ndtri(0.5 - 0.5 * level)
+    half = np.hypot(link(interval) - link(value)[:, None], error[:, None])
+    return (reference > link(value) - half[:, 0]) & (reference < link(value) + half[:, 1])
 
 
-def report(stars, sample, value, plain, narrow, wide, outside):
+def print_sets(sets, sample, fraction, found, link):
     """Print one line for each set of stars."""
-    fraction = np.expm1(MAG_TO_DISTANCE * (stars.abs_mag - value))
-    bare = np.expm1(MAG_TO_DISTANCE * (stars.abs_mag - plain))
-    in_narrow = within(stars, value, narrow, 0.6827)
-    in_wide = within(stars, value, wide, 0.9545)
-    precise = stars.error < np.hypot(0.1 / MAG_TO_DISTANCE, 0.03)
-    luminous, k2 = stars.labels[:, 1] < 2, sample == "k2"
-    sets = {
-        "Kepler giants, parallax < 10 % (0.004 / 0.064)": (sample == "kepler") & precise,
-        "Kepler, seismic distances": sample == "kepler seismic",
-        "K2 giants (0.015 / 0.082)": k2,
-        "K2 giants, parallax < 10 %": k2 & precise,
-        "K2, log g < 2 (0.03 / 0.09)": k2 & luminous,
-        "K2, log g < 2, parallax < 5 %": k2 & luminous & (stars.error < 0.05 / MAG_TO_DISTANCE),
-        "K2, [Fe/H] < -1": k2 & (stars.labels[:, 2] < -1),
-        "Kepler dwarfs and subgiants (0.02 / 0.09)": sample == "kepler dwarfs",
-        "dwarfs, DR16 and DR17 labels": (sample == "dwarfs") & np.char.startswith(stars.source, "ASPCAP"),
-        "dwarfs, raw DR12 labels": (sample == "dwarfs") & np.char.startswith(stars.source, "DR12"),
-    }
-    sets |= {f"clusters, {name[:24]}": (sample == "clusters") & (stars.source == name)
-             for name in np.unique(stars.source[sample == "clusters"])}  # fmt: skip
-    print(
-        f"{'set (wanted)':50s} {'n':>5s} {'bias':>7s} {'scatter':>7s} {'no src':>7s} {'68 %':>6s} {'95 %':>6s} "
-        f"{'outside':>7s} {'missed':>6s}"
-    )
+    value, intervals, outside = found
+    inside = [coverage(sample, value, interval, level, link) for interval, level in zip(intervals, LEVELS, strict=True)]
+    print(f"{'set (wanted)':52s} {'n':>5s} {'bias':>7s} {'scatter':>7s} {'68 %':>5s} {'95 %':>5s} {'outside':>7s} missed")
     for name, rows in sets.items():
+        rows = rows & np.isfinite(value)
         if not rows.any():
             continue
-        missed = np.mean(~in_wide[rows & ~outside]) if (rows & ~outside).any() else np.nan
+        believed = rows & ~outside
+        missed = 100 * np.mean(~inside[1][believed]) if believed.any() else np.nan
         print(
-            f"{name:50s} {rows.sum():5d} {np.median(fraction[rows]):+7.3f} {robust_scatter(fraction[rows]):7.3f} "
-            f"{np.median(bare[rows]):+7.3f} {100 * in_narrow[rows].mean():6.1f} {100 * in_wide[rows].mean():6.1f} "
-            f"{100 * outside[rows].mean():7.1f} {100 * missed:6.1f}"
+            f"{name:52s} {rows.sum():5d} {np.median(fraction[rows]):+7.3f} {robust_scatter(fraction[rows]):7.3f} "
+            f"{100 * inside[0][rows].mean():5.1f} {100 * inside[1][rows].mean():5.1f} "
+            f"{100 * outside[rows].mean():7.1f} {missed:6.1f}",
+            flush=True,
         )
+
+
+def distances(arguments, tables):
+    """Measure distances."""
+    sample = make_sample(tables, lambda stars: distance_training_set(stars, training_cuts(), names=LABEL_NAMES[:3]),
+                         "LABEL_SRC")  # fmt: skip
+    if arguments.leave_out:
+        # No star of a source is in the other part of it, and no star that has labels of it as well.
+        tests = [np.flatnonzero(sample.source == name) for name in np.unique(sample.source)]
+        folds = [(np.flatnonzero(~np.isin(sample.group, sample.group[test])), test) for test in tests]
+    else:
+        folds = list(GroupKFold(arguments.folds, shuffle=True, random_state=1).split(sample.labels, groups=sample.group))
+    found = predict(sample, folds, lambda: distance_network(**parameters(arguments)), unused=UNUSED)
+    fraction = distance_ratio(found[0], sample.target) - 1.0
+    logg, table = sample.labels[:, 1], sample.table
+    kepler, k2 = table == "kepler_giants", table == "k2_giants"
+    precise = sample.error < np.hypot(0.1 * 5 / np.log(10), 0.03)
+    seismic = np.char.find(sample.source, "seismic") >= 0
+    sets = {
+        "Kepler giants, parallax error < 10 % (0.004/0.064)": kepler & precise & ~seismic,
+        "   of these with labels of DR17": kepler & precise & (sample.source == "DR17"),
+        "   of these with log g < 2": kepler & precise & ~seismic & (logg < LUMINOUS_LOGG),
+        "Kepler giants, seismic distances": kepler & seismic,
+        "K2 giants (0.015/0.082)": k2,
+        "   of these with parallax error < 5 %": k2 & (sample.error < np.hypot(0.05 * 5 / np.log(10), 0.03)),
+        "K2 giants, log g < 2 (0.03/0.09)": k2 & (logg < LUMINOUS_LOGG),
+        "   of these with parallax error < 5 % ": k2 & (logg < 2) & (sample.error < np.hypot(0.05 * 5 / np.log(10), 0.03)),
+        "K2 giants, [Fe/H] < -1": k2 & (sample.labels[:, 2] < -1),
+        "Kepler dwarfs and subgiants (0.02/0.09)": table == "kepler_dwarfs",
+        "   of these single (M_K above -0.3 of the mean)": (table == "kepler_dwarfs") & (fraction < 0.25),
+        "dwarfs, labels of DR16 and DR17": (table == "dwarfs") & (sample.source != UNUSED),
+        "dwarfs, raw labels of DR12, not trained on": (table == "dwarfs") & (sample.source == UNUSED),
+        "cluster members": table == "cluster_members",
+    }
+    print_sets(sets, sample, fraction, found, lambda y: y)
+    report_clusters(sample, fraction)
+
+
+def report_clusters(sample, fraction):
+    """Print the mean error of each cluster, of all its stars and by source."""
     means = {}
-    members = np.unique(stars.cluster[stars.cluster != ""])
-    for cluster in members:
-        for source in np.unique(stars.source[stars.cluster == cluster]):
-            rows = (stars.cluster == cluster) & (stars.source == source)
-            means[cluster, source] = np.median(fraction[rows])
-            print(
-                f"   {cluster:10s} {source[:24]:24s} {rows.sum():4d} {means[cluster, source]:+.3f} "
-                f"(without the source's offset {np.median(bare[rows]):+.3f})"
-            )
-    if not means:
-        return
-    clusters = np.unique([key[0] for key in means])
-    whole = {name: np.mean(np.clip(fraction[stars.cluster == name], -1, 1)) for name in clusters}
-    print("   mean of all stars:", ", ".join(f"{name} {value:+.3f}" for name, value in whole.items()))
-    for source in np.unique([key[1] for key in means]):
-        errors = [value for key, value in means.items() if key[1] == source]
-        print(f"   rms of the clusters' errors, {source[:24]:24s} {np.sqrt(np.mean(np.square(errors))):.3f}")
-    print(f"   rms of the mean of all stars {np.sqrt(np.mean(np.square(list(whole.values())))):.3f} (wanted 0.12)")
-    print(f"   rms of all {np.sqrt(np.mean(np.square(list(means.values())))):.3f}")
+    for name in np.unique(sample.cluster[sample.cluster != ""]):
+        rows = (sample.cluster == name) & np.isfinite(fraction)
+        means[name] = np.mean(np.clip(fraction[rows], -1.0, 1.0))
+        parts = [f"{s[:18]} {np.mean(fraction[rows & (sample.source == s)]):+.3f}" for s in np.unique(sample.source[rows])]
+        print(f"   {name:10s} {rows.sum():4d} stars {means[name]:+.3f} ({', '.join(parts)})")
+    print(f"rms of the clusters' mean errors (0.12): {np.sqrt(np.mean(np.square(list(means.values())))):.3f}")
+
+
+def masses(arguments, tables):
+    """Measure masses, with and without carbon and nitrogen."""
+    for names in (LABEL_NAMES, LABEL_NAMES[:3]):
+        sample = make_sample(tables, lambda stars, n=names: mass_training_set(stars, "MASS", training_cuts(), names=n),
+                             "MASS_SRC")  # fmt: skip
+        folds = list(GroupKFold(arguments.folds, shuffle=True, random_state=1).split(sample.labels, groups=sample.group))
+        found = predict(sample, folds, lambda: mass_network(**parameters(arguments)), names)
+        giant = sample.labels[:, 1] < GIANT_LOGG
+        kepler = sample.table == "kepler_giants"
+        sets = {
+            "Kepler giants (0.077)": kepler & giant,
+            "   of these APOKASC-3": kepler & giant & (sample.source == "APOKASC-3 T4 Gold"),
+            "   of these log g < 2": kepler & (sample.labels[:, 1] < LUMINOUS_LOGG),
+            "K2 giants": sample.table == "k2_giants",
+            "dwarfs and subgiants (0.065)": sample.table == "kepler_dwarfs",
+        }
+        print(f"masses by {', '.join(names)}")
+        print_sets(sets, sample, found[0] / sample.target - 1.0, found, np.log)
+
+
+def parameters(arguments):
+    """Return the parameters that both networks share."""
+    return {"n_networks": arguments.networks, "n_folds": 4, "random_state": 0}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[8])
-    parser.add_argument("--alpha", type=float, default=1.0)
-    parser.add_argument("--networks", type=int, default=2)
+    parser.add_argument("--networks", type=int, default=2, help="networks averaged in each model")
     parser.add_argument("--folds", type=int, default=4, help="folds of stars and clusters")
-    parser.add_argument("--inner", type=int, default=3, help="folds in which errors are learned")
-    parser.add_argument(
-        "--leave-out", nargs="*", help="leave whole sources of labels out, one after another; default all"
-    )
-    parser.add_argument("--unused", default="DR12", help="sources that begin with this are predicted, not trained on")
+    parser.add_argument("--leave-out", action="store_true", help="leave each source of labels out whole")
+    parser.add_argument("--only", choices=["distances", "masses"], help="measure one of both")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    stars, sample = stack(read_samples())
-    groups = np.unique(np.where(stars.cluster != "", stars.cluster, stars.star), return_inverse=True)[1]
-    if arguments.leave_out is not None:
-        names = arguments.leave_out or np.unique(stars.source)
-        folds = [np.flatnonzero(stars.source == name) for name in names]
-        folds = [(np.flatnonzero(~np.isin(groups, groups[test])), test) for test in folds]
-    else:
-        folds = list(GroupKFold(arguments.folds, shuffle=True, random_state=1).split(groups, groups=groups))
-    results = [np.full((len(groups), *shape), np.nan) for shape in [(), (), (2,), (2,), ()]]
-    start = time.perf_counter()
-    trained = ~np.char.startswith(stars.source, arguments.unused) if arguments.unused else np.ones(len(groups), bool)
-    for train, test in folds:
-        train = train[trained[train]]
-        for result, found in zip(results, predict(arguments, stars, train, test), strict=True):
-            result[test] = found
-        print(f"{time.perf_counter() - start:.0f} s", flush=True)
-    done = np.isfinite(results[0])
-    for field in ("labels", "abs_mag", "error", "source", "cluster", "star"):
-        setattr(stars, field, getattr(stars, field)[done])
-    results = [result[done] for result in results]
-    report(stars, sample[done], *results[:4], results[4] > 0)
+    tables = read_tables()
+    if arguments.only != "masses":
+        distances(arguments, tables)
+    if arguments.only != "distances" and not arguments.leave_out:
+        masses(arguments, tables)
 
 
 if __name__ == "__main__":

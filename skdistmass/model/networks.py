@@ -43,7 +43,7 @@ class Found(NamedTuple):
 def lacks_abundances(labels: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell which stars have Teff, log g and [M/H], but not C and N."""
     known = np.isfinite(labels)
-    return known[:, :3].all(axis=1) & ~known[:, 3:].all(axis=1)
+    return np.logical_and(known[:, :3].all(axis=1), ~known[:, 3:].all(axis=1))
 
 
 def predict_networks(

@@ -1,0 +1,110 @@
+"""Train and write the model `apogee`, the default of ``skdistmass predict`` and ``catalog``.
+
+It serves the whole Kiel diagram: giants of the Kepler and K2 fields, dwarfs and subgiants, and clusters, also without
+carbon and nitrogen. Read the tables of `skdistmass.surveys.data_dir`, train a `DistMassModel` on all of them and write
+the ONNX files that `skdistmass.load_pretrained` reads. The same data and the package versions that the model card
+names give the same bytes. ``examples/whole_diagram.py`` measures the same recipe on stars held out.
+
+    python examples/make_apogee_model.py                  # replaces the shipped files
+    python examples/make_apogee_model.py --check          # makes them again, compares, and fails if they differ
+"""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from shipping import ship
+
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
+from skdistmass.estimators.training_space import TrainingSpace
+from skdistmass.exceptions import DistMassWarning
+from skdistmass.extinction import SFD, ExtinctionChoice
+from skdistmass.photometry import distance_from_parallax
+from skdistmass.surveys import data_dir, load_clusters, match_clusters, read_survey, stack_stars
+from skdistmass.surveys.training_sets import TrainingCuts
+
+#: Sources of labels and masses that have no offset.
+LABEL_REFERENCE = ("DR17", "DR17 (K2)", "ASPCAP DR16", "ASPCAP DR17-scale (APOKASC-3)")
+MASS_REFERENCE = ("APOKASC-3 T4 Gold", "Serenelli 2017")
+#: Labels that are too far off to train on; they are predicted in ``examples/whole_diagram.py`` all the same.
+UNUSED = "DR12 FPARAM raw ([C/M],[N/M])"
+SEISMIC_ERROR = 0.04  # of the distance; an asteroseismic radius has 3 per cent
+VARIANTS = {
+    "apogee": {},
+    "apogee-errors": {"input_errors": True},
+    "apogee-float32": {"dtype": "float32"},
+}
+
+
+def read_tables():
+    """Return the stars of all tables, by name of the table, with the references to train on."""
+    names = ("kepler_giants", "k2_giants", "kepler_dwarfs", "dwarfs", "cluster_members")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DistMassWarning)
+        stars = {name: ExtinctionChoice().apply(read_survey(data_dir() / f"{name}.fits")) for name in names}
+    # Listed distances rest on a model of the Galaxy, which is no measurement of a luminous giant: parallaxes do.
+    stars = {name: _without(part, "GAIAEDR3_DIST") for name, part in stars.items()}
+    stars["kepler_giants"] = _with_seismic_distances(stars["kepler_giants"])
+    stars["k2_giants"] = _with_source(stars["k2_giants"], LABEL_REFERENCE[1])
+    dwarfs = stars["dwarfs"]  # those in clusters are in cluster_members, too
+    stars["dwarfs"] = _without(dwarfs[dwarfs.text("CLUSTER") == ""], "MASS", "MASS_ERR")
+    members = stars["cluster_members"]
+    members = members[np.isin(members.text("LABEL_FLAG"), ("", "good"))]
+    stars["cluster_members"] = _with_reddening(_without(members, "PARALLAX", "PARALLAX_ERR", "MASS", "MASS_ERR"))
+    return stars
+
+
+def _without(stars, *names):
+    return replace(stars, columns={name: values for name, values in stars.columns.items() if name not in names})
+
+
+def _with_source(stars, name):
+    return stars.with_columns({"LABEL_SRC": np.full(len(stars), name)})
+
+
+def _with_seismic_distances(stars):
+    """Stars without a parallax get that of their asteroseismic distance, as stars of another source."""
+    distance, parallax = stars.floats("DIST_SEIS"), stars.floats("PARALLAX")
+    source = stars.text("LABEL_SRC").astype("U40")
+    rows = ~np.isfinite(parallax) & np.isfinite(distance)
+    new = {"PARALLAX": parallax.copy(), "PARALLAX_ERR": stars.floats("PARALLAX_ERR").copy()}
+    new["PARALLAX"][rows] = 1.0 / distance[rows]
+    new["PARALLAX_ERR"][rows] = SEISMIC_ERROR / distance[rows]
+    new["PARALLAX_SRC"] = np.where(rows, "seismic", stars.text("PARALLAX_SRC"))
+    new["LABEL_SRC"] = np.where(rows, np.char.add(source, " (seismic distance)"), source)
+    return stars.with_columns(new)
+
+
+def _with_reddening(members):
+    """Clusters of known reddening have one extinction each."""
+    clusters = load_clusters("modern")
+    reddening = np.asarray(clusters["EBV"], float)[match_clusters(members.text("CLUSTER"), version="modern")]
+    listed = SFD.extinction(reddening)
+    return members.with_columns({"A_K": np.where(np.isfinite(listed), listed, members.floats("A_K"))})
+
+
+def cluster_distances():
+    """Return name and distance (kpc) of the clusters that are trained on."""
+    clusters = load_clusters("modern")
+    return dict(zip(clusters["NAME"].tolist(), np.asarray(clusters["DISTANCE"], float).tolist(), strict=True))
+
+
+def distance_network(**parameters):
+    """Return the distance network before training."""
+    return AbsMagRegressor.whole_diagram(reference_sources=LABEL_REFERENCE, **parameters)
+
+
+def mass_network(**parameters):
+    """Return the mass network before training."""
+    return CNMassRegressor(loss="student", reference_sources=MASS_REFERENCE, **parameters)
+
+
+def training_cuts():
+    """Return the limits on the training stars; a cluster's distance is good to 3 per cent."""
+    return TrainingCuts(cluster_distances=cluster_distances(), cluster_distance_error=0.03)
+
+
+def training_space():
+    """Return the training space before training, of the labels that every star has or of all."""
+    return TrainingSpace(random_state=0)
