@@ -11,17 +11,14 @@ names give the same bytes. ``examples/whole_diagram.py`` measures the same recip
 
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from shipping import ship
 
-from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
+from skdistmass import AbsMagRegressor, CNMassRegressor
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import DistMassWarning
 from skdistmass.extinction import SFD, ExtinctionChoice
-from skdistmass.photometry import distance_from_parallax
-from skdistmass.surveys import data_dir, load_clusters, match_clusters, read_survey, stack_stars
+from skdistmass.surveys import data_dir, load_clusters, match_clusters, read_survey
 from skdistmass.surveys.training_sets import TrainingCuts
 
 #: Sources of labels and masses that have no offset.
@@ -30,11 +27,7 @@ MASS_REFERENCE = ("APOKASC-3 T4 Gold", "Serenelli 2017")
 #: Labels that are too far off to train on; they are predicted in ``examples/whole_diagram.py`` all the same.
 UNUSED = "DR12 FPARAM raw ([C/M],[N/M])"
 SEISMIC_ERROR = 0.04  # of the distance; an asteroseismic radius has 3 per cent
-VARIANTS = {
-    "apogee": {},
-    "apogee-errors": {"input_errors": True},
-    "apogee-float32": {"dtype": "float32"},
-}
+VARIANTS = {"apogee": {}, "apogee-errors": {"input_errors": True}, "apogee-float32": {"dtype": "float32"}}
 
 
 def read_tables():

@@ -54,6 +54,11 @@ def make_sample(tables, choose, source):
     return Sample(table, stars.labels, chosen.target, chosen.target_err, stars.text(source), cluster, group)
 
 
+def split(sample, n_folds):
+    """Return folds of stars and clusters."""
+    return list(GroupKFold(n_folds, shuffle=True, random_state=1).split(sample.labels, groups=sample.group))
+
+
 def predict(sample, folds, new_network, names=LABEL_NAMES, unused=""):
     """Predict each fold by a network of the others: value, intervals, and whether it is called outside."""
     columns = [LABEL_NAMES.index(name) for name in names]
@@ -86,7 +91,9 @@ def print_sets(sets, sample, fraction, found, link):
     """Print one line for each set of stars."""
     value, intervals, outside = found
     inside = [coverage(sample, value, interval, level, link) for interval, level in zip(intervals, LEVELS, strict=True)]
-    print(f"{'set (wanted)':52s} {'n':>5s} {'bias':>7s} {'scatter':>7s} {'68 %':>5s} {'95 %':>5s} {'outside':>7s} missed")
+    print(
+        f"{'set (wanted)':52s} {'n':>5s} {'bias':>7s} {'scatter':>7s} {'68 %':>5s} {'95 %':>5s} {'outside':>7s} missed"
+    )
     for name, rows in sets.items():
         rows = rows & np.isfinite(value)
         if not rows.any():
@@ -110,12 +117,14 @@ def distances(arguments, tables):
         tests = [np.flatnonzero(sample.source == name) for name in np.unique(sample.source)]
         folds = [(np.flatnonzero(~np.isin(sample.group, sample.group[test])), test) for test in tests]
     else:
-        folds = list(GroupKFold(arguments.folds, shuffle=True, random_state=1).split(sample.labels, groups=sample.group))
+        folds = list(
+            GroupKFold(arguments.folds, shuffle=True, random_state=1).split(sample.labels, groups=sample.group)
+        )
     found = predict(sample, folds, lambda: distance_network(**parameters(arguments)), unused=UNUSED)
     fraction = distance_ratio(found[0], sample.target) - 1.0
     logg, table = sample.labels[:, 1], sample.table
     kepler, k2 = table == "kepler_giants", table == "k2_giants"
-    precise = sample.error < np.hypot(0.1 * 5 / np.log(10), 0.03)
+    precise, very = (sample.error < np.hypot(limit * 5 / np.log(10), 0.03) for limit in (0.10, 0.05))
     seismic = np.char.find(sample.source, "seismic") >= 0
     sets = {
         "Kepler giants, parallax error < 10 % (0.004/0.064)": kepler & precise & ~seismic,
@@ -123,9 +132,11 @@ def distances(arguments, tables):
         "   of these with log g < 2": kepler & precise & ~seismic & (logg < LUMINOUS_LOGG),
         "Kepler giants, seismic distances": kepler & seismic,
         "K2 giants (0.015/0.082)": k2,
-        "   of these with parallax error < 5 %": k2 & (sample.error < np.hypot(0.05 * 5 / np.log(10), 0.03)),
+        "   of these with parallax error < 5 %": k2 & very,
         "K2 giants, log g < 2 (0.03/0.09)": k2 & (logg < LUMINOUS_LOGG),
-        "   of these with parallax error < 5 % ": k2 & (logg < 2) & (sample.error < np.hypot(0.05 * 5 / np.log(10), 0.03)),
+        "   of these with parallax error < 5 % ": k2
+        & (logg < 2)
+        & (sample.error < np.hypot(0.05 * 5 / np.log(10), 0.03)),
         "K2 giants, [Fe/H] < -1": k2 & (sample.labels[:, 2] < -1),
         "Kepler dwarfs and subgiants (0.02/0.09)": table == "kepler_dwarfs",
         "   of these single (M_K above -0.3 of the mean)": (table == "kepler_dwarfs") & (fraction < 0.25),
@@ -143,7 +154,9 @@ def report_clusters(sample, fraction):
     for name in np.unique(sample.cluster[sample.cluster != ""]):
         rows = (sample.cluster == name) & np.isfinite(fraction)
         means[name] = np.mean(np.clip(fraction[rows], -1.0, 1.0))
-        parts = [f"{s[:18]} {np.mean(fraction[rows & (sample.source == s)]):+.3f}" for s in np.unique(sample.source[rows])]
+        parts = [
+            f"{s[:18]} {np.mean(fraction[rows & (sample.source == s)]):+.3f}" for s in np.unique(sample.source[rows])
+        ]
         print(f"   {name:10s} {rows.sum():4d} stars {means[name]:+.3f} ({', '.join(parts)})")
     print(f"rms of the clusters' mean errors (0.12): {np.sqrt(np.mean(np.square(list(means.values())))):.3f}")
 
@@ -153,7 +166,9 @@ def masses(arguments, tables):
     for names in (LABEL_NAMES, LABEL_NAMES[:3]):
         sample = make_sample(tables, lambda stars, n=names: mass_training_set(stars, "MASS", training_cuts(), names=n),
                              "MASS_SRC")  # fmt: skip
-        folds = list(GroupKFold(arguments.folds, shuffle=True, random_state=1).split(sample.labels, groups=sample.group))
+        folds = list(
+            GroupKFold(arguments.folds, shuffle=True, random_state=1).split(sample.labels, groups=sample.group)
+        )
         found = predict(sample, folds, lambda: mass_network(**parameters(arguments)), names)
         giant = sample.labels[:, 1] < GIANT_LOGG
         kepler = sample.table == "kepler_giants"

@@ -153,12 +153,13 @@ class IntervalMixin:
     def _add_interval(self, X, value, coverage, X_err):
         """Return checked predictions with their intervals."""
         lower, upper = (self.errors_.quantile(0.5 + side * coverage) for side in (-0.5, 0.5))
+        filled = self._filled(X)
 
         def find(rows):
             noise = None
             if X_err is not None:
                 noise = label_noise_variance(self._link_jacobian(X[rows], value[rows]), X_err[rows])
-            scatter = self.errors_.scatter(X[rows], noise)
+            scatter = self.errors_.scatter(filled[rows], noise)
             center = self._link(value[rows])
             found = np.empty((len(rows), 3))
             found[:, 0] = self._unlink(center + lower * scatter)
@@ -166,7 +167,7 @@ class IntervalMixin:
             found[:, 2] = np.nan if noise is None else np.sqrt(noise) / self._link_slope(value[rows])
             return found
 
-        found = fill_by_blocks(find, X, np.empty((len(X), 3)))
+        found = fill_by_blocks(find, filled, np.empty((len(X), 3)))
         return Prediction(value, found[:, :2], found[:, 2])
 
     def _fit_errors(self, X, y, oof, y_err, X_err):
@@ -180,7 +181,11 @@ class IntervalMixin:
             noise = label_noise_variance(self._link_jacobian(X, oof), X_err)[usable]
         target_error = None if y_err is None else (y_err * self._link_slope(y))[usable]
         model = ConformalErrors() if self.error_model == "conformal" else self._paper_errors()
-        return model.fit(X[usable], residual[usable], target_error, noise, spread=np.std(self._link(y)))
+        return model.fit(self._filled(X)[usable], residual[usable], target_error, noise, spread=np.std(self._link(y)))
+
+    def _filled(self, X):
+        """Put a number in place of labels that may be missing; the error model needs all."""
+        return X
 
     def _link(self, y):
         """Bring a target or prediction to the scale on which its errors add."""

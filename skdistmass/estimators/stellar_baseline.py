@@ -13,21 +13,24 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from skdistmass.exceptions import InputError
 
-__all__ = ["StellarBaseline", "scaled_labels"]
+__all__ = [
+    *("COOLEST", "LABEL_CENTER", "LABEL_LOWER", "LABEL_SCALE", "LABEL_UPPER", "SUN_LOGG", "SUN_M_BOL", "SUN_TEFF"),
+    *("StellarBaseline", "scaled_labels"),
+]
 
 # The Sun: log g, Teff (K) and bolometric magnitude (IAU 2015).
 SUN_LOGG, SUN_TEFF, SUN_M_BOL = 4.438, 5772.0, 4.74
 # Scaled labels are (log Teff - 3.7) / 0.1, (log g - 3) / 2 and [M/H]; the polynomials end at these values.
-_CENTER = np.array([3.7, 3.0, 0.0])
-_SCALE = np.array([0.1, 2.0, 1.0])
-_LOWER = np.array([-2.0, -1.65, -2.2])
-_UPPER = np.array([1.8, 1.1, 0.6])
+LABEL_CENTER = np.array([3.7, 3.0, 0.0])
+LABEL_SCALE = np.array([0.1, 2.0, 1.0])
+LABEL_LOWER = np.array([-2.0, -1.65, -2.2])
+LABEL_UPPER = np.array([1.8, 1.1, 0.6])
 # Powers of the scaled labels in the correction that is learned from stars.
 _CORRECTION = np.array(
     [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0), (1, 0, 1), (0, 1, 1)]
 )
 _TYPICAL_ERROR = 0.15  # mag, of one training star
-_COOLEST = 1000.0  # K; no star is cooler, and the logarithm needs a limit
+COOLEST = 1000.0  # K; no star is cooler, and the logarithm needs a limit
 
 
 @lru_cache(maxsize=1)
@@ -51,8 +54,8 @@ def scaled_labels(X: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     scaled : ndarray of shape (n_stars, 3)
     """
-    labels = np.column_stack([np.log10(np.maximum(X[:, 0], _COOLEST)), X[:, 1], X[:, 2]])
-    return np.clip((labels - _CENTER) / _SCALE, _LOWER, _UPPER)
+    labels = np.column_stack([np.log10(np.maximum(X[:, 0], COOLEST)), X[:, 1], X[:, 2]])
+    return np.clip((labels - LABEL_CENTER) / LABEL_SCALE, LABEL_LOWER, LABEL_UPPER)
 
 
 def _terms(scaled, powers):
@@ -183,14 +186,14 @@ class StellarBaseline(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         scaled = scaled_labels(X)
-        slope = np.einsum("ntl,t->nl", _term_slopes(scaled, self.powers_), self.coef_) / _SCALE
-        slope[(scaled <= _LOWER) | (scaled >= _UPPER)] = 0.0
+        slope = np.einsum("ntl,t->nl", _term_slopes(scaled, self.powers_), self.coef_) / LABEL_SCALE
+        slope[(scaled <= LABEL_LOWER) | (scaled >= LABEL_UPPER)] = 0.0
         slope += [-10.0, 2.5, 0.0]
-        slope[:, 0] *= (X[:, 0] > _COOLEST) / (np.maximum(X[:, 0], _COOLEST) * np.log(10.0))
+        slope[:, 0] *= (X[:, 0] > COOLEST) / (np.maximum(X[:, 0], COOLEST) * np.log(10.0))
         return slope
 
     def _value(self, X):
-        physics = SUN_M_BOL + 2.5 * (X[:, 1] - SUN_LOGG) - 10.0 * np.log10(np.maximum(X[:, 0], _COOLEST) / SUN_TEFF)
+        physics = SUN_M_BOL + 2.5 * (X[:, 1] - SUN_LOGG) - 10.0 * np.log10(np.maximum(X[:, 0], COOLEST) / SUN_TEFF)
         # Not a matrix product, which rounds equal rows differently: a repeated row must stay one.
         return physics + (_terms(scaled_labels(X), self.powers_) * self.coef_).sum(axis=1)
 

@@ -217,8 +217,6 @@ class WholeDiagramMixin:
     def _fit_errors(self, X, y, oof, y_err, X_err):
         X_err = None if X_err is None else self._known_errors(X, X_err)
         if not self._fits:
-            if self._has_options():
-                X = self._filled(X)
             return super()._fit_errors(X, y, oof, y_err, X_err)  # type: ignore[misc]
         fit, sources = self._fits[0], self._sources
         shift = fit.offset[sources.source]
@@ -248,7 +246,7 @@ class WholeDiagramMixin:
         names = np.array(self.sources_)[sources.source]
         error = np.hypot(y_err, self._extra_error(X, names))
         y = self._unlink(self._link(y) - shift)
-        return super()._fit_errors(self._filled(X), y, oof, error / self._link_slope(y), X_err)  # type: ignore[misc]
+        return super()._fit_errors(X, y, oof, error / self._link_slope(y), X_err)  # type: ignore[misc]
 
     def _extra_error(self, X, source):
         """Error beyond that of a star of the reference source inside the training space (mag)."""
@@ -388,7 +386,7 @@ class WholeDiagramMixin:
         given = self._predict_values(labels)
         if value is not None:
             given = np.where(np.isnan(value), given, self._moved(np.asarray(value, dtype=np.float64), -offset))
-        found = super().predict_with_interval(self._filled(labels), coverage, X_err, given)  # type: ignore[misc]
+        found = super().predict_with_interval(labels, coverage, X_err, given)  # type: ignore[misc]
         extra = self._extra_error(labels, names) * -ndtri(0.5 - 0.5 * coverage)
         center = self._link(found.value)[:, None]
         width = np.hypot(self._link(found.interval) - center, extra[:, None]) * [-1.0, 1.0]

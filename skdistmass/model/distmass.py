@@ -336,7 +336,8 @@ class DistMassModel(BaseEstimator):
             # Table 2 has one error of mass and age: that of the first scale.
             columns |= {key: values for key, values in found.items() if key not in columns}
         columns["MASS_SPACE"] = space_of(networks, self.mass_space_, self.mass_fallback_space_, labels)
-        columns["LABEL_FALLBACK_MASS"] = lacks_abundances(labels) & networks.serves_without_abundances
+        if self.mass_fallbacks_:
+            columns["LABEL_FALLBACK_MASS"] = lacks_abundances(labels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that can be read without running code from it.
