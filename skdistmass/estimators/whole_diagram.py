@@ -358,7 +358,7 @@ class WholeDiagramMixin:
     def predict_with_interval(
         self,
         X: Any,
-        coverage: float = ONE_SIGMA,
+        coverage: ArrayLike = ONE_SIGMA,
         X_err: Any = None,
         value: ArrayLike | None = None,
         source: ArrayLike | str | None = None,
@@ -387,9 +387,8 @@ class WholeDiagramMixin:
         if value is not None:
             given = np.where(np.isnan(value), given, self._moved(np.asarray(value, dtype=np.float64), -offset))
         found = super().predict_with_interval(labels, coverage, X_err, given)  # type: ignore[misc]
-        extra = self._extra_error(labels, names) * -ndtri(0.5 - 0.5 * coverage)
-        center = self._link(found.value)[:, None]
-        width = np.hypot(self._link(found.interval) - center, extra[:, None]) * [-1.0, 1.0]
+        extra = np.multiply.outer(-ndtri(0.5 - 0.5 * np.asarray(coverage)), self._extra_error(labels, names))
+        width = np.hypot(self._link(found.interval) - self._link(found.value)[:, None], extra[..., None]) * [-1.0, 1.0]
         value = self._moved(given, offset)
         return Prediction(value, self._unlink(self._link(value)[:, None] + width), found.label_noise)
 

@@ -42,7 +42,7 @@ from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import layout, mass_columns
 from skdistmass.surveys import as_stars, read_survey
 from skdistmass.surveys.stars import Stars
-from skdistmass.surveys.training_sets import TrainingCuts
+from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
 
 __all__ = ["DistMassModel"]
 
@@ -185,6 +185,8 @@ class DistMassModel(BaseEstimator):
         groups = star_groups(stars)
         rng = check_random_state(self.random_state)
         self.absent_, scales = find_parts(stars, self.parts, self.mass_scales)
+        # A scale without a name comes first: MASS_ERR is its error, and that of the first scale.
+        scales = dict(sorted(scales.items(), key=lambda scale: scale[0] != ""))
         distance = self.abs_mag if self.abs_mag is not None else AbsMagRegressor(binary_filter=BinaryResidualFilter())
         mass = self.mass if self.mass is not None else CNMassRegressor()
         wanted = {"fallback": self.fallback, "mass_fallback": self.mass_fallback}
@@ -316,9 +318,8 @@ class DistMassModel(BaseEstimator):
         mag_err = stars.floats("K_ERR")
         mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
         mag, extinction = stars.floats("K"), stars.floats("A_K")
-        columns |= prediction.distance_columns(
-            found.value, found.interval, mag, extinction, mag_err, cuts.extinction_error
-        )
+        errors = mag_err, extinction_errors(stars, cuts)
+        columns |= prediction.distance_columns(found.value, found.intervals, mag, extinction, *errors)
         columns["ABS_MAG_LABEL_ERR"] = found.noise
         columns["DISTANCE_SPACE"] = space_of(networks, self.distance_space_, self.fallback_space_, labels)
         columns["LABEL_FALLBACK"] = lacks_abundances(labels) & networks.serves_without_abundances
@@ -328,16 +329,18 @@ class DistMassModel(BaseEstimator):
         for number, (scale, network) in enumerate(self.masses_.items()):
             name = mass_columns(scale)[0]
             networks = Networks(name, network, mass_fallback_name(scale), self.mass_fallbacks_.get(scale))
-            mass, interval, _, replaced = predict_networks(networks, self.training_, labels, label_errors, entries)
-            columns |= {name: mass, f"{name}_LO": interval[:, 0], f"{name}_HI": interval[:, 1]}
+            mass, intervals, _, replaced = predict_networks(networks, self.training_, labels, label_errors, entries)
+            columns |= {name: mass, **prediction.interval_columns(name, intervals)}
+            columns[f"{name}_ERR"] = prediction.half_width(intervals[0])
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
-            found = prediction.age_columns(self.age_, scale, mass, interval, labels[:, 2], labels[:, 1])
-            found["MASS_ERR"] = prediction.half_width(interval)
-            # Table 2 has one error of mass and age: that of the first scale.
-            columns |= {key: values for key, values in found.items() if key not in columns}
+            columns |= prediction.age_columns(self.age_, scale, mass, intervals, labels[:, 2], labels[:, 1])
         columns["MASS_SPACE"] = space_of(networks, self.mass_space_, self.mass_fallback_space_, labels)
         if self.mass_fallbacks_:
             columns["LABEL_FALLBACK_MASS"] = lacks_abundances(labels)
+        # Table 2 has one error of mass and age: that of the first scale.
+        mass_name, age_name = mass_columns(next(iter(self.masses_)))
+        for name, kind in ((mass_name, "ERR"), (age_name, "ERR"), (age_name, "FLAG")):
+            columns[f"{name.partition('_')[0]}_{kind}"] = columns[f"{name}_{kind}"]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that can be read without running code from it.

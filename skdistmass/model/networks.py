@@ -14,7 +14,7 @@ from skdistmass.uncertainty import normal_coverage
 
 __all__ = ["Found", "Networks", "lacks_abundances", "predict_networks", "space_of"]
 
-_ONE_SIGMA = normal_coverage(1.0)
+_COVERAGES = normal_coverage(1.0), normal_coverage(2.0)
 
 
 class Networks(NamedTuple):
@@ -35,7 +35,7 @@ class Found(NamedTuple):
     """What networks predict, one row for each star."""
 
     value: NDArray[np.float64]
-    interval: NDArray[np.float64]
+    intervals: NDArray[np.float64]  # of 68.27 % and 95.45 %, shape (2, n_stars, 2)
     noise: NDArray[np.float64]  # label part of the error
     replaced: NDArray[np.bool_]  # whether the value is out of fold
 
@@ -70,10 +70,9 @@ def predict_networks(
         entries = np.where(entries[without] >= 0, entries[without], training.find_by_three(labels[without]))
     folds = _folds(networks.fallback_name, training, entries, len(three))
     source = None if source is None else source[without]
-    for all_rows, some in zip(
-        found, _predict(networks.fallback, three, label_errors[without, :3], folds, source), strict=True
-    ):
-        all_rows[without] = some
+    some = _predict(networks.fallback, three, label_errors[without, :3], folds, source)
+    found.value[without], found.noise[without], found.replaced[without] = some.value, some.noise, some.replaced
+    found.intervals[:, without] = some.intervals
     return found
 
 
@@ -103,6 +102,6 @@ def _predict(network, labels, label_errors, folds, source):
     value = network.predict_out_of_fold(labels, folds, **further)
     replaced = (folds >= 0) & np.isfinite(value)
     if network.errors_ is None:
-        return Found(value, np.full((len(labels), 2), np.nan), np.full(len(labels), np.nan), replaced)
-    _, interval, noise = network.predict_with_interval(labels, _ONE_SIGMA, label_errors, value=value, **further)
-    return Found(value, interval, noise, replaced)
+        return Found(value, np.full((2, len(labels), 2), np.nan), np.full(len(labels), np.nan), replaced)
+    _, intervals, noise = network.predict_with_interval(labels, _COVERAGES, label_errors, value=value, **further)
+    return Found(value, intervals, noise, replaced)

@@ -15,6 +15,7 @@ from skdistmass.surveys.training_sets import bad_stars
 
 __all__ = ["quality_flags"]
 
+_EXTINCTION_FALLBACKS = ExtinctionFlag.FROM_FILE | ExtinctionFlag.COLOUR | ExtinctionFlag.ASSUMED
 _AGE_LIMITS = AgeFlag.MASS_LOW | AgeFlag.MASS_HIGH | AgeFlag.FEH_LOW | AgeFlag.FEH_HIGH
 
 
@@ -43,7 +44,8 @@ def quality_flags(columns: Mapping[str, NDArray], stars: Stars, gaia_err: NDArra
     lost = ~np.isfinite(_floats(columns, "DISTANCE", len(stars)))
     _roll_up(flags, bit.DISTANCE_WARN, _DISTANCE_WARNINGS)
     _roll_up(flags, bit.DISTANCE_BAD, bit.DISTANCE_OUTSIDE | bit.STAR_BAD, lost)
-    _roll_up(flags, bit.MASS_WARN | bit.AGE_WARN, bit.MASS_EDGE)
+    _roll_up(flags, bit.MASS_WARN, bit.MASS_EDGE)
+    _roll_up(flags, bit.AGE_WARN, bit.MASS_EDGE | bit.AGE_OLD)
     _roll_up(flags, bit.MASS_BAD, bit.MASS_OUTSIDE | bit.STAR_BAD, ~((mass > 0) & np.isfinite(mass)))
     _roll_up(flags, bit.AGE_BAD, bit.MASS_BAD | bit.AGE_LIMIT, ~np.isfinite(age))
     return flags
@@ -80,13 +82,15 @@ def _observed(
         bit.MASS_OUTSIDE: mass_space == Space.OUTSIDE,
         bit.MAG_MISSING: missing("MAG"),
         bit.EXTINCTION_MISSING: np.isnan(extinction),
-        bit.EXTINCTION_FALLBACK: (choice & int(ExtinctionFlag.FROM_FILE)) != 0,
+        bit.EXTINCTION_FALLBACK: (choice & int(_EXTINCTION_FALLBACKS)) != 0,
         bit.EXTINCTION_NEGATIVE: (choice & int(ExtinctionFlag.NEGATIVE)) != 0,
         bit.EXTINCTION_HIGH: extinction >= HIGH_EXTINCTION,
         bit.GAIA_CONFLICT: _gaia_conflict(columns, gaia_err),
         bit.NOT_GIANT: _floats(columns, "LOGG", n_stars) >= GIANT_LOGG,
         bit.AGE_LIMIT: (age_flag & int(_AGE_LIMITS)) != 0,
         bit.STAR_BAD: bad_stars(stars),
+        bit.AGE_OLD: (age_flag & int(AgeFlag.OLD)) != 0,
+        bit.AGE_CLIPPED: (age_flag & int(AgeFlag.CLIPPED)) != 0,
     }
 
 

@@ -35,7 +35,8 @@ class TrainingCuts:
     mass_range : tuple of float, default=(0.5, 4.0)
         Masses outside it (Msun) are taken for failures of the seismology, not for stars.
     extinction_error : float, default=0.02
-        Error assumed for A_K (mag). With the errors of parallax and magnitude it makes the error of M_K.
+        Error assumed for an A_K that has none (mag). With the errors of parallax and magnitude it makes the error of
+        M_K.
     assumed_extinction : float or None, default=None
         A_K (mag) to assume, with an error as large, for stars that have none: for surveys away from the Galactic
         plane. By default such stars are left out.
@@ -75,7 +76,17 @@ class TrainingSet:
 
 # What training needs of a survey, besides masses; the rest of a wide file would fill the memory.
 _NEEDED = {f"{name}{end}" for name in (*LABEL_NAMES, "FE_H", "K", "PARALLAX") for end in ("", "_ERR")}
-_NEEDED |= {"A_K", "A_K_SRC", "A_K_FLAG", "PARALLAX_SRC", "GAIAEDR3_DIST", "CLUSTER", "ASPCAPFLAG", "BAD_STAR"}
+_NEEDED |= {
+    "A_K",
+    "A_K_ERR",
+    "A_K_SRC",
+    "A_K_FLAG",
+    "PARALLAX_SRC",
+    "GAIAEDR3_DIST",
+    "CLUSTER",
+    "ASPCAPFLAG",
+    "BAD_STAR",
+}
 _NEEDED |= {"LABEL_SRC", "APSTAR_ID", "RA", "DEC", "GLAT", *(name for names in IDENTIFIERS.values() for name in names)}
 
 
@@ -187,13 +198,19 @@ def reference_distances(
     return distance, error, source
 
 
+def extinction_errors(stars: Stars, cuts: TrainingCuts) -> NDArray[np.float64]:
+    """Return the error of each A_K (mag): its own, or the one that the cuts assume."""
+    error = stars.floats("A_K_ERR")
+    return np.where(error > 0, error, cuts.extinction_error)
+
+
 def distance_training_set(stars: Stars, cuts: TrainingCuts, *, names: Sequence[str] = LABEL_NAMES) -> TrainingSet:
     """Select the stars that train the distance network (section 4.1); each must have the labels `names`."""
     cut = _Cutter(len(stars))
     _cut_labels(cut, stars, names)
     mag, mag_err, extinction = stars.floats("K"), stars.floats("K_ERR"), stars.floats("A_K")
     cut("no K magnitude", ~np.isfinite(mag))
-    extinction_err = np.full(len(stars), cuts.extinction_error)
+    extinction_err = extinction_errors(stars, cuts)
     if cuts.assumed_extinction is not None:
         assumed = ~np.isfinite(extinction)
         extinction = np.where(assumed, cuts.assumed_extinction, extinction)

@@ -11,7 +11,7 @@ from skdistmass.tables import optional_floats, optional_text
 from skdistmass.validation.requirements import MissingInputError, require, where
 
 SUN_RADIUS = 8.122  # kpc (GRAVITY Collaboration 2018, A&A 615, L15); also the default of astropy
-_ENDS = ("_ERR", "_LO", "_HI", "_ELO", "_EHI", "_SRC", "_FLAG")
+_ENDS = ("_ERR", "_LO", "_HI", "_LO95", "_HI95", "_ELO", "_EHI", "_SRC", "_FLAG")
 #: Unit: the smallest 5 % quantile and the largest median that values in it can have, and what they are if outside.
 _PLAUSIBLE = {
     "kpc": (0.0, 300.0, "pc"),
