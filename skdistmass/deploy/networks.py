@@ -6,7 +6,7 @@ import numpy as np
 
 from skdistmass.estimators.stellar_network import StellarNetwork
 
-__all__ = ["FusedNetworks", "Network", "pipelines_of"]
+__all__ = ["FusedNetworks", "Network", "common_scale", "pipelines_of"]
 
 _ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "logistic": "Sigmoid", "identity": None}
 
@@ -38,6 +38,14 @@ def pipelines_of(regressor):
     if isinstance(model, StellarNetwork):
         return [part.pipeline for part in (model.physical, model.chemical) if part is not None]
     return [model]
+
+
+def common_scale(regressor):
+    """Center and scale of a regressor's labels; the center stands for an optional label that is missing."""
+    scaler = pipelines_of(regressor)[-1]["scaler"]
+    center, scale = np.zeros(regressor.n_features_in_), np.ones(regressor.n_features_in_)
+    center[: len(scaler.mean_)], scale[: len(scaler.mean_)] = scaler.mean_, scaler.scale_
+    return getattr(regressor, "fill_values_", center), scale
 
 
 def _n_blocks(matrices):

@@ -8,7 +8,7 @@ from skdistmass.deploy.ages import SMALLEST_MASS, AgeGraph
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.errors import scatter_rows
 from skdistmass.deploy.inputs import is_present, just_outside, labels_present
-from skdistmass.deploy.networks import FusedNetworks, Network, pipelines_of
+from skdistmass.deploy.networks import FusedNetworks, Network, common_scale, pipelines_of
 from skdistmass.deploy.space import pair_products, space_answers, training_bits
 from skdistmass.deploy.stellar import StellarGraph
 from skdistmass.estimators.star_keys import KEY_FACTORS, MISSING_IN_KEY
@@ -40,10 +40,7 @@ class ModelGraph:
         self.b, self.model, self.dtype, self.input_errors = builder, model, dtype, input_errors
         self.columns: dict[str, tuple] = {}  # name of the output to the name of its value and its type
         self.cuts = model.cuts or TrainingCuts()
-        scaler = pipelines_of(model.abs_mag_)[-1]["scaler"]
-        self.center, self.scale = scaler.mean_, scaler.scale_
-        if self.is_optional:
-            self.center = model.abs_mag_.fill_values_  # what stands for a missing label in Python, too
+        self.center, self.scale = common_scale(model.abs_mag_)
         self._products: str | None = None
 
     def build(self) -> dict:

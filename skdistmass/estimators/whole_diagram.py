@@ -19,7 +19,7 @@ from skdistmass.labels import LABEL_NAMES
 from skdistmass.networks.fitting import train_pipeline
 from skdistmass.schema.limits import GIANT_LOGG
 
-__all__ = ["ROBUST_STATE", "WholeDiagramMixin"]
+__all__ = ["ROBUST_STATE", "WholeDiagramMixin", "label_names_of"]
 
 _BINARY_RESIDUAL = 0.13  # the paper's, of the fractional distance
 _BINARY_SIGMA = 2.0  # a binary stands out from the scatter of its source by so much
@@ -30,6 +30,13 @@ ROBUST_STATE = (
     *("sources_", "clusters_", "offsets_", "scatters_", "cluster_offsets_", "source_excess_"),
     *("between_sources_", "missing_excess_", "fading_excess_", "fill_values_", "support_"),
 )
+
+
+def label_names_of(regressor: Any) -> list[str]:
+    """Names of a regressor's labels; those of an array are the usual ones, as far as these go."""
+    n_labels = regressor.n_features_in_
+    names = [*getattr(regressor, "feature_names_in_", getattr(regressor, "labels", None) or LABEL_NAMES)][:n_labels]
+    return names + [f"x{number}" for number in range(len(names), n_labels)]
 
 
 class WholeDiagramMixin:
@@ -121,7 +128,7 @@ class WholeDiagramMixin:
         columns = np.arange(X.shape[1])
         if not len(self.optional_labels):
             return columns
-        return columns[[name not in self.optional_labels for name in self._names(X.shape[1])]]
+        return columns[[name not in self.optional_labels for name in label_names_of(self)]]
 
     def _fit_rows(self, X, y, weights, groups, y_err, X_err, rng):
         self._error = np.zeros(len(y)) if y_err is None else y_err
@@ -142,7 +149,7 @@ class WholeDiagramMixin:
 
     def _select_rows(self, rows):
         """Check the labels, and number the sources and clusters of the rows that are trained on."""
-        names = self._names(self.n_features_in_)
+        names = label_names_of(self)
         if self.baseline is not None and names[:N_PHYSICAL] not in (["TEFF", "LOGG", "M_H"], ["TEFF", "LOGG", "FE_H"]):
             raise InputError(
                 f"baseline='stellar' needs TEFF, LOGG and M_H as the first labels, but n_features = "
@@ -192,14 +199,9 @@ class WholeDiagramMixin:
 
         return train
 
-    def _names(self, n_labels):
-        """Names of the labels; those of an array are the usual ones, as far as these go."""
-        names = [*getattr(self, "feature_names_in_", self.labels or LABEL_NAMES)][:n_labels]
-        return names + [f"x{number}" for number in range(len(names), n_labels)]
-
     def _is_dwarf(self, X):
         """Tell which stars are dwarfs or subgiants."""
-        names = self._names(X.shape[1])
+        names = label_names_of(self)
         if "LOGG" not in names:
             raise InputError(f"binary_filter='auto' needs LOGG among the labels, but n_features = {X.shape[1]}.")
         return X[:, names.index("LOGG")] >= GIANT_LOGG

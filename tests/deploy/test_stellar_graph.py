@@ -7,11 +7,12 @@ import pytest
 from astropy.table import Table
 from sklearn.exceptions import ConvergenceWarning
 
-from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor
+from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor, load_model
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
+from skdistmass.deploy.distill import distilled
 from skdistmass.deploy.graph import graph_inputs
-from skdistmass.exceptions import DistMassWarning
+from skdistmass.exceptions import DistMassWarning, InputError
 
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4, 3), max_iter=20)
 SMALL = {"network": NETWORK, "n_networks": 2, "n_folds": 2}
@@ -71,3 +72,30 @@ def test_parity(whole, tmp_path, plain_columns, assert_parity, dtype, input_erro
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_parity_with_the_plain_loss(plain_loss, tmp_path, plain_columns, assert_parity, dtype):
     check(plain_loss, tmp_path, plain_columns, assert_parity, dtype, True)
+
+
+def test_saved_and_read_again_it_is_the_same(whole, stars, tmp_path):
+    whole.save(tmp_path / "whole.model")
+    again = load_model(tmp_path / "whole.model")
+    for out_of_fold in (True, False):
+        for one, other in zip(
+            *(model.predict(stars, out_of_fold=out_of_fold).itercols() for model in (whole, again)), strict=True
+        ):
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other), err_msg=one.name)
+
+
+def test_distilled_corrections_are_small_and_near(whole, stars):
+    small = distilled(whole, n_stars=3000)
+    assert small.abs_mag_.pipeline_.physical.pipeline["network"].coefs_[0].shape == (3, 10)
+    columns = whole.predict(stars), small.predict(stars, out_of_fold=False)
+    inside = np.asarray(columns[0]["DISTANCE_SPACE"]) == 0
+    difference = (columns[1]["ABS_MAG"] - whole.predict(stars, out_of_fold=False)["ABS_MAG"])[inside]
+    assert np.nanmedian(np.abs(difference)) < 0.02
+
+
+def test_masses_without_abundances_are_refused_by_name(stars, tmp_path):
+    model = train(
+        stars, AbsMagRegressor(**SMALL), CNMassRegressor(**SMALL), mass_scales={"": "MASS"}, mass_fallback=True
+    )
+    with pytest.raises(InputError, match="mass_fallback=False"):
+        export_model(model, tmp_path / "m.onnx")
