@@ -21,8 +21,8 @@ from skdistmass.deploy.inputs import is_present
 from skdistmass.deploy.networks import FusedNetworks, Network, common_scale, pipelines_of
 from skdistmass.deploy.space import pair_products, space_answers, space_scores
 from skdistmass.deploy.stellar import StellarGraph
+from skdistmass.estimators.inputs import label_names_of
 from skdistmass.estimators.stellar_network import StellarNetwork
-from skdistmass.estimators.whole_diagram import label_names_of
 from skdistmass.exceptions import InputError
 from skdistmass.schema.bits import Space
 from skdistmass.uncertainty import normal_coverage

@@ -1,25 +1,26 @@
 """Options for models of the whole diagram: physics, a robust loss, sources, missing abundances."""
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skdistmass.estimators.inputs import validate_label_errors, validate_labels
+from skdistmass.estimators.inputs import label_names_of, validate_label_errors, validate_labels
 from skdistmass.estimators.intervals import ONE_SIGMA, Prediction, fill_by_blocks
 from skdistmass.estimators.robust import excess, fit_robust, intrinsic_scatter
 from skdistmass.estimators.sources import checked_names, join_groups, number_sources
 from skdistmass.estimators.stellar_baseline import StellarBaseline
 from skdistmass.estimators.stellar_network import N_PHYSICAL, StellarNetwork, fit_fadings, train_stellar_network
 from skdistmass.exceptions import InputError
-from skdistmass.labels import LABEL_NAMES
 from skdistmass.networks.fitting import train_pipeline
 from skdistmass.schema.limits import GIANT_LOGG
 
-__all__ = ["ROBUST_STATE", "WholeDiagramMixin", "label_names_of"]
+__all__ = ["ROBUST_STATE", "WholeDiagramMixin"]
 
 _BINARY_RESIDUAL = 0.13  # the paper's, of the fractional distance
 _BINARY_SIGMA = 2.0  # a binary stands out from the scatter of its source by so much
@@ -30,13 +31,6 @@ ROBUST_STATE = (
     *("sources_", "clusters_", "offsets_", "scatters_", "cluster_offsets_", "source_excess_"),
     *("between_sources_", "missing_excess_", "fading_excess_", "fill_values_", "support_"),
 )
-
-
-def label_names_of(regressor: Any) -> list[str]:
-    """Names of a regressor's labels; those of an array are the usual ones, as far as these go."""
-    n_labels = regressor.n_features_in_
-    names = [*getattr(regressor, "feature_names_in_", getattr(regressor, "labels", None) or LABEL_NAMES)][:n_labels]
-    return names + [f"x{number}" for number in range(len(names), n_labels)]
 
 
 class WholeDiagramMixin:
@@ -192,10 +186,13 @@ class WholeDiagramMixin:
                 "rng": np.random.RandomState(seed),
                 "fold": fold[used] if last and fold is not None else None,
             }
-            if self.baseline is None:
-                return train_pipeline(network, *parts, **options)
-            baseline = StellarBaseline() if self.baseline == "stellar" else clone(self.baseline)
-            return train_stellar_network(network, baseline, fadings, *parts, shift=shift, **options)
+            with warnings.catch_warnings():
+                if not last:
+                    warnings.simplefilter("ignore", ConvergenceWarning)
+                if self.baseline is None:
+                    return train_pipeline(network, *parts, **options)
+                baseline = StellarBaseline() if self.baseline == "stellar" else clone(self.baseline)
+                return train_stellar_network(network, baseline, fadings, *parts, shift=shift, **options)
 
         return train
 
