@@ -113,7 +113,7 @@ def cluster_distances(
     table : Table
         CLUSTER, N, ADOPTED [kpc], MEAN [kpc]; ERROR, the fractional error of the mean; SCATTER, the standard
         deviation of the fractional distances around the mean; WITHIN, around the adopted distance; MEDIAN_ERROR and
-        ROBUST_SCATTER, the same by median and MAD; OUTSIDE, the fraction of these stars that are outside the labels
+        ROBUST_SCATTER, the same by median and MAD; OUTSIDE, the fraction of all members that are outside the labels
         that the distance model was trained on (DISTANCE_SPACE; NaN if the catalogue does not have it); P_VALUE, the
         probability of a deviation from the other clusters as large as the deviation of this one, by Student's t; and
         DEVIANT, whether it is below 1 % divided by the number of clusters.
@@ -125,8 +125,8 @@ def cluster_distances(
     rows = []
     for name, members, adopted in cluster_rows(stars):
         adopted = (distances or {}).get(name, adopted)
-        members = members[np.isfinite(found[members])]
         values = found[members]
+        values = values[np.isfinite(values)]
         if len(values) < MIN_MEMBERS or not np.isfinite(adopted):
             continue
         error = values / adopted - 1.0

@@ -69,7 +69,7 @@ def test_members_unlike_the_training_stars_are_counted():
     stars = Table({"CLUSTER": ["M67"] * 5, "DISTANCE": [0.9, 0.9, 0.9, 0.9, np.nan]})
     assert np.isnan(cluster_distances(stars)["OUTSIDE"][0])
     stars["DISTANCE_SPACE"] = [0, 1, 2, 3, 2]  # inside, edge, outside, missing
-    assert cluster_distances(stars)["OUTSIDE"][0] == 0.5
+    assert cluster_distances(stars)["OUTSIDE"][0] == 0.6  # without a distance, too
 
 
 def test_few_clusters_are_not_held_against_each_other():
