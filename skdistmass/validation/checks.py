@@ -13,7 +13,7 @@ from skdistmass.validation import ages, chemistry, comparisons, distances, masse
 from skdistmass.validation.columns import age_columns, column_of, mass_scales
 from skdistmass.validation.quality import without_bad
 from skdistmass.validation.requirements import MissingInputError
-from skdistmass.validation.stars import join_reference
+from skdistmass.validation.stars import join_reference, with_extinction
 
 __all__ = ["Check", "Validation", "validate"]
 
@@ -75,7 +75,8 @@ def validate(
     *,
     distance_columns: Sequence[str] = (),
     age_columns: Sequence[str] = (),
-    cluster_distances: Mapping[str, float] | None = None,
+    cluster_distances: Mapping[str, float] | str | None = None,
+    assumed_extinction: float | None = None,
     include_bad: bool = False,
 ) -> Validation:
     """Make all tables and the summary.
@@ -92,8 +93,11 @@ def validate(
     distance_columns, age_columns : sequence of str, default=()
         Further columns of the catalogue or the reference to compare the distances (kpc) and ages (Gyr) of the catalogue
         with, such as those of astroNN, StarHorse, or isochrones. A column that states a unit is converted.
-    cluster_distances : dict, optional
-        Distances (kpc) of clusters that are not in Table 1 of the paper, or better ones.
+    cluster_distances : dict, "paper" or "modern", optional
+        Distances (kpc) of clusters that are not in Table 1 of the paper, or better ones; or a list of
+        `skdistmass.surveys.load_clusters`.
+    assumed_extinction : float, optional
+        A_K (mag) to assume, with an error as large, for stars whose catalogue has ABS_MAG and MAG, but no extinction.
     include_bad : bool, default=False
         Judge all stars, whatever their flags say.
 
@@ -122,6 +126,8 @@ def validate(
     'there is no column CLUSTER in the catalogue'
     """
     stars = join_reference(catalog, reference, columns=(*distance_columns, *age_columns))
+    if assumed_extinction is not None:
+        stars = with_extinction(stars, assumed_extinction)
     result = Validation(stars, stars if include_bad else without_bad(stars))
     makers = _makers(result, distance_columns, age_columns, cluster_distances)
     for name, (title, make) in makers.items():
@@ -137,7 +143,10 @@ def validate(
 
 
 def _makers(
-    found: Validation, distance_columns: Sequence[str], age_names: Sequence[str], known: Mapping[str, float] | None
+    found: Validation,
+    distance_columns: Sequence[str],
+    age_names: Sequence[str],
+    known: Mapping[str, float] | str | None,
 ) -> dict[str, tuple[str, Callable[[], Table]]]:
     """Return the title of each table, and the function that makes it."""
     stars = found.judged
@@ -280,6 +289,12 @@ def _age_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
         value = float(np.mean(tables["cluster_ages"]["STD"]))
         text = f"{value:.3f} dex ({len(tables['cluster_ages'])} clusters)"
         yield _limit("Age scatter within clusters, mean", "below 0.1 dex (section 7)", value, 0.1, text)
+        for row in tables["cluster_ages"]:
+            if np.isfinite(row["OFFSET"]):
+                paper = "3.65 against 11.3 Gyr (section 6.4)" if row["CLUSTER"] == "N6388" else "not given"
+                ages_gyr = [10.0 ** (row[name] - 9.0) for name in ("MEDIAN", "LITERATURE")]
+                text = f"{ages_gyr[0]:.2f} against {ages_gyr[1]:.2f} Gyr ({row['OFFSET']:+.2f} dex, {row['N']} stars)"
+                yield Check(f"Age of {row['CLUSTER']} against the literature", paper, text, INFORMATION)
     for row in tables.get("ages", ()):
         text = f"bias {row['BIAS']:+.3f}, scatter {row['SCATTER']:.3f} dex ({row['N']} stars)"
         paper = "general agreement with astroNN (section 6.4)"

@@ -94,7 +94,7 @@ def distance_by_logg(
 
 
 def cluster_distances(
-    stars: Table, *, predicted: str = "DISTANCE", distances: Mapping[str, float] | None = None
+    stars: Table, *, predicted: str = "DISTANCE", distances: Mapping[str, float] | str | None = None
 ) -> Table:
     """Compare the distances of clusters with the adopted ones (figure 5 of the paper).
 
@@ -104,9 +104,10 @@ def cluster_distances(
         With CLUSTER and the predicted distances.
     predicted : str
         Column of distances (kpc).
-    distances : dict, optional
-        Name of each cluster, as in CLUSTER, to its distance in kpc; by default Table 1 of the paper. Clusters
-        that are in neither are left out, as are those with fewer than three members with a distance.
+    distances : dict, "paper" or "modern", optional
+        Name of each cluster, as in CLUSTER, to its distance in kpc; or a list of `skdistmass.surveys.load_clusters`; by
+        default Table 1 of the paper. Clusters that are in neither are left out, as are those with fewer than three
+        members with a distance.
 
     Returns
     -------
@@ -122,9 +123,10 @@ def cluster_distances(
     found = in_unit(stars, predicted, "kpc")
     space = optional_floats(stars, "DISTANCE_SPACE")
     outside = np.where(np.isfinite(space), space >= Space.OUTSIDE, np.nan)
+    version, known = (distances, {}) if isinstance(distances, str) else ("paper", distances or {})
     rows = []
-    for name, members, adopted in cluster_rows(stars):
-        adopted = (distances or {}).get(name, adopted)
+    for name, members, adopted in cluster_rows(stars, version):
+        adopted = known.get(name, adopted)
         values = found[members]
         values = values[np.isfinite(values)]
         if len(values) < MIN_MEMBERS or not np.isfinite(adopted):

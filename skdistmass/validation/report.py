@@ -79,7 +79,8 @@ def write_report(
     title: str = "Validation of a DistMass catalogue",
     distance_columns: Sequence[str] = (),
     age_columns: Sequence[str] = (),
-    cluster_distances: Mapping[str, float] | None = None,
+    cluster_distances: Mapping[str, float] | str | None = None,
+    assumed_extinction: float | None = None,
     include_bad: bool = False,
     notes: str = "",
 ) -> Validation:
@@ -87,7 +88,7 @@ def write_report(
 
     Parameters
     ----------
-    catalog, reference, distance_columns, age_columns, cluster_distances, include_bad
+    catalog, reference, distance_columns, age_columns, cluster_distances, assumed_extinction, include_bad
         As in `validate`, which has the same errors. Distances get panels in figure 4.
     output : path-like, default="report.html"
         File to write. A file that exists is replaced when the new one is complete.
@@ -116,6 +117,7 @@ def write_report(
         distance_columns=distance_columns,
         age_columns=age_columns,
         cluster_distances=cluster_distances,
+        assumed_extinction=assumed_extinction,
         include_bad=include_bad,
     )
     others = {"fig04_mad_vs_logg": {"others": _other_distances(found.judged, distance_columns)}}

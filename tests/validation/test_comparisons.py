@@ -96,7 +96,7 @@ def test_ages_and_their_scatter_in_clusters(plain):
     # The noise of 6 % in mass, times the slope of the relation.
     assert 0.05 < table["SCATTER"][0] < 0.2
     inside = age_in_clusters(plain)
-    assert {"CLUSTER", "N", "MEDIAN", "STD", "ROBUST_SCATTER"} == set(inside.colnames)
+    assert {"CLUSTER", "N", "MEDIAN", "STD", "ROBUST_SCATTER", "LITERATURE", "OFFSET"} == set(inside.colnames)
     assert np.all(inside["N"] >= 3)
     assert np.median(inside["STD"]) < 0.2
 

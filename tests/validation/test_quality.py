@@ -7,6 +7,8 @@ from astropy.table import Table
 from skdistmass.schema.bits import QualityBit
 from skdistmass.validation import (
     MissingInputError,
+    age_in_clusters,
+    cluster_distances,
     coverage,
     errors_by_flag,
     errors_by_grade,
@@ -94,3 +96,34 @@ def test_coverage_takes_intervals_of_95_percent():
     stars["DISTANCE_LO95"], stars["DISTANCE_HI95"] = 0.7, 1.3
     assert coverage(stars)["FOUND_95"][0] == 1.0
     assert coverage(stars)["FOUND_68"][0] == pytest.approx(1 / 3)
+
+
+def test_modern_distances_and_literature_ages():
+    stars = Table({"CLUSTER": ["NGC 6388"] * 3 + ["nowhere"] * 3, "DISTANCE": [11.17] * 3 + [1.0] * 3})
+    assert cluster_distances(stars)["ERROR"][0] == pytest.approx(0.117)
+    assert cluster_distances(stars, distances="modern")["ERROR"][0] == pytest.approx(0.0)
+    stars["AGE"] = np.log10([3.65e9] * 6)
+    table = age_in_clusters(stars)
+    assert 10 ** table["LITERATURE"][0] == pytest.approx(11.3e9)
+    assert table["OFFSET"][0] == pytest.approx(np.log10(3.65 / 11.3))
+    assert np.isnan(table["OFFSET"][1])
+    found = {check.name: check for check in validate(stars).checks}
+    check = found["Age of N6388 against the literature"]
+    assert check.found == "3.65 against 11.30 Gyr (-0.49 dex, 3 stars)"
+    assert "3.65" in check.paper
+
+
+def test_assumed_extinction():
+    """Stars that lack nothing but the extinction get a distance, and stay bad where their labels are outside."""
+    stars = Table({"ABS_MAG": [-1.6] * 3, "ABS_MAG_ERR": [0.1] * 3, "MAG": [10.0, 10.0, np.nan]})
+    stars["EXTINCTION"] = [np.nan] * 3
+    stars["DISTANCE"] = [np.nan] * 3
+    stars["FLAGS"] = [int(Q.DISTANCE_BAD), int(Q.DISTANCE_BAD | Q.DISTANCE_OUTSIDE), int(Q.DISTANCE_BAD)]
+    stars["GAIAEDR3_DIST"], stars["LOGG"] = [2.0] * 3, 2.5
+    found = validate(stars, assumed_extinction=0.1)
+    expected = 0.01 * 10 ** (0.2 * 11.5)
+    np.testing.assert_allclose(found.stars["DISTANCE"], [expected, expected, np.nan])
+    np.testing.assert_allclose(found.stars["DISTANCE_HI"][0], expected * 10 ** (0.2 * np.hypot(0.1, 0.1)))
+    assert grades(found.stars, "DISTANCE").tolist() == ["warned", "bad", "bad"]
+    assert np.isfinite(found.judged["DISTANCE"]).tolist() == [True, False, False]
+    assert np.isnan(validate(stars).judged["DISTANCE"]).all()
