@@ -27,8 +27,8 @@ __all__ = ["train"]
     "masses",
     multiple=True,
     metavar="[NAME=]COLUMN",
-    help="Mass column to train on; may be repeated. The first gives MASS_ERR and AGE_ERR. By default every column MASS "
-    "or MASS_* that has an error (_ERR, or _LO and _HI).",
+    help="Mass column to train on; may be repeated. MASS_ERR and AGE_ERR are those of MASS, else of the first. By "
+    "default every column MASS or MASS_* that has an error (_ERR, or _LO and _HI).",
 )
 @click.option(
     "--join",
