@@ -2,7 +2,7 @@
 
 For each table, and each scale of labels in it: bias and scatter of A_K by colour minus A_K of the table, without and
 with the prior by latitude; how often they agree within the stated errors (that of the table's A_K, 0.02 mag, counted
-in); and for K2, whose table has no A_K, the mean by Galactic latitude and metallicity.
+in); for K2, whose table has no A_K, the mean by Galactic latitude and metallicity, and the error of its distances.
 
     python examples/colour_extinction.py
 """
@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from skdistmass.deploy.pretrained import load_pretrained
 from skdistmass.extinction import ExtinctionChoice, IntrinsicColours, latitude_prior
 from skdistmass.extinction.colours import COLOURS
 from skdistmass.schema.limits import EXTINCTION_ERR
@@ -78,6 +79,25 @@ def compare_latitudes():
         print(f"{low:+.1f} to {high:+.1f} {np.count_nonzero(rows):>5} {np.median(plain[rows]):>+7.3f}")
 
 
+def compare_distances():
+    """Print the fractional error of K2 distances by latitude, without extinction and with that of colours."""
+    stars = read_survey(data_dir() / "k2_giants.fits")
+    good = stars["PARALLAX_ERR"] < 0.1 * stars["PARALLAX"]
+    model, latitude = load_pretrained("kepler-giants"), np.abs(stars["GLAT"])
+    columns = {
+        "A_K = 0": stars.with_columns({"A_K": np.zeros(len(stars))}),
+        "by colour": ExtinctionChoice().apply(stars),
+    }
+    error = {n: model.predict_columns(s)["DISTANCE"] * stars["PARALLAX"] - 1 for n, s in columns.items()}
+    print("\nDistances of K2 giants with the shipped model of Kepler giants, parallax error < 10 %: bias and scatter")
+    for low, high in [(0, 90), *pairwise(K2_LATITUDES)]:
+        rows = good & (latitude >= low) & (latitude < high)
+        found = [values[rows & np.isfinite(values)] for values in error.values()]
+        text = "   ".join(f"{n} {np.median(v):+.3f} {robust_scatter(v):.3f}" for n, v in zip(error, found, strict=True))
+        print(f"|b| {low:>2}-{high:<2} {len(found[1]):>5}   {text}")
+
+
 if __name__ == "__main__":
     compare_tables()
     compare_latitudes()
+    compare_distances()

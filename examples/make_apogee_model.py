@@ -18,8 +18,8 @@ from shipping import ship
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import DistMassWarning, RowsLeftOutWarning
-from skdistmass.extinction import SFD, ExtinctionChoice
-from skdistmass.surveys import data_dir, load_clusters, match_clusters, read_survey, stack_stars
+from skdistmass.extinction import ExtinctionChoice
+from skdistmass.surveys import data_dir, read_survey, stack_stars
 from skdistmass.surveys.training_sets import TrainingCuts
 
 #: Sources of labels and masses that have no offset.
@@ -72,7 +72,7 @@ def read_tables():
     stars["dwarfs"] = _without(dwarfs[dwarfs.text("CLUSTER") == ""], "MASS", "MASS_ERR")
     members = stars["cluster_members"]
     members = members[np.isin(members.text("LABEL_FLAG"), ("", "good"))]
-    stars["cluster_members"] = _with_reddening(_without(members, "PARALLAX", "PARALLAX_ERR", "MASS", "MASS_ERR"))
+    stars["cluster_members"] = _without(members, "PARALLAX", "PARALLAX_ERR", "MASS", "MASS_ERR")
     return stars
 
 
@@ -97,20 +97,6 @@ def _with_seismic_distances(stars):
     return stars.with_columns(new)
 
 
-def _with_reddening(members):
-    """Clusters of known reddening have one extinction each."""
-    clusters = load_clusters("modern")
-    reddening = np.asarray(clusters["EBV"], float)[match_clusters(members.text("CLUSTER"), version="modern")]
-    listed = SFD.extinction(reddening)
-    return members.with_columns({"A_K": np.where(np.isfinite(listed), listed, members.floats("A_K"))})
-
-
-def cluster_distances():
-    """Return name and distance (kpc) of the clusters that are trained on."""
-    clusters = load_clusters("modern")
-    return dict(zip(clusters["NAME"].tolist(), np.asarray(clusters["DISTANCE"], float).tolist(), strict=True))
-
-
 def distance_network(**parameters):
     """Return the distance network before training."""
     return AbsMagRegressor.whole_diagram(reference_sources=LABEL_REFERENCE, **parameters)
@@ -123,7 +109,7 @@ def mass_network(**parameters):
 
 def training_cuts():
     """Return the limits on the training stars; a cluster's distance is good to 3 per cent."""
-    return TrainingCuts(cluster_distances=cluster_distances(), cluster_distance_error=0.03)
+    return TrainingCuts(cluster_distances="modern", cluster_distance_error=0.03)
 
 
 def training_space():

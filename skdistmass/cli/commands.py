@@ -14,6 +14,7 @@ from skdistmass.cli.support import (
     load_any_model,
     load_isochrones,
     number_or_text,
+    read_cluster_distances,
     training_progress,
     training_report,
     write_catalog,
@@ -173,9 +174,24 @@ def catalog(
     "--distance", "distances", multiple=True, metavar="COLUMN", help="Further distances to compare with (kpc)."
 )
 @click.option("--age", "ages", multiple=True, metavar="COLUMN", help="Further ages to compare with (Gyr).")
+@options.cluster_distances
+@options.assume_extinction
+@click.option("--include-bad", is_flag=True, help="Judge stars that the catalogue's flags call bad, too.")
 @options.overwrite
 @options.quiet
-def validate(catalog, output, reference, model, distances, ages, overwrite, quiet):
+def validate(
+    catalog,
+    output,
+    reference,
+    model,
+    distances,
+    ages,
+    cluster_distances,
+    assume_extinction,
+    include_bad,
+    overwrite,
+    quiet,
+):
     """Check a CATALOG as the paper checks its own, and write one HTML report with all figures.
 
     REFERENCE is a table of the same stars (matched by APOGEE_ID) with distances, parallaxes, clusters, masses or ages.
@@ -191,6 +207,9 @@ def validate(catalog, output, reference, model, distances, ages, overwrite, quie
         command=command_line(),
         distance_columns=distances,
         age_columns=ages,
+        cluster_distances=read_cluster_distances(cluster_distances),
+        assumed_extinction=assume_extinction,
+        include_bad=include_bad,
     )
     if not quiet:
         for check in validation.checks:

@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-__all__ = ["assume_extinction", "extinction", "layout", "output", "overwrite", "quiet", "refit_values", "resume"]
+__all__ = [
+    "assume_extinction",
+    "cluster_distances",
+    "extinction",
+    "layout",
+    "output",
+    "overwrite",
+    "quiet",
+    "refit_values",
+    "resume",
+]
 
 output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
@@ -24,6 +34,12 @@ refit_values = click.option(
 layout = click.option(
     "--layout",
     help="Layout of the survey: a name of 'skdistmass layouts', or a TOML file; by default the columns show it.",
+)
+cluster_distances = click.option(
+    "--cluster-distances",
+    metavar="paper|modern|TABLE",
+    help="Distances of clusters: Table 1 of the paper, the default; modern ones (Baumgardt & Vasiliev 2021; "
+    "Cantat-Gaudin et al. 2020); or a table with NAME and DISTANCE (kpc).",
 )
 assume_extinction = click.option(
     "--assume-extinction",

@@ -27,8 +27,8 @@ __all__ = ["train"]
     "masses",
     multiple=True,
     metavar="[NAME=]COLUMN",
-    help="Mass column to train on; may be repeated. The first gives MASS_ERR and AGE_ERR. By default every column MASS "
-    "or MASS_* that has an error (_ERR, or _LO and _HI).",
+    help="Mass column to train on; may be repeated. MASS_ERR and AGE_ERR are those of MASS, else of the first. By "
+    "default every column MASS or MASS_* that has an error (_ERR, or _LO and _HI).",
 )
 @click.option(
     "--join",
@@ -55,11 +55,7 @@ __all__ = ["train"]
     show_default=True,
     help="Column of the members' probability, and its smallest value.",
 )
-@click.option(
-    "--cluster-distances",
-    type=click.Path(path_type=Path),
-    help="Table with NAME and DISTANCE (kpc) of clusters; by default Table 1 of the paper.",
-)
+@options.cluster_distances
 @options.layout
 @click.option("--max-parallax-error", type=float, default=0.15, show_default=True, help="Fractional (section 4.1).")
 @click.option("--max-extinction", type=float, default=0.5, show_default=True, help="A_K in mag (section 4.1).")
@@ -148,7 +144,7 @@ def train(
         max_mass_error,
         mass_range,
         assumed_extinction=extinction.assumed,
-        cluster_distances=None if cluster_distances is None else read_cluster_distances(cluster_distances),
+        cluster_distances=read_cluster_distances(cluster_distances),
     )
     ensemble = {"n_networks": networks} if networks else {}
     model = DistMassModel(

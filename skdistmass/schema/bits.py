@@ -51,6 +51,24 @@ class QualityBit(_DescribedFlag):
     AGE_CLIPPED = 1 << 23, "an end of the 68.27 % interval of age is cut at the end of the relation of mass and age"
 
 
+#: Product of a catalogue to the bits of FLAGS that ask for care with it (_WARN), and to those that spoil it (_BAD).
+WARNINGS = {
+    "DISTANCE": QualityBit.DISTANCE_EDGE
+    | QualityBit.CN_MISSING
+    | QualityBit.EXTINCTION_FALLBACK
+    | QualityBit.EXTINCTION_NEGATIVE
+    | QualityBit.EXTINCTION_HIGH
+    | QualityBit.GAIA_CONFLICT,
+    "MASS": QualityBit.MASS_EDGE,
+    "AGE": QualityBit.MASS_EDGE | QualityBit.AGE_OLD,
+}
+SPOILERS = {
+    "DISTANCE": QualityBit.DISTANCE_OUTSIDE | QualityBit.STAR_BAD,
+    "MASS": QualityBit.MASS_OUTSIDE | QualityBit.STAR_BAD,
+    "AGE": QualityBit.MASS_OUTSIDE | QualityBit.STAR_BAD | QualityBit.AGE_LIMIT,
+}
+
+
 class AgeFlag(_DescribedFlag):
     """Bits of AGE_FLAG: why a star has no age, or what to know of the age it has."""
 

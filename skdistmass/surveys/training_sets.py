@@ -44,8 +44,9 @@ class TrainingCuts:
         Error assumed for a magnitude that has none (mag).
     cluster_distance_error : float, default=0.08
         Fractional error assumed for the distance of a cluster; the paper gives 7 to 10 %.
-    cluster_distances : dict or None, default=None
-        Name of a cluster to its distance (kpc); by default Table 1 of the paper (`skdistmass.surveys.load_clusters`).
+    cluster_distances : dict, "paper", "modern" or None, default=None
+        Name of a cluster to its distance (kpc), or a list of `skdistmass.surveys.load_clusters`; by default Table 1 of
+        the paper.
     parallax_zero_point : dict
         Source of a parallax to the parallax of infinitely distant sources (mas), which is subtracted where a
         parallax is inverted. By default -0.053 for Gaia DR2 (Zinn et al. 2019, ApJ 878, 136) and -0.021 for Gaia
@@ -60,7 +61,7 @@ class TrainingCuts:
     assumed_extinction: float | None = None
     mag_error: float = MAG_ERR
     cluster_distance_error: float = 0.08
-    cluster_distances: dict[str, float] | None = None
+    cluster_distances: dict[str, float] | str | None = None
     parallax_zero_point: dict[str, float] = field(default_factory=lambda: {"Gaia DR2": -0.053, "Gaia EDR3": -0.021})
 
 
