@@ -104,7 +104,7 @@ def distance_network(**parameters):
 
 def mass_network(**parameters):
     """Return the mass network before training."""
-    return CNMassRegressor(loss="student", reference_sources=MASS_REFERENCE, **parameters)
+    return CNMassRegressor.whole_diagram(reference_sources=MASS_REFERENCE, **parameters)
 
 
 def training_cuts():

@@ -75,7 +75,17 @@ __all__ = ["train"]
     show_default=True,
     help="What to train; by default what the tables have references for.",
 )
-@click.option("--recipe", type=click.Choice(["default", "paper"]), default="default", show_default=True)
+@click.option(
+    "--recipe",
+    type=click.Choice(["default", "paper", "whole"]),
+    default="default",
+    show_default=True,
+    help="'whole' is for giants, dwarfs and clusters together: stellar physics with a correction, a robust loss, "
+    "sources of labels (LABEL_SRC) and masses (MASS_SRC), and distances without C and N.",
+)
+@click.option(
+    "--mass-fallback", is_flag=True, help="Train networks for the masses of stars without C or N, too; less accurate."
+)
 @click.option("--networks", type=click.IntRange(1), help="Networks averaged for each quantity; 1 is quickest.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Networks trained at the same time.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -100,6 +110,7 @@ def train(
     binary_threshold,
     parts,
     recipe,
+    mass_fallback,
     networks,
     jobs,
     seed,
@@ -134,10 +145,21 @@ def train(
         match_radius=match_radius,
         ambiguous=ambiguous,
     )
-    new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
+    recipes = {
+        "default": (AbsMagRegressor, CNMassRegressor),
+        "paper": (AbsMagRegressor.paper, CNMassRegressor.paper),
+        "whole": (AbsMagRegressor.whole_diagram, CNMassRegressor.whole_diagram),
+    }
+    new = recipes[recipe]
     binary_filter = None
     if binary_threshold != "none":
         binary_filter = BinaryResidualFilter(threshold=parse_threshold(binary_threshold))
+    if recipe == "whole" and binary_filter is not None:
+        if parse_threshold(binary_threshold) != 0.13:
+            raise click.UsageError(
+                "--recipe whole has a binary filter of its own; leave --binary-threshold out, or give none."
+            )
+        binary_filter = "auto"
     cuts = TrainingCuts(
         max_parallax_error,
         max_extinction,
@@ -152,6 +174,7 @@ def train(
         new[1](**ensemble),
         parts=parts,
         mass_scales=scales,
+        mass_fallback=mass_fallback,
         cuts=cuts,
         n_jobs=jobs,
         random_state=seed,

@@ -1,5 +1,7 @@
 """Stellar mass from the five labels: the [C/N]-mass relation of evolved stars, learned (section 5 of the paper)."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
@@ -88,6 +90,28 @@ oof_prediction_, fold_, fold_pipelines_, errors_
         )
         self.loss = loss
         self.reference_sources = reference_sources
+
+    @classmethod
+    def whole_diagram(cls, **parameters: Any) -> "CNMassRegressor":
+        """Return a regressor for masses of several sources, of giants and dwarfs together: with the robust loss.
+
+        Parameters
+        ----------
+        **parameters
+            Parameters that replace those of the recipe.
+
+        Returns
+        -------
+        model : CNMassRegressor
+            Not yet fitted.
+
+        Examples
+        --------
+        >>> from skdistmass import CNMassRegressor
+        >>> CNMassRegressor.whole_diagram(n_networks=1).loss
+        'student'
+        """
+        return cls(loss="student").set_params(**parameters)
 
     def _usable_target(self, y):
         return np.isfinite(y) & (y > 0)
