@@ -23,7 +23,7 @@ _STARS_TO_ADD_COMPONENT = 30
 # ... and dropped if they end with fewer than this: a handful of stars far from all others.
 _STARS_TO_KEEP_COMPONENT = 5
 # Stars that the mixture is fitted to, at the most; the limits of inside and edge come from all.
-_MOST_STARS = 30_000
+_MOST_STARS = 10_000
 # The components' terms of this many stars stay in the processor's cache.
 _BLOCK_ROWS = 4096
 
