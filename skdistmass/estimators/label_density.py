@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
@@ -164,6 +163,8 @@ def _whitening(scaled):
 
 def _fit_mixture(whitened, n_components, random_state):
     """Fit the mixture; return weights, means and covariances of the components kept."""
+    from sklearn.mixture import GaussianMixture
+
     n_stars, n_labels = whitened.shape
     if n_stars == 1:  # scikit-learn's mixture takes no less than two rows
         whitened = np.repeat(whitened, 2, axis=0)
