@@ -280,7 +280,7 @@ def _mass_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
         if row["STATED"] < 0.9 * row["N"]:
             # If the errors of the reference are unknown, they look like errors of the catalogue that are too small.
             verdict, text = INFORMATION, f"{text}; {row['STATED']} of them with an error of the reference"
-        name = f"Errors of {row['QUANTITY']}: stars within 1 and 2 of them"
+        name = f"Intervals of {row['QUANTITY']}: stars within them"
         yield Check(name, "not tested (68.3 % and 95.4 % wanted, to 3 %)", text, verdict)
 
 
