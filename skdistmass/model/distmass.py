@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Column, Table
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
@@ -34,6 +33,9 @@ from skdistmass.surveys import as_stars, read_survey
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
 from skdistmass.uncertainty import normal_coverage
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["DistMassModel"]
 
@@ -239,6 +241,8 @@ class DistMassModel(BaseEstimator):
         ColumnError, UnitError
             If the table lacks Teff, log g or the metallicity, or has a column in another kind of unit.
         """
+        from astropy.table import Column, Table
+
         check_is_fitted(self, "abs_mag_")
         stars = _stars_of(table).with_metallicity(self.metallicity_)
         predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
