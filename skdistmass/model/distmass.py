@@ -346,10 +346,7 @@ class DistMassModel(BaseEstimator):
             columns[f"{name}_ERR"] = prediction.half_width(intervals[0])
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
             columns |= prediction.age_columns(self.age_, scale, mass, intervals, labels[:, 2], labels[:, 1])
-        # Table 2 has one error of mass and age: that of the first scale.
-        mass_name, age_name = mass_columns(next(iter(self.masses_)))
-        for name, kind in ((mass_name, "ERR"), (age_name, "ERR"), (age_name, "FLAG")):
-            columns[f"{name.partition('_')[0]}_{kind}"] = columns[f"{name}_{kind}"]
+        columns |= prediction.of_first_scale(columns, next(iter(self.masses_)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that can be read without running code from it.
