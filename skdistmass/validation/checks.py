@@ -315,8 +315,9 @@ def _flag_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
         ]
         yield Check(f"{name} by flags", "not tested", "; ".join(parts), INFORMATION)
     for row in tables.get("flags", ()):
-        text = f"{row['TIMES_WORSE']:.2f} times the error of unflagged stars, bias {row['BIAS']:+.3f}"
-        text += f" ({row['N']} stars)"
+        text = f"bias {row['BIAS']:+.3f}, scatter {row['SCATTER']:.3f} ({row['N']} stars)"
+        if np.isfinite(row["TIMES_WORSE"]):
+            text = f"{row['TIMES_WORSE']:.2f} times the error of stars without it, {text}"
         yield Check(f"{row['QUANTITY']} of stars with {row['FLAG']}", "not tested", text, INFORMATION)
 
 
