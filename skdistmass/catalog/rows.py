@@ -13,7 +13,7 @@ from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import Predictor, prediction
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import CatalogColumn, layout, scales_of
-from skdistmass.schema.limits import EXTINCTION_ERR, MAG_ERR
+from skdistmass.schema.limits import MAG_ERR
 from skdistmass.surveys.parallax import correct_parallaxes
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts
@@ -64,7 +64,7 @@ def _isochrone_distances(
         magnitude=columns["MAG"],
         magnitude_err=np.where(mag_err > 0, mag_err, MAG_ERR),
         extinction=columns["EXTINCTION"],
-        extinction_err=np.full(len(stars), EXTINCTION_ERR),
+        extinction_err=columns["EXTINCTION_ERR"],
         marginals=False,
     )
     return {
