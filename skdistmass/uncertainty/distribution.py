@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 from sklearn.utils import check_random_state
 
 from skdistmass.exceptions import InputError
@@ -96,6 +96,24 @@ class PredictiveDistribution:
         if np.all((np.diff(values, axis=1) <= 0) | np.isnan(np.diff(values, axis=1))):
             return PredictiveDistribution(1.0 - self.levels[::-1], values[:, ::-1])
         return PredictiveDistribution(self.levels, values)
+
+    def widened(self, error: ArrayLike) -> "PredictiveDistribution":
+        """Return the laws of the quantity plus an independent normal error: each side is widened in quadrature.
+
+        Parameters
+        ----------
+        error : array-like of shape (n_stars,) or float
+            Standard deviation.
+
+        Returns
+        -------
+        law : PredictiveDistribution
+            With the same medians.
+        """
+        middle = self.median()[:, None]
+        normal = ndtri(np.clip(self.levels, LEVELS[0], LEVELS[-1])) * np.reshape(np.asarray(error, np.float64), (-1, 1))
+        sides = np.where(self.levels < 0.5, -1.0, 1.0)
+        return PredictiveDistribution(self.levels, middle + sides * np.hypot(self.quantiles - middle, normal))
 
     def ppf(self, q: ArrayLike) -> Floats:
         """Return quantiles at probabilities `q`; NaN for what is no probability."""
