@@ -20,6 +20,7 @@ from skdistmass.cli.support import (
     write_catalog,
 )
 from skdistmass.cli.train import train
+from skdistmass.deploy import DEFAULT_MODEL
 from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
@@ -67,8 +68,7 @@ def demo(out, n_stars, seed, quiet):
 
 
 @main.command()
-@click.argument("model")
-@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("names", metavar="[MODEL] TABLE", nargs=-1, required=True)
 @options.output
 @options.resume
 @options.extinction
@@ -76,14 +76,18 @@ def demo(out, n_stars, seed, quiet):
 @options.refit_values
 @options.overwrite
 @options.quiet
-def predict(model, table, output, resume, extinction, layout, refit_values, overwrite, quiet):
-    """Predict distances, masses and ages of the stars in TABLE with MODEL.
+def predict(names, output, resume, extinction, layout, refit_values, overwrite, quiet):
+    """Predict distances, masses and ages of the stars in TABLE with MODEL, by default the model 'apogee'.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
     the package. TABLE holds the labels, and for distances K and an extinction, or J and K, which give one. The output
     is a catalogue with the columns of Table 2 of the paper, in the format of its ending (.fits, .vot, .parquet).
     'skdistmass catalog' does the same with more options.
     """
+    if len(names) > 2:
+        raise click.UsageError(f"a model and one table are needed, not {len(names)} names.")
+    model, table = names if len(names) == 2 else (DEFAULT_MODEL, names[0])
+    table = Path(table)
     check_output(output, overwrite or resume, [table, model])
     settings = {"resume": resume, "overwrite": overwrite, "out_of_fold": not refit_values, "layout": layout}
     write_catalog(model, table, output, quiet=quiet, extinction=extinction, **settings)
@@ -92,7 +96,7 @@ def predict(model, table, output, resume, extinction, layout, refit_values, over
 @main.command()
 @click.argument("survey", type=click.Path(path_type=Path))
 @options.output
-@click.option("--model", default="kepler-giants", show_default=True, help="As for 'skdistmass predict'.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="As for 'skdistmass predict'.")
 @options.resume
 @click.option(
     "--chunk-rows", type=click.IntRange(1), default=20_000, show_default=True, help="Rows worked on at a time."

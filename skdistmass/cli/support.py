@@ -186,6 +186,11 @@ def training_report(model: DistMassModel) -> str:
         quantity = "distance" if name.startswith("ABS_MAG") else "mass"
         scatter, bias = (f"{found[key]:.2%}" if key in found else "-" for key in ("scatter", "bias"))
         lines.append(f"{name:<20} {found['n_stars']:>8} {scatter:>9} {bias:>8}   {quantity}, fractional")
+        for region, part in found.get("regions", {}).items():
+            spread = (
+                f"{part['scatter']:>9.2%} {part['bias']:>8.2%}" if "bias" in part else f"rms {part['rms']:.2%} of means"
+            )
+            lines.append(f"  {region:<18} {part['n_stars']:>8} {spread}")
     return "\n".join(lines)
 
 

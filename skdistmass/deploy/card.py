@@ -44,9 +44,11 @@ def model_card(model, dtype, inputs, card=None):
         "mass_scales": dict(model.metadata_.get("scales", {})),
         "training_cuts": dict(vars(cuts)),
         "removed_by_cuts": {part: dict(counts) for part, counts in model.removed_.items()},
-        "accuracy": {
-            part: {"stars": a["n_stars"]} | {k: round(a[k], 4) for k in ("scatter", "bias") if k in a}
-            for part, a in model.accuracy_.items()
+        "accuracy": {part: _accuracy(found) for part, found in model.accuracy_.items()},
+        "accuracy_by_region": {
+            f"{part}, {region}": _accuracy(found)
+            for part, whole in model.accuracy_.items()
+            for region, found in whole.get("regions", {}).items()
         },
         "accuracy_meaning": "robust scatter (1.4826 MAD) and median of the fractional error of distance or mass, of "
         "training stars predicted by networks that had not seen them",
@@ -64,6 +66,12 @@ def model_card(model, dtype, inputs, card=None):
         },
     }
     return own | dict(card or {})
+
+
+def _accuracy(found):
+    numbers = {key: round(found[key], 4) for key in ("scatter", "bias", "rms") if key in found}
+    clusters = {"clusters": found["n_clusters"]} if "n_clusters" in found else {}
+    return {"stars": found["n_stars"]} | clusters | numbers
 
 
 def _describe_input(name):

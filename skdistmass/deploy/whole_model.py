@@ -8,9 +8,11 @@ from skdistmass.deploy.ages import SMALLEST_MASS, AgeGraph
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.errors import scatter_rows
 from skdistmass.deploy.inputs import is_present, just_outside, labels_present
-from skdistmass.deploy.networks import FusedNetworks, Network
+from skdistmass.deploy.networks import FusedNetworks, Network, common_scale, pipelines_of
 from skdistmass.deploy.space import pair_products, space_answers, training_bits
+from skdistmass.deploy.stellar import StellarGraph
 from skdistmass.estimators.star_keys import KEY_FACTORS, MISSING_IN_KEY
+from skdistmass.estimators.stellar_network import StellarNetwork
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.bits import AgeFlag, Bit, Space
 from skdistmass.schema.columns import layout, mass_columns
@@ -26,6 +28,8 @@ PHOTOMETRY = ("MAG", "EXTINCTION")
 _LN_10 = np.log(10.0)
 #: Ends of the two intervals, in the order of their rows, and the probability below each.
 _ENDS = ("LO", "HI", "LO95", "HI95")
+_TWICE = np.array([[1.0], [1.0], [4.0], [4.0]])  # the square of an error, for each end
+_SIDES = np.array([[-1.0], [1.0], [-1.0], [1.0]])
 _END_LEVELS = [0.5 + 0.5 * side * normal_coverage(n_sigma) for n_sigma in (1.0, 2.0) for side in (-1.0, 1.0)]
 
 
@@ -36,8 +40,8 @@ class ModelGraph:
         self.b, self.model, self.dtype, self.input_errors = builder, model, dtype, input_errors
         self.columns: dict[str, tuple] = {}  # name of the output to the name of its value and its type
         self.cuts = model.cuts or TrainingCuts()
-        scaler = model.abs_mag_.pipeline_["scaler"]
-        self.center, self.scale = scaler.mean_, scaler.scale_
+        self.center, self.scale = common_scale(model.abs_mag_)
+        self._products: str | None = None
 
     def build(self) -> dict:
         """Write all nodes, and return the type of each output."""
@@ -49,6 +53,17 @@ class ModelGraph:
         self._give_ages()
         self._mark_training()
         return self._write_outputs()
+
+    @property
+    def is_optional(self):
+        """Whether the distance network serves stars without C and N."""
+        return len(self.model.abs_mag_.optional_labels) > 0
+
+    @property
+    def products(self):
+        if self._products is None:
+            self._products = pair_products(self.b, self.with_ones, len(LABEL_NAMES))
+        return self._products
 
     def _set(self, column, value, dtype=np.float64):
         self.columns[column] = value, dtype
@@ -66,12 +81,12 @@ class ModelGraph:
         """Labels and photometry without what is missing, and where that is."""
         b = self.b
         given = b.matrix(LABEL_NAMES)
-        present, has = labels_present(b, given, self.dtype)
+        self.present, has = labels_present(b, given, self.dtype)
         self.has_logg, self.has_feh = has[1], has[2]
         self.has_three = b.all_of(*has[:3])
         self.has_five = b.all_of(self.has_three, *has[3:])
-        self.labels = self._double(b.op("Where", present, given, self._const(self.center[:, None])))
-        self.key_labels = b.op("Where", present, given, self._const(MISSING_IN_KEY))
+        self.labels = self._double(b.op("Where", self.present, given, self._const(self.center[:, None])))
+        self.key_labels = b.op("Where", self.present, given, self._const(MISSING_IN_KEY))
         _, self.logg, self.feh, *_ = b.vectors(self.labels, len(LABEL_NAMES))
         self.mag, self.extinction = b.vectors(self._double(self._known(PHOTOMETRY)), 2)
         scaled = b.op("Div", b.op("Sub", self.labels, self.center[:, None]), self.scale[:, None])
@@ -106,58 +121,111 @@ class ModelGraph:
         parts = [model.abs_mag_, *model.masses_.values()]
         if model.abs_mag_fallback_ is not None:
             parts.append(model.abs_mag_fallback_)
-        networks = [Network.from_pipeline(part.pipeline_) for part in parts]
+        pipelines = [pipelines_of(part) for part in parts]
+        networks = [Network.from_pipeline(pipeline) for group in pipelines for pipeline in group]
         fused = FusedNetworks(b, networks, self.working, self.center, self.scale, self.dtype)
-        values = fused.outputs()
-        noise = self._label_noise(fused, self._double(values), len(parts)) if self.input_errors else None
+        outputs = fused.outputs()
+        sizes = [len(pipelines[0]), len(model.masses_), sum(map(len, pipelines[1 + len(model.masses_) :]))]
+        five, self.mass, *three = b.parts(outputs, sizes)
+        self.log_masses = next(iter(model.masses_.values())).loss == "student"
+        if self.log_masses:
+            self.mass = b.op("Exp", self.mass)
+        magnitudes = [parts[0], *parts[1 + len(model.masses_) :]]
+        self.stellar = [self._stellar_graph(part) for part in magnitudes]
+        found = [self._abs_mag(g, rows) for g, rows in zip(self.stellar, [five, *three], strict=True)]
+        noise = self._label_noise(fused, [five, *three], sizes) if self.input_errors else None
         errors = [part.errors_ for part in parts]
         scatter = scatter_rows(b, errors, self.with_ones, self.center, self.scale, noise, self.dtype)
         # Quantiles of the normalised residuals at the ends of both intervals, shape (4, n_networks).
         quantiles = np.array([[_quantile(e, level) for e in errors] for level in _END_LEVELS])
         sizes = [1, len(model.masses_), len(parts) - 1 - len(model.masses_)]
-        five, self.mass, *three = b.parts(values, sizes)
         five_scatter, self.mass_scatter, *three_scatter = b.parts(scatter, sizes)
-        found = [(five, five_scatter, quantiles[:, 0]), *zip(three, three_scatter, [quantiles[:, -1]], strict=False)]
-        self._pick_abs_mag(found)
+        self._pick_abs_mag(found, [five_scatter, *three_scatter], quantiles[:, [0, -1][: len(found)]])
         self.mass_quantiles = quantiles[:, 1 : 1 + len(model.masses_)]
 
-    def _pick_abs_mag(self, found):
+    def _stellar_graph(self, part):
+        """Nodes of stellar physics, None for a plain network."""
+        if not isinstance(part.pipeline_, StellarNetwork):
+            return None
+        nodes = self.labels, self.with_ones, self.products, self.has_five
+        return StellarGraph(self.b, part, *nodes, self.center, self.scale)
+
+    def _abs_mag(self, stellar, outputs):
+        """Absolute magnitude in double, a vector."""
+        outputs = self._double(outputs)
+        return self.b.reshape(outputs, [-1]) if stellar is None else stellar.value(outputs)
+
+    def _pick_abs_mag(self, values, scatters, quantiles):
         """Absolute magnitude and its bounds in double, by the network that has the labels it needs."""
         b = self.b
         self.has_abs_mag = self._has_labels()
-        values = [b.reshape(self._double(value), [-1]) for value, _, _ in found]
-        bounds = [b.op("Mul", self._double(scatter), quantiles[:, None]) for _, scatter, quantiles in found]
-        self.fallback = self._without_cn() if len(found) > 1 else None
+        bounds = [
+            self._bounds(stellar, b.op("Mul", self._double(scatter), own[:, None]))
+            for stellar, scatter, own in zip(self.stellar, scatters, quantiles.T, strict=True)
+        ]
+        self.fallback = self._without_cn() if len(values) > 1 or self.is_optional else None
         self.abs_mag, self.abs_mag_bounds = values[0], bounds[0]
-        if self.fallback is not None:
+        if len(values) > 1:
             self.abs_mag = b.op("Where", self.fallback, values[1], values[0])
             self.abs_mag_bounds = b.op("Where", self.fallback, bounds[1], bounds[0])
         self.abs_mag = b.nan_unless(self.has_abs_mag, self.abs_mag)
 
-    def _label_noise(self, fused, values, n_parts):
+    def _bounds(self, stellar, bounds):
+        """Ends of the interval, relative to its middle, with the further errors of stellar physics."""
+        b = self.b
+        extra = None if stellar is None else stellar.extra_variance()
+        if extra is None:
+            return bounds
+        extra = b.op("Mul", extra, _TWICE)
+        return b.op("Mul", b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), extra)), _SIDES)
+
+    def _label_noise(self, fused, magnitudes, sizes):
         """Variance of each network's prediction by the label errors, on the scale where its errors add."""
-        b, n_masses = self.b, len(self.model.masses_)
-        jacobian = self._double(fused.jacobians())
-        spread = b.op("Mul", jacobian, self.label_errors)
+        b, n_masses, has_fallback = self.b, len(self.model.masses_), self.model.abs_mag_fallback_ is not None
+        jacobians = b.parts(self._double(fused.jacobians()), sizes)
+        jacobians[0] = self._abs_mag_jacobian(self.stellar[0], magnitudes[0], jacobians[0])
+        if has_fallback:
+            jacobians[-1] = self._abs_mag_jacobian(self.stellar[1], magnitudes[1], jacobians[-1])
+        n_parts = 1 + n_masses + has_fallback
+        spread = b.op("Mul", b.stack(jacobians), self._used_errors())
         squares = b.op("Mul", spread, spread)
         every = np.ones((n_parts, 1, len(LABEL_NAMES)))
         variance = b.reshape(b.op("MatMul", b.const(every), squares), [n_parts, -1])
-        if self.model.abs_mag_fallback_ is not None:
+        if has_fallback:
             # Errors of C and N, which may well be missing there, are no part of it.
             without_cn = b.row(squares, n_parts - 1)
             three = b.reshape(b.op("MatMul", np.ones((1, 3)), b.rows(without_cn, range(3))), [1, -1])
             variance = b.stack([b.rows(variance, range(n_parts - 1)), three])
         part = self._label_part(self.model.abs_mag_, b.row(variance, 0))
-        if self.model.abs_mag_fallback_ is not None:
+        if has_fallback:
             without_cn = self._label_part(self.model.abs_mag_fallback_, b.row(variance, n_parts - 1))
             part = b.op("Where", self._without_cn(), without_cn, part)
         part = b.nan_unless(self._has_labels(), part)
         self._set("ABS_MAG_LABEL_ERR", part)
-        # Errors of masses add on the logarithm, whose slope is 1 / mass.
-        masses = b.rows(values, range(1, 1 + n_masses))
-        relative = b.op("Div", b.rows(variance, range(1, 1 + n_masses)), b.op("Mul", masses, masses))
-        rest = [b.rows(variance, range(1 + n_masses, n_parts))] if n_parts > 1 + n_masses else []
+        relative = b.rows(variance, range(1, 1 + n_masses))
+        if not self.log_masses:
+            # Errors of masses add on the logarithm, whose slope is 1 / mass.
+            masses = self._double(self.mass)
+            relative = b.op("Div", relative, b.op("Mul", masses, masses))
+        rest = [b.rows(variance, range(1 + n_masses, n_parts))] if has_fallback else []
         return b.stack([b.rows(variance, [0]), relative, *rest])
+
+    def _abs_mag_jacobian(self, stellar, outputs, jacobians):
+        """Derivatives of an absolute magnitude, shape (1, n_labels, N)."""
+        if stellar is None:
+            return jacobians
+        jacobian = stellar.jacobian(self._double(outputs), jacobians)
+        return self.b.reshape(jacobian, [1, len(LABEL_NAMES), -1])
+
+    def _used_errors(self):
+        """Errors of the labels; an optional label that is missing has none."""
+        if not self.is_optional:
+            return self.label_errors
+        b = self.b
+        three, two = b.parts(self.label_errors, [3, 2])
+        present = b.rows(self.present, [3, 4])
+        needed = b.op("Or", present, b.op("Not", self.has_three))
+        return b.stack([three, b.op("Where", needed, two, 0.0)])
 
     def _label_part(self, network, variance):
         """Error by the label errors alone; NaN for a network without errors, as in Python."""
@@ -169,7 +237,8 @@ class ModelGraph:
 
     def _has_labels(self):
         """Where there are labels enough for an absolute magnitude."""
-        return self.has_five if self.model.abs_mag_fallback_ is None else self.has_three
+        has_fallback = self.model.abs_mag_fallback_ is not None or self.is_optional
+        return self.has_three if has_fallback else self.has_five
 
     def _answer_spaces(self):
         b, model = self.b, self.model
@@ -177,8 +246,7 @@ class ModelGraph:
         if self.fallback is not None:
             spaces.append(model.fallback_space_)
             present.append(self.has_three)
-        products = pair_products(b, self.with_ones, len(LABEL_NAMES))
-        answers = space_answers(b, spaces, products, self.center, self.scale, present, self.dtype)
+        answers = space_answers(b, spaces, self.products, self.center, self.scale, present, self.dtype)
         mass, distance, *without_cn = b.vectors(answers, len(spaces))
         fallback = self.fallback
         if fallback is None:
@@ -187,7 +255,11 @@ class ModelGraph:
             # Without two labels nothing better than "edge" can be said.
             edge = b.const(Space.EDGE, np.int32)
             at_best = b.op("Where", b.op("Less", without_cn[0], edge), edge, without_cn[0])
-            distance = b.op("Where", fallback, at_best, distance)
+            if self.is_optional:
+                known = b.op("Less", distance, b.const(Space.OUTSIDE, np.int32))
+                distance = b.op("Where", known, without_cn[0], at_best)
+            else:
+                distance = b.op("Where", fallback, at_best, distance)
         self._set("MASS_SPACE", mass, np.int32)
         self._set("DISTANCE_SPACE", distance, np.int32)
         self._set("LABEL_FALLBACK", fallback, np.bool_)
@@ -202,7 +274,7 @@ class ModelGraph:
         else:
             photometric = b.const([[self.cuts.mag_error**2 + self.cuts.extinction_error**2]])
         # Twice the errors are four times the variance.
-        photometric = b.op("Mul", photometric, np.array([[1.0], [1.0], [4.0], [4.0]]))
+        photometric = b.op("Mul", photometric, _TWICE)
         widened = b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), photometric))
         modulus = b.op("Sub", b.op("Sub", self.mag, self.extinction), self.abs_mag)
         distance = b.op("Mul", b.op("Exp", b.op("Mul", modulus, 0.2 * _LN_10)), 0.01)

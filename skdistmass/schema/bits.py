@@ -27,7 +27,7 @@ class QualityBit(_DescribedFlag):
     """Bits of FLAGS: what to know of a row, and for each product whether to be careful (WARN) or to leave it (BAD)."""
 
     LABEL_MISSING = 1 << 0, "Teff, log g or [M/H] is missing: nothing can be predicted"
-    CN_MISSING = 1 << 1, "[C/Fe] or [N/Fe] is missing: no mass, and ABS_MAG from three labels if at all"
+    CN_MISSING = 1 << 1, "[C/Fe] or [N/Fe] is missing: ABS_MAG and mass from three labels if at all"
     DISTANCE_EDGE = 1 << 2, "labels at the edge of those the distance model was trained on"
     DISTANCE_OUTSIDE = 1 << 3, "labels outside those the distance model was trained on"
     MASS_EDGE = 1 << 4, "labels at the edge of those the mass model was trained on"

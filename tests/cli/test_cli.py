@@ -206,8 +206,8 @@ def test_shipped_model_makes_the_catalogue_by_default(folder):
     result = run("catalog", folder / "stars.fits", "-o", folder / "shipped.fits")
     assert result.exit_code == 0, result.output
     catalog, stars = Table.read(folder / "shipped.fits"), read_survey(folder / "stars.fits")
-    assert catalog.meta["MODEL"] == "kepler-giants"
-    digest = hashlib.sha256(pretrained_path("kepler-giants").read_bytes()).hexdigest()
+    assert catalog.meta["MODEL"] == "apogee"
+    digest = hashlib.sha256(pretrained_path("apogee").read_bytes()).hexdigest()
     assert catalog.meta["MODELSHA"] == digest
     np.testing.assert_array_equal(np.ma.filled(catalog["TEFF"], np.nan), stars["TEFF"])
     assert np.isfinite(catalog["DISTANCE"]).sum() > 2000
@@ -429,3 +429,25 @@ def test_demo_draws_and_writes(tmp_path):
     assert "scatter" in result.output
     names = {path.name for path in (tmp_path / "demo").iterdir()}
     assert names == {"survey.fits", "demo.model", "catalog.fits", "kiel.png", "truth.png"}
+
+
+def test_predict_uses_the_shipped_model_by_default(folder, tmp_path):
+    one = run("predict", folder / "stars.fits", "-o", tmp_path / "one.fits")
+    other = run("predict", "apogee", folder / "stars.fits", "-o", tmp_path / "other.fits")
+    assert (one.exit_code, other.exit_code) == (0, 0), one.output + other.output
+    found, named = (Table.read(tmp_path / f"{name}.fits") for name in ("one", "other"))
+    np.testing.assert_array_equal(np.asarray(found["DISTANCE"]), np.asarray(named["DISTANCE"]))
+    result = run("predict", "apogee", folder / "stars.fits", "more.fits", "-o", tmp_path / "c.fits")
+    assert result.exit_code == 2
+    assert "one table" in result.output
+
+
+def test_recipe_for_the_whole_diagram(folder, tmp_path):
+    arguments = ("train", folder / "stars.fits", "-o", tmp_path / "m", "--recipe", "whole", "--networks", "1")
+    arguments += ("--mass", "MASS", "--mass-fallback")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "dwarfs and subgiants" in result.output
+    assert "MASS without C, N" in result.output
+    result = run(*arguments, "--overwrite", "--binary-threshold", "0.2")
+    assert "own binary filter" in result.output
