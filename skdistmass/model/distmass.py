@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +22,12 @@ from skdistmass.estimators.seeds import seeded
 from skdistmass.estimators.star_keys import star_groups
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABEL_NAMES, out_of_range
+from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import prediction
 from skdistmass.model.files import write_model
 from skdistmass.model.networks import Networks, lacks_abundances, predict_networks, space_of
+from skdistmass.model.posterior import PosteriorMixin
+from skdistmass.model.reading import labels_of, stars_of
 from skdistmass.model.training import (
     FALLBACK_LABELS,
     accuracy_of,
@@ -39,7 +40,6 @@ from skdistmass.model.training import (
 )
 from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import layout, mass_columns
-from skdistmass.surveys import as_stars, read_survey
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["DistMassModel"]
 
 
-class DistMassModel(BaseEstimator):
+class DistMassModel(PosteriorMixin, BaseEstimator):
     """Distances, masses and ages of a survey's stars.
 
     Trains one `AbsMagRegressor`, one `CNMassRegressor` for each mass scale of the survey and a `TrainingSpace` for
@@ -179,11 +179,11 @@ class DistMassModel(BaseEstimator):
         InputError
             If the cuts leave no star to train on; the message says what each removed.
         """
-        stars = _stars_of(table)
+        stars = stars_of(table)
         if len(stars) == 0:
             raise InputError("the training table is empty: it has 0 rows.")
         self.metallicity_ = stars.metallicity
-        labels, label_errors = _labels_of(stars)
+        labels, label_errors = labels_of(stars)
         groups = star_groups(stars)
         rng = check_random_state(self.random_state)
         self.absent_, scales = find_parts(stars, self.parts, self.mass_scales)
@@ -260,7 +260,7 @@ class DistMassModel(BaseEstimator):
         from astropy.table import Column, Table
 
         check_is_fitted(self, "abs_mag_")
-        stars = _stars_of(table).with_metallicity(self.metallicity_)
+        stars = stars_of(table).with_metallicity(self.metallicity_)
         predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
         columns = prediction.complete(stars, predicted, self._cuts())
         catalog = Table()
@@ -303,7 +303,7 @@ class DistMassModel(BaseEstimator):
         absent = [name for name in FALLBACK_LABELS if name not in stars]
         if absent:
             raise ColumnError(f"no column {', '.join(absent)}; the stars have {', '.join(stars) or 'no columns'}.")
-        labels, label_errors = _labels_of(stars)
+        labels, label_errors = labels_of(stars)
         entries = self.training_.find(stars, labels)
         columns: dict[str, NDArray] = {"OUT_OF_FOLD": np.zeros(len(stars), dtype=np.int32)}
         if self.abs_mag_ is not None:
@@ -380,16 +380,3 @@ class DistMassModel(BaseEstimator):
         from skdistmass.deploy import export_model
 
         export_model(self, path, **options)
-
-
-def _stars_of(table: Any) -> Stars:
-    """Read a file, or give a table in memory its canonical columns."""
-    return read_survey(Path(table)) if isinstance(table, str | os.PathLike) else as_stars(table)
-
-
-def _labels_of(stars: Stars) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return labels and their errors, NaN where a value is not possible."""
-    labels, errors = stars.labels, stars.label_errors
-    labels[out_of_range(labels)] = np.nan
-    errors[~(errors >= 0)] = np.nan
-    return labels, errors
