@@ -6,6 +6,7 @@ import click
 
 from skdistmass._version import __version__
 from skdistmass.cli import options
+from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
     OneLineErrors,
     check_output,
@@ -43,6 +44,7 @@ def main():
 
 
 main.add_command(train)
+main.add_command(posterior)
 
 
 @main.command()
