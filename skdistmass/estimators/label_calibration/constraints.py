@@ -1,0 +1,371 @@
+"""What holds on any scale of labels: parallaxes, clusters, the red clump, seismic gravities and masses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdistmass.exceptions import InputError
+from skdistmass.labels import LABEL_NAMES
+from skdistmass.photometry import absolute_magnitude
+from skdistmass.schema.limits import EXTINCTION_ERR, MAG_ERR
+from skdistmass.tables import as_floats, as_text
+
+__all__ = [
+    "CLUMP_MAGNITUDE",
+    "Constraint",
+    "cluster_age_constraint",
+    "cluster_distance_constraint",
+    "cluster_metallicity_constraint",
+    "clump_constraint",
+    "label_distribution_constraints",
+    "mass_constraint",
+    "parallax_constraint",
+    "predictor",
+    "seismic_gravity_constraint",
+]
+
+#: M_K of the red clump (Hawkins et al. 2017, MNRAS 471, 722), and its error.
+CLUMP_MAGNITUDE = -1.61, 0.02
+_MAG_PER_FRACTION = 5.0 / np.log(10.0)  # of the distance
+Prediction = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Constraint:
+    """Something that is known of stars, whatever the scale of their labels.
+
+    Attributes
+    ----------
+    name : str
+        What it is.
+    predict : callable
+        Takes labels of shape (n, n_labels) on the model's scale and returns n values.
+    value, error : ndarray of shape (n_stars,)
+        What these values are known to be. NaN for stars of which nothing is known.
+    group : ndarray of int, shape (n_stars,)
+        Stars whose values share an unknown offset: the distance of their cluster, the zero point of their parallaxes.
+    group_error : float
+        How well that offset is known to be 0; infinite if it is free, so that the group need only agree in itself.
+    """
+
+    name: str
+    predict: Prediction
+    value: NDArray[np.float64]
+    error: NDArray[np.float64]
+    group: NDArray[np.int64]
+    group_error: float
+
+
+def predictor(model: Any, names: Sequence[str] = LABEL_NAMES) -> Prediction:
+    """Return a function of an array of labels from a regressor, or the function itself.
+
+    Parameters
+    ----------
+    model : regressor or callable
+        A regressor trained on a table gets a table of the same names.
+    names : sequence of str
+        Labels of the array's columns.
+
+    Returns
+    -------
+    predict : callable
+    """
+    predict = getattr(model, "predict", model)
+    if hasattr(model, "feature_names_in_"):
+        return lambda X: np.asarray(predict(dict(zip(names, np.transpose(X), strict=True))), dtype=np.float64)
+    return lambda X: np.asarray(predict(X), dtype=np.float64)
+
+
+def _one_group(values):
+    return np.zeros(len(values), dtype=np.int64)
+
+
+def _clusters(cluster):
+    """Number the clusters; -1 for stars of none."""
+    names, codes = np.unique(as_text(cluster, name="cluster"), return_inverse=True)
+    codes = codes.astype(np.int64)
+    return np.where(names[codes] == "", -1, codes)
+
+
+def _known(constraint_value, *conditions):
+    value = np.array(constraint_value, dtype=np.float64)
+    for condition in conditions:
+        value[~condition] = np.nan
+    return value
+
+
+def parallax_constraint(
+    abs_mag: Any,
+    mag: ArrayLike,
+    extinction: ArrayLike,
+    parallax: ArrayLike,
+    parallax_err: ArrayLike,
+    *,
+    min_snr: float = 10.0,
+    zero_point_err: float = 0.01,
+) -> Constraint:
+    """M_K of the model against M_K from the parallax.
+
+    Parameters
+    ----------
+    abs_mag : regressor or callable
+        The model's M_K.
+    mag, extinction : array-like of shape (n_stars,)
+        Apparent magnitude and extinction (mag).
+    parallax, parallax_err : array-like of shape (n_stars,)
+        Corrected for their zero point (mas).
+    min_snr : float, default=10.0
+        Stars with a smaller ratio of parallax to error are left out.
+    zero_point_err : float, default=0.01
+        Error (mag) that all stars share.
+
+    Returns
+    -------
+    constraint : Constraint
+
+    Examples
+    --------
+    >>> from skdistmass.estimators.label_calibration import parallax_constraint
+    >>> constraint = parallax_constraint(lambda X: X[:, 1], [10.0], [0.0], [1.0], [0.01])
+    >>> constraint.value.round(2), constraint.error.round(2)
+    (array([0.]), array([0.04]))
+    """
+    mag, extinction = as_floats(mag, "mag", name="mag"), as_floats(extinction, "mag", name="extinction")
+    parallax, error = (as_floats(column, "mas", name="parallax") for column in (parallax, parallax_err))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        good = (parallax > 0) & (parallax >= min_snr * error) & (error > 0)
+        fraction = np.where(good, error / parallax, np.nan)
+        value = _known(absolute_magnitude(mag, extinction, np.where(good, 1.0 / parallax, np.nan)), good)
+    total = np.sqrt((_MAG_PER_FRACTION * fraction) ** 2 + MAG_ERR**2 + EXTINCTION_ERR**2)
+    return Constraint("parallax", predictor(abs_mag), value, total, _one_group(value), zero_point_err)
+
+
+def clump_constraint(
+    abs_mag: Any, is_clump: ArrayLike, *, magnitude: tuple[float, float] = CLUMP_MAGNITUDE, width: float = 0.1
+) -> Constraint:
+    """M_K of the model at the red clump.
+
+    Parameters
+    ----------
+    abs_mag : regressor or callable
+        The model's M_K.
+    is_clump : array-like of bool, shape (n_stars,)
+        Which stars are in the clump: by seismology, or by a cut that does not depend on the labels' scale.
+    magnitude : tuple of float, default=CLUMP_MAGNITUDE
+        M_K of the clump, and its error.
+    width : float, default=0.1
+        Scatter of the clump stars about it (mag).
+
+    Returns
+    -------
+    constraint : Constraint
+    """
+    is_clump = np.asarray(is_clump, dtype=bool)
+    value = np.where(is_clump, magnitude[0], np.nan)
+    return Constraint(
+        "clump", predictor(abs_mag), value, np.full(len(value), width), _one_group(value), float(magnitude[1])
+    )
+
+
+def seismic_gravity_constraint(logg: ArrayLike, logg_err: ArrayLike, *, scale_err: float = 0.005) -> Constraint:
+    """The log g against that of seismology.
+
+    Parameters
+    ----------
+    logg, logg_err : array-like of shape (n_stars,)
+        Seismic log g and its error (dex).
+    scale_err : float, default=0.005
+        Error (dex) that all stars share.
+
+    Returns
+    -------
+    constraint : Constraint
+    """
+    value, error = (as_floats(column, name="logg") for column in (logg, logg_err))
+    return Constraint("seismic log g", lambda X: X[:, 1], value, error, _one_group(value), scale_err)
+
+
+def mass_constraint(mass: Any, value: ArrayLike, error: ArrayLike, *, scale_err: float = 0.005) -> Constraint:
+    """The model's mass against that of seismology.
+
+    Parameters
+    ----------
+    mass : regressor or callable
+        The model's mass (Msun).
+    value, error : array-like of shape (n_stars,)
+        Seismic mass and its error (Msun).
+    scale_err : float, default=0.005
+        Relative error that all stars share.
+
+    Returns
+    -------
+    constraint : Constraint
+        Of the logarithm of the mass.
+    """
+    value, error = as_floats(value, "Msun", name="mass"), as_floats(error, "Msun", name="mass error")
+    predict = predictor(mass)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logarithm = np.log(np.where(value > 0, value, np.nan))
+        relative = np.where(value > 0, error / value, np.nan)
+    return Constraint("mass", lambda X: _log(predict(X)), logarithm, relative, _one_group(value), scale_err)
+
+
+def _log(values):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log(np.where(values > 0, values, np.nan))
+
+
+def cluster_metallicity_constraint(
+    cluster: ArrayLike, *, m_h: ArrayLike | None = None, width: float = 0.03, scale_err: float = 0.03
+) -> Constraint:
+    """One [M/H] in each cluster.
+
+    Parameters
+    ----------
+    cluster : array-like of str, shape (n_stars,)
+        Cluster of each star, blank for none.
+    m_h : array-like of shape (n_stars,), optional
+        The metallicity of the star's cluster, if known.
+    width : float, default=0.03
+        Error of the members' [M/H] (dex).
+    scale_err : float, default=0.03
+        Error of the clusters' known metallicity (dex).
+
+    Returns
+    -------
+    constraint : Constraint
+    """
+    codes = _clusters(cluster)
+    value = np.zeros(len(codes)) if m_h is None else as_floats(m_h, name="m_h")
+    error = np.full(len(codes), width)
+    free = np.inf if m_h is None else scale_err
+    return Constraint("cluster metallicity", lambda X: X[:, 2], _known(value, codes >= 0), error, codes, free)
+
+
+def cluster_distance_constraint(
+    abs_mag: Any,
+    mag: ArrayLike,
+    extinction: ArrayLike,
+    cluster: ArrayLike,
+    *,
+    distance: ArrayLike | None = None,
+    distance_err: float = 0.05,
+) -> Constraint:
+    """One distance for each cluster.
+
+    Parameters
+    ----------
+    abs_mag : regressor or callable
+        The model's M_K.
+    mag, extinction : array-like of shape (n_stars,)
+        Apparent magnitude and extinction (mag).
+    cluster : array-like of str, shape (n_stars,)
+        Cluster of each star, blank for none.
+    distance : array-like of shape (n_stars,), optional
+        Distance of the star's cluster (kpc), if known.
+    distance_err : float, default=0.05
+        Its relative error.
+
+    Returns
+    -------
+    constraint : Constraint
+    """
+    codes = _clusters(cluster)
+    mag, extinction = as_floats(mag, "mag", name="mag"), as_floats(extinction, "mag", name="extinction")
+    known = np.ones(len(codes)) if distance is None else as_floats(distance, "kpc", name="distance")
+    value = _known(absolute_magnitude(mag, extinction, known), codes >= 0)
+    error = np.full(len(codes), np.hypot(MAG_ERR, EXTINCTION_ERR))
+    free = np.inf if distance is None else _MAG_PER_FRACTION * distance_err
+    return Constraint("cluster distance", predictor(abs_mag), value, error, codes, free)
+
+
+def cluster_age_constraint(
+    log_age: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    cluster: ArrayLike,
+    *,
+    known: ArrayLike | None = None,
+    width: float = 0.15,
+    scale_err: float = 0.1,
+) -> Constraint:
+    """One age for the giants of each cluster.
+
+    Parameters
+    ----------
+    log_age : callable
+        Takes labels and returns log10 of the age in years, NaN for stars without one.
+    cluster : array-like of str, shape (n_stars,)
+        Cluster of each star, blank for none.
+    known : array-like of shape (n_stars,), optional
+        log10 age of the star's cluster, if known.
+    width, scale_err : float
+        Error of the members' ages, and of the clusters' known ones (dex).
+
+    Returns
+    -------
+    constraint : Constraint
+    """
+    codes = _clusters(cluster)
+    value = np.full(len(codes), 9.5) if known is None else as_floats(known, name="known")
+    free = np.inf if known is None else scale_err
+    return Constraint("cluster age", log_age, _known(value, codes >= 0), np.full(len(codes), width), codes, free)
+
+
+def label_distribution_constraints(
+    X_train: ArrayLike, n_stars: int, names: Sequence[str] = LABEL_NAMES, *, population_err: float = 0.3
+) -> list[Constraint]:
+    """The labels' distribution against that of the training set: each label, given the others.
+
+    Parameters
+    ----------
+    X_train : array-like of shape (n_train, n_labels)
+        Labels of the stars that the model was trained on.
+    n_stars : int
+        Number of stars that the constraints are for.
+    names : sequence of str, default=LABEL_NAMES
+        Names of the labels.
+    population_err : float, default=0.3
+        By how much two populations may differ, in units of the scatter of a label given the others.
+
+    Returns
+    -------
+    constraints : list of Constraint
+        One for each label.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 50 complete training stars.
+    """
+    X = as_floats(X_train, name="X_train")
+    X = X[np.isfinite(X).all(axis=1)]
+    if len(X) < 50:
+        raise InputError(f"{len(X)} training stars have all labels; at least 50 are needed to compare with.")
+    location, scale = X.mean(axis=0), X.std(axis=0)
+    constraints = []
+    for number in range(X.shape[1]):
+        others = np.delete(np.arange(X.shape[1]), number)
+
+        def left(labels, number=number, others=others):
+            z = (labels - location) / scale
+            return labels[:, number] - _products(z[:, others]) @ coef[number]
+
+        coef = {} if not constraints else coef
+        z = (X - location) / scale
+        coef[number] = np.linalg.lstsq(_products(z[:, others]), X[:, number], rcond=None)[0]
+        residual = left(X)
+        width = float(np.median(np.abs(residual)) / 0.6745)
+        zero, error = np.full(n_stars, float(np.median(residual))), np.full(n_stars, width)
+        constraints.append(
+            Constraint(f"{names[number]} of the training set", left, zero, error, _one_group(zero), population_err * width)
+        )
+    return constraints
+
+
+def _products(z):
+    i, j = np.tril_indices(z.shape[1])
+    return np.column_stack([np.ones(len(z)), z, z[:, i] * z[:, j]])
