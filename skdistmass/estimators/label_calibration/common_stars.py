@@ -13,10 +13,11 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
+from threadpoolctl import threadpool_limits
 
 from skdistmass.estimators.inputs import check_groups, validate_label_errors, validate_labels, warn_left_out
 from skdistmass.estimators.label_calibration.base import LabelShift, joined_covariance
-from skdistmass.estimators.label_calibration.robust_fit import excess_scatter, robust_fit, simplest_form
+from skdistmass.estimators.label_calibration.robust_fit import excess_scatter, gain, loss_left_out, robust_fit
 from skdistmass.estimators.label_calibration.shift_terms import FORMS, ShiftTerms, names_of_labels
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES, out_of_range, read_labels
@@ -81,7 +82,7 @@ class LabelCalibration(LabelShift):
     -----
     Both scales have errors. A star with noise in log g would seem to have a shift that falls with log g; therefore the
     shift is a function of the label without noise, estimated from both measurements with weights by their errors
-    (Deming regression). Outliers are held by Student-t weights with 4 degrees of freedom. Each calibrated label rises
+    (Deming regression). Without errors it is an ordinary regression. Outliers are held by Student-t weights with 4 degrees of freedom. Each calibrated label rises
     with the label itself: a form with which it would not is not used.
 
     The calibrations of two labels share the noise of their stars: `covariance_` has the covariances between labels.
@@ -175,7 +176,9 @@ class LabelCalibration(LabelShift):
         both = both[complete]
         counts = np.array([len(np.unique(groups[rows])) for rows in both.T])
         self.n_stars_ = np.where(counts >= MIN_STARS, counts, 0)
-        self._fit_labels(X, np.where(both & (self.n_stars_ > 0), y, np.nan), errors_from, errors_to, groups)
+        # Matrices this small gain nothing from BLAS threads.
+        with threadpool_limits(limits=1, user_api="blas"):
+            self._fit_labels(X, np.where(both & (self.n_stars_ > 0), y, np.nan), errors_from, errors_to, groups)
         return self
 
     def __sklearn_tags__(self):
@@ -259,8 +262,10 @@ class LabelCalibration(LabelShift):
         first = robust_fit(flexible, shift, np.hypot(error, _spread(shift)), groups)
         total = np.hypot(error, excess_scatter(shift - flexible @ first.coef, error))
         if self.form == "auto":
-            columns = [np.arange(count) for count in counts]
-            choice = simplest_form(design, shift, total, groups, columns, n_folds=self.n_folds, seed=seed)
+            folds = {"n_folds": self.n_folds, "seed": seed}
+            losses = [loss_left_out(design[:, : counts[n]], shift, total, groups, **folds) for n in possible]
+            best = int(np.argmin([loss.mean() for loss in losses]))
+            choice = next(n for n in possible if n == best or gain(losses[n], losses[best]) <= 1.0)
         else:
             choice = min(FORMS.index(self.form), possible[-1])
         while True:
@@ -280,9 +285,9 @@ def _spread(values):
 
 
 def _without_noise(X, y, shift, errors_from, errors_to, scatter):
-    """Estimate the labels without noise from both measurements; scatter is shared between the scales."""
+    """Estimate the labels without noise from both measurements; scatter beyond the errors belongs to the relation."""
     variance = errors_from**2 + errors_to**2 + scatter**2
-    share = (errors_from**2 + 0.5 * scatter**2) / np.maximum(variance, 1e-300)
+    share = errors_from**2 / np.maximum(variance, 1e-300)
     missed = np.nan_to_num(y - X - shift)
     limit = 3.0 * np.sqrt(variance)
     return X + share * np.clip(missed, -limit, limit)

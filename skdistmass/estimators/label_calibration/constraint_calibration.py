@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from threadpoolctl import threadpool_limits
 
 from skdistmass.estimators.inputs import validate_labels
 from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.estimators.label_calibration.constraints import Constraint
-from skdistmass.estimators.label_calibration.robust_fit import excess_scatter, robust_fit, simplest_form
+from skdistmass.estimators.label_calibration.robust_fit import excess_scatter, gain, loss_left_out, robust_fit
 from skdistmass.estimators.label_calibration.shift_terms import FORMS
 from skdistmass.exceptions import InputError
 
@@ -27,6 +28,8 @@ _PRIOR = {"TEFF": 100.0, "LOGG": 0.1, "M_H": 0.1, "C_FE": 0.1, "N_FE": 0.1}
 # A dependence on the labels is smaller than the shift itself, a curvature smaller again.
 _PRIOR_OF_ORDER = (1.0, 0.5, 0.25)
 _N_STEPS = 6
+# Standard errors by which the cross-validated loss must fall: the best of several choices is taken.
+_CLEAR_GAIN = 2.0
 
 
 def prior_widths(X: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
@@ -83,30 +86,47 @@ def linearise(
     linearised : LinearisedConstraints
         Rows where a value, an error or a prediction is missing are left out.
     """
-    parts: list[tuple[Any, ...]] = []
-    groups: list[tuple[int, int]] = []
-    precisions: list[float] = []
+    parts = []
     for kind, constraint in enumerate(constraints):
         value, error = constraint.value, constraint.error
         rows = np.flatnonzero(np.isfinite(value) & np.isfinite(error) & (error >= 0) & np.isfinite(X).all(axis=1))
-        at = X[rows]
-        slopes = np.empty(at.shape)
-        for number, step in enumerate(steps):
-            up, down = at.copy(), at.copy()
-            up[:, number] += step
-            down[:, number] -= step
-            slopes[:, number] = (constraint.predict(up) - constraint.predict(down)) / (2.0 * step) if len(at) else 0.0
-        left = value[rows] - constraint.predict(at) if len(at) else np.empty(0)
+        predicted, slopes = _predict(constraint.predict, X[rows], steps)
+        scale = predicted if constraint.relative else np.ones(len(rows))
+        left = (value[rows] - predicted) / scale
         good = np.isfinite(left) & np.isfinite(slopes).all(axis=1)
-        found = np.unique(constraint.group[rows[good]])
-        code = len(groups) + np.searchsorted(found, constraint.group[rows[good]])
-        groups += [(kind, int(group)) for group in found]
-        precisions += [constraint.group_error**-2.0] * len(found)
-        kinds = np.full(np.count_nonzero(good), kind)
-        parts.append((rows[good], kinds, slopes[good], left[good], error[rows[good]], code))
-    rows, kinds, slopes, left, error, code = (np.concatenate(part) for part in zip(*parts, strict=True))
-    offsets = (code[:, None] == np.arange(len(groups))).astype(float)
-    return LinearisedConstraints(rows, kinds, slopes, left, error, offsets, np.array(precisions))
+        kinds = np.full(len(rows), kind)
+        parts.append([part[good] for part in (rows, kinds, slopes / scale[:, None], left, error[rows] / scale)])
+    rows, kinds, slopes, left, error = (np.concatenate(part) for part in zip(*parts, strict=True))
+    offsets, precision = _offsets(X, constraints, rows, kinds)
+    return LinearisedConstraints(rows, kinds, slopes, left, error, offsets, precision)
+
+
+def _predict(predict, X, steps):
+    """Predict, and differentiate by the labels."""
+    if not len(X):
+        return np.empty(0), np.empty(X.shape)
+    slopes = np.empty(X.shape)
+    for number, step in enumerate(steps):
+        moved = np.zeros(X.shape[1])
+        moved[number] = step
+        slopes[:, number] = (predict(X + moved) - predict(X - moved)) / (2.0 * step)
+    return predict(X), slopes
+
+
+def _offsets(X, constraints, rows, kinds):
+    """Columns of offsets that rows share, by group and by part of the diagram, and their precisions."""
+    logg = X[:, min(1, X.shape[1] - 1)]
+    columns, precisions = [], []
+    for kind, constraint in enumerate(constraints):
+        own = kinds == kind
+        for codes, error in (
+            (constraint.group, constraint.group_error),
+            (np.round(2.0 * np.nan_to_num(logg)), constraint.part_error),
+        ):
+            for code in np.unique(codes[rows[own]]) if error > 0 else ():
+                columns.append(own & (codes[rows] == code))
+                precisions.append(error**-2.0)
+    return np.array(columns, dtype=float).reshape(-1, len(rows)).T, np.array(precisions)
 
 
 class ConstraintCalibration(LabelShift):
@@ -119,8 +139,8 @@ class ConstraintCalibration(LabelShift):
     Parameters
     ----------
     form : {"auto", "constant", "linear", "smooth"}, default="auto"
-        What the shifts depend on; with ``"auto"``, the simplest form whose cross-validated loss is within a standard
-        error of the best, for all labels together.
+        What the shifts depend on. ``"auto"`` starts with a constant for each label; one label at a time gets the next
+        form, as long as the cross-validated loss falls by more than two standard errors.
     prior_scale : array-like of shape (n_labels,), default=None
         Size of shifts that are usual, in the units of the labels: the width of a normal prior around 0. By default
         100 K and 0.1 dex.
@@ -130,7 +150,8 @@ class ConstraintCalibration(LabelShift):
     Attributes
     ----------
     residuals_ : dict
-        Name of each constraint to (number of stars, median of known less predicted before, and after the calibration).
+        Name of each constraint to the number of stars, and the median of known less predicted values before and after
+        the calibration; where the groups' offsets are free, the median distance from the group's median. That of parallaxes is relative.
     coef_, covariance_, forms_, terms_, space_, spread_, label_names_, provenance_
         As for `LabelCalibration`.
     scatter_ : ndarray of shape (n_labels,)
@@ -219,14 +240,15 @@ class ConstraintCalibration(LabelShift):
         self._set_up(X, complete)
         widths = self._widths(X)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        form = FORMS[-1] if self.form == "auto" else self.form
-        if self.form == "auto":
-            form = self._choose(X, constraints, widths, seed) if constraints else FORMS[0]
-        coef, covariance, used = self._minimise(X, constraints, widths, form)
-        while form != FORMS[0] and not self._rises(coef).all():
-            form = FORMS[FORMS.index(form) - 1]
-            coef, covariance, used = self._minimise(X, constraints, widths, form)
-        self.forms_ = (form,) * X.shape[1]
+        with threadpool_limits(limits=1, user_api="blas"):
+            forms = [self.form] * X.shape[1]
+            if self.form == "auto":
+                forms = self._choose(X, constraints, widths, seed) if constraints else [FORMS[0]] * X.shape[1]
+            coef, covariance, used = self._minimise(X, constraints, widths, forms)
+            while not (rises := self._rises(coef) | (np.array(forms) == FORMS[0])).all():
+                forms = [f if good else FORMS[FORMS.index(f) - 1] for f, good in zip(forms, rises, strict=True)]
+                coef, covariance, used = self._minimise(X, constraints, widths, forms)
+        self.forms_ = tuple(forms)
         self.scatter_ = np.zeros(X.shape[1])
         self.n_stars_ = np.full(X.shape[1], len(used), dtype=np.int64)
         self._set_coefficients(X[used] if len(used) else X[complete], coef, covariance)
@@ -249,30 +271,25 @@ class ConstraintCalibration(LabelShift):
         )
         return (widths[:, None] * order) ** -2.0
 
-    def _columns(self, form):
-        """Columns of the design that a form has: the first terms of every label."""
-        n_terms = self.terms_.n_terms
-        chosen = np.arange(n_terms) < self.terms_.count(form)
-        return np.flatnonzero(np.tile(chosen, self.n_features_in_))
+    def _columns(self, forms):
+        """Columns of the design that the labels' forms have: the first terms of every label."""
+        chosen = [np.arange(self.terms_.n_terms) < self.terms_.count(form) for form in forms]
+        return np.flatnonzero(np.concatenate(chosen))
 
-    def _minimise(self, X, constraints, widths, form):
+    def _minimise(self, X, constraints, widths, forms):
         """Gauss-Newton steps; return coefficients, their covariance and the stars used."""
-        precision = self._precision(widths)
-        coef, covariance = np.zeros(precision.shape), np.diag(1.0 / precision.ravel())
-        covariance *= np.isin(np.arange(precision.size), self._columns(form))
-        if not constraints:
-            return coef, covariance, np.empty(0, dtype=np.int64)
-        for _ in range(_N_STEPS):
+        precision, own = self._precision(widths), self._columns(forms)
+        coef, covariance = np.zeros(precision.shape), np.zeros((precision.size,) * 2)
+        covariance[own, own] = 1.0 / precision.ravel()[own]
+        rows = np.empty(0, dtype=np.int64)
+        for _ in range(_N_STEPS if constraints else 0):
             design, target, error, groups, prior, rows = self._problem(X, constraints, widths, coef)
-            columns = self._columns(form)
-            columns = np.concatenate([columns, np.arange(precision.size, design.shape[1])])
+            columns = np.concatenate([own, np.arange(precision.size, design.shape[1])])
             fit = robust_fit(design[:, columns], target, error, groups, prior[columns])
-            n_own = len(self._columns(form))
             previous = coef.copy()
-            coef.ravel()[columns[:n_own]] = fit.coef[:n_own]
-            covariance = np.zeros((precision.size,) * 2)
-            covariance[np.ix_(columns[:n_own], columns[:n_own])] = fit.covariance[:n_own, :n_own]
-            if (np.abs(coef - previous) < 1e-4 * widths[:, None]).all():
+            coef.ravel()[own] = fit.coef[: len(own)]
+            covariance[np.ix_(own, own)] = fit.covariance[: len(own), : len(own)]
+            if (np.abs(coef - previous) < 1e-3 * widths[:, None]).all():
                 break
         return coef, covariance, np.unique(rows)
 
@@ -287,29 +304,58 @@ class ConstraintCalibration(LabelShift):
         error = linear.error.copy()
         for kind in np.unique(linear.kinds):
             rows = linear.kinds == kind
-            middle = np.zeros(np.count_nonzero(rows))
-            for group in linear.offsets[rows].T:
-                if group.any():
-                    middle[group > 0] = np.median(linear.residual[rows][group > 0])
-            error[rows] = np.hypot(error[rows], excess_scatter(linear.residual[rows] - middle, error[rows]))
+            # About the medians of the groups and parts, which have offsets of their own.
+            shared = np.unique(linear.offsets[rows] @ np.sqrt(np.arange(2.0, 2.0 + linear.offsets.shape[1])), return_inverse=True)[1]
+            left = linear.residual[rows] - _group_medians(linear.residual[rows], shared)
+            error[rows] = np.hypot(error[rows], excess_scatter(left, error[rows]))
         groups = np.unique(linear.rows, return_inverse=True)[1]
         return design, target, error, groups, prior, linear.rows
 
     def _choose(self, X, constraints, widths, seed):
-        """Choose the form by cross-validation, with the constraints made linear at the best constant shift."""
-        coef = self._minimise(X, constraints, widths, FORMS[0])[0]
+        """Choose the labels' forms: one label at a time gets the next form as long as that pays clearly.
+
+        The constraints are made linear at the best constant shift.
+        """
+        forms = [0] * X.shape[1]
+        coef = self._minimise(X, constraints, widths, [FORMS[0]] * len(forms))[0]
         design, target, error, groups, prior, rows = self._problem(X, constraints, widths, coef)
         offsets = np.arange(coef.size, design.shape[1])
-        columns = [np.concatenate([self._columns(form), offsets]) for form in FORMS]
-        choice = simplest_form(design, target, error, groups, columns, prior, n_folds=self.n_folds, seed=seed)
-        return FORMS[choice]
+
+        def loss(forms):
+            columns = np.concatenate([self._columns([FORMS[form] for form in forms]), offsets])
+            parts = design[:, columns], target, error, groups, prior[columns]
+            return loss_left_out(*parts, n_folds=self.n_folds, seed=seed)
+
+        now = loss(forms)
+        while len(rows) >= 10 * len(self._columns([FORMS[form] for form in forms])):
+            choices = [forms[:n] + [form + 1] + forms[n + 1 :] for n, form in enumerate(forms) if form + 1 < len(FORMS)]
+            losses = [loss(choice) for choice in choices]
+            gains = [gain(now, tried) for tried in losses]
+            best = int(np.argmin([tried.mean() for tried in losses])) if losses else 0
+            if not losses or gains[best] < _CLEAR_GAIN:
+                break
+            forms, now = choices[best], losses[best]
+        return [FORMS[form] for form in forms]
 
     def _residuals(self, X, constraints):
-        """Median residual of each constraint before and after."""
+        """Median residual of each constraint before and after; in groups with a free offset, of its size."""
         found, after = {}, X + self.terms_(X) @ self.coef_.T
         for constraint in constraints:
             good = np.isfinite(constraint.value) & np.isfinite(X).all(axis=1)
-            if good.any():
-                medians = [np.nanmedian(constraint.value[good] - constraint.predict(x[good])) for x in (X, after)]
-                found[constraint.name] = (int(good.sum()), float(medians[0]), float(medians[1]))
+            left = []
+            for predicted in [constraint.predict(x[good]) for x in (X, after)] if good.any() else ():
+                left.append((constraint.value[good] - predicted) / (predicted if constraint.relative else 1.0))
+            left = [part for part in left if np.isfinite(part).any()]
+            if len(left) == 2:
+                if np.isinf(constraint.group_error):
+                    left = [np.abs(part - _group_medians(part, constraint.group[good])) for part in left]
+                found[constraint.name] = (int(good.sum()), *(float(np.nanmedian(part)) for part in left))
         return found
+
+
+def _group_medians(values, groups):
+    """Median of each row's group; NaN where it has no value."""
+    medians = np.full(len(values), np.nan)
+    for group in np.unique(groups[np.isfinite(values)]):
+        medians[groups == group] = np.nanmedian(values[groups == group])
+    return medians

@@ -32,6 +32,8 @@ __all__ = [
 #: M_K of the red clump (Hawkins et al. 2017, MNRAS 471, 722), and its error.
 CLUMP_MAGNITUDE = -1.61, 0.02
 _MAG_PER_FRACTION = 5.0 / np.log(10.0)  # of the distance
+# Error of the model's M_K (mag), or of the logarithm of its mass, in a part of the diagram.
+_PART = 0.04
 Prediction = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -51,6 +53,11 @@ class Constraint:
         Stars whose values share an unknown offset: the distance of their cluster, the zero point of their parallaxes.
     group_error : float
         How well that offset is known to be 0; infinite if it is free, so that the group need only agree in itself.
+    part_error : float
+        Error of the prediction that stars within 0.5 dex in log g share: a network is a little off in one part of the
+        diagram and right in another.
+    relative : bool
+        Whether errors are in proportion to the predicted value: `group_error` and `part_error` are fractions of it.
     """
 
     name: str
@@ -59,6 +66,8 @@ class Constraint:
     error: NDArray[np.float64]
     group: NDArray[np.int64]
     group_error: float
+    part_error: float = 0.0
+    relative: bool = False
 
 
 def predictor(model: Any, names: Sequence[str] = LABEL_NAMES) -> Prediction:
@@ -106,10 +115,14 @@ def parallax_constraint(
     parallax: ArrayLike,
     parallax_err: ArrayLike,
     *,
-    min_snr: float = 10.0,
     zero_point_err: float = 0.01,
+    scale_err: float = 0.005,
+    part_err: float = 0.02,
 ) -> Constraint:
-    """M_K of the model against M_K from the parallax.
+    """M_K of the model against parallaxes.
+
+    Compared is ``10^(0.2 M_K) = parallax 10^(0.2 (mag - extinction) - 2)``, in which the error of a parallax is
+    normal: no star need be left out for a large one, and its inverse makes no bias (Arenou & Luri 1999).
 
     Parameters
     ----------
@@ -119,10 +132,10 @@ def parallax_constraint(
         Apparent magnitude and extinction (mag).
     parallax, parallax_err : array-like of shape (n_stars,)
         Corrected for their zero point (mas).
-    min_snr : float, default=10.0
-        Stars with a smaller ratio of parallax to error are left out.
     zero_point_err : float, default=0.01
-        Error (mag) that all stars share.
+        Error of the zero point (mas), added to that of each parallax.
+    scale_err, part_err : float, default=0.005, 0.02
+        Relative errors of the model's distances: of all together, and in each part of the diagram.
 
     Returns
     -------
@@ -132,17 +145,19 @@ def parallax_constraint(
     --------
     >>> from skdistmass.estimators.label_calibration import parallax_constraint
     >>> constraint = parallax_constraint(lambda X: X[:, 1], [10.0], [0.0], [1.0], [0.01])
-    >>> constraint.value.round(2), constraint.error.round(2)
-    (array([0.]), array([0.04]))
+    >>> constraint.value.round(2), constraint.error.round(3)
+    (array([1.]), array([0.019]))
     """
     mag, extinction = as_floats(mag, "mag", name="mag"), as_floats(extinction, "mag", name="extinction")
     parallax, error = (as_floats(column, "mas", name="parallax") for column in (parallax, parallax_err))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        good = (parallax > 0) & (parallax >= min_snr * error) & (error > 0)
-        fraction = np.where(good, error / parallax, np.nan)
-        value = _known(absolute_magnitude(mag, extinction, np.where(good, 1.0 / parallax, np.nan)), good)
-    total = np.sqrt((_MAG_PER_FRACTION * fraction) ** 2 + MAG_ERR**2 + EXTINCTION_ERR**2)
-    return Constraint("parallax", predictor(abs_mag), value, total, _one_group(value), zero_point_err)
+    per_mas = 10.0 ** (0.2 * (mag - extinction) - 2.0)
+    value = parallax * per_mas
+    photometric = np.hypot(MAG_ERR, EXTINCTION_ERR) / _MAG_PER_FRACTION * np.abs(value)
+    total = np.hypot(np.hypot(error, zero_point_err) * per_mas, photometric)
+    predict = predictor(abs_mag)
+    return Constraint(
+        "parallax", lambda X: 10.0 ** (0.2 * predict(X)), value, total, _one_group(value), scale_err, part_err, True
+    )
 
 
 def clump_constraint(
@@ -168,7 +183,7 @@ def clump_constraint(
     is_clump = np.asarray(is_clump, dtype=bool)
     value = np.where(is_clump, magnitude[0], np.nan)
     return Constraint(
-        "clump", predictor(abs_mag), value, np.full(len(value), width), _one_group(value), float(magnitude[1])
+        "clump", predictor(abs_mag), value, np.full(len(value), width), _one_group(value), float(magnitude[1]), _PART
     )
 
 
@@ -190,7 +205,7 @@ def seismic_gravity_constraint(logg: ArrayLike, logg_err: ArrayLike, *, scale_er
     return Constraint("seismic log g", lambda X: X[:, 1], value, error, _one_group(value), scale_err)
 
 
-def mass_constraint(mass: Any, value: ArrayLike, error: ArrayLike, *, scale_err: float = 0.005) -> Constraint:
+def mass_constraint(mass: Any, value: ArrayLike, error: ArrayLike, *, scale_err: float = 0.01) -> Constraint:
     """The model's mass against that of seismology.
 
     Parameters
@@ -199,7 +214,7 @@ def mass_constraint(mass: Any, value: ArrayLike, error: ArrayLike, *, scale_err:
         The model's mass (Msun).
     value, error : array-like of shape (n_stars,)
         Seismic mass and its error (Msun).
-    scale_err : float, default=0.005
+    scale_err : float, default=0.01
         Relative error that all stars share.
 
     Returns
@@ -212,7 +227,7 @@ def mass_constraint(mass: Any, value: ArrayLike, error: ArrayLike, *, scale_err:
     with np.errstate(invalid="ignore", divide="ignore"):
         logarithm = np.log(np.where(value > 0, value, np.nan))
         relative = np.where(value > 0, error / value, np.nan)
-    return Constraint("mass", lambda X: _log(predict(X)), logarithm, relative, _one_group(value), scale_err)
+    return Constraint("mass", lambda X: _log(predict(X)), logarithm, relative, _one_group(value), scale_err, _PART)
 
 
 def _log(values):
@@ -281,7 +296,7 @@ def cluster_distance_constraint(
     value = _known(absolute_magnitude(mag, extinction, known), codes >= 0)
     error = np.full(len(codes), np.hypot(MAG_ERR, EXTINCTION_ERR))
     free = np.inf if distance is None else _MAG_PER_FRACTION * distance_err
-    return Constraint("cluster distance", predictor(abs_mag), value, error, codes, free)
+    return Constraint("cluster distance", predictor(abs_mag), value, error, codes, free, _PART)
 
 
 def cluster_age_constraint(
@@ -346,17 +361,14 @@ def label_distribution_constraints(
     if len(X) < 50:
         raise InputError(f"{len(X)} training stars have all labels; at least 50 are needed to compare with.")
     location, scale = X.mean(axis=0), X.std(axis=0)
-    constraints = []
+    constraints, z = [], (X - location) / scale
     for number in range(X.shape[1]):
         others = np.delete(np.arange(X.shape[1]), number)
+        coef = np.linalg.lstsq(_products(z[:, others]), X[:, number], rcond=None)[0]
 
-        def left(labels, number=number, others=others):
-            z = (labels - location) / scale
-            return labels[:, number] - _products(z[:, others]) @ coef[number]
+        def left(labels, number=number, others=others, coef=coef):
+            return labels[:, number] - _products(((labels - location) / scale)[:, others]) @ coef
 
-        coef = {} if not constraints else coef
-        z = (X - location) / scale
-        coef[number] = np.linalg.lstsq(_products(z[:, others]), X[:, number], rcond=None)[0]
         residual = left(X)
         width = float(np.median(np.abs(residual)) / 0.6745)
         zero, error = np.full(n_stars, float(np.median(residual))), np.full(n_stars, width)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
-__all__ = ["RobustFit", "excess_scatter", "robust_fit", "simplest_form"]
+__all__ = ["RobustFit", "excess_scatter", "gain", "loss_left_out", "robust_fit"]
 
 _DEGREES = 4.0  # of freedom of Student's t
 _MEDIAN_OF_NORMAL = 0.6745  # of the absolute value
@@ -23,6 +23,8 @@ class RobustFit:
     ----------
     coef : ndarray of shape (n_terms,)
         The coefficients.
+    weights : ndarray of shape (n_rows,)
+        Weights of the rows: 1/error^2, less for outliers.
     influence : ndarray of shape (n_groups, n_terms)
         What each group of rows adds to the coefficients; ``influence.T @ influence`` is their covariance.
     covariance : ndarray of shape (n_terms, n_terms)
@@ -30,6 +32,7 @@ class RobustFit:
     """
 
     coef: NDArray[np.float64]
+    weights: NDArray[np.float64]
     influence: NDArray[np.float64]
     covariance: NDArray[np.float64]
 
@@ -85,7 +88,7 @@ def robust_fit(
         weights = inverse * (_DEGREES + 1) / (_DEGREES + square)
         previous, coef = coef, _solve(design, weights, residual, precision)
         left = residual - design @ coef
-        if np.max(np.abs(coef - previous), initial=0.0) <= 1e-10 * np.max(np.abs(coef), initial=1e-300):
+        if np.max(np.abs(coef - previous), initial=0.0) <= 1e-7 * np.max(np.abs(coef), initial=1e-300):
             break
     square = left**2 * inverse
     weights = inverse * (_DEGREES + 1) / (_DEGREES + square)
@@ -99,7 +102,7 @@ def robust_fit(
     np.add.at(by_group, groups, scores)
     free = max(n_groups - np.count_nonzero(precision == 0), 1)
     influence = by_group @ bread * np.sqrt(max(n_groups, 1) / free)
-    return RobustFit(coef, influence, influence.T @ influence + bread * precision @ bread)
+    return RobustFit(coef, weights, influence, influence.T @ influence + bread * precision @ bread)
 
 
 def _scaled_inverse(matrix):
@@ -118,50 +121,42 @@ def _solve(design, weights, residual, precision):
     return inverse @ (design.T @ (weights * residual) / scale) / scale
 
 
-def simplest_form(
+def loss_left_out(
     design: NDArray[np.float64],
     residual: NDArray[np.float64],
     error: NDArray[np.float64],
     groups: NDArray[np.int64],
-    columns: list[NDArray[np.int64]],
     precision: NDArray[np.float64] | None = None,
     *,
     n_folds: int,
     seed: int,
-) -> int:
-    """Choose by cross-validation which columns of the design are needed.
+) -> NDArray[np.float64]:
+    """Return the loss of each row under a fit to the other folds.
 
     Parameters
     ----------
     design, residual, error, groups, precision
         As for `robust_fit`.
-    columns : list of ndarray of int
-        The choices, from the simplest on.
     n_folds, seed : int
         Number of folds of whole groups, and how they are drawn.
 
     Returns
     -------
-    choice : int
-        The simplest one whose loss on rows left out is not worse than the best by more than one standard error.
+    loss : ndarray of shape (n_rows,)
+        Minus the logarithm of Student's t density, but for a constant and a factor. The weights are those of a fit to
+        all rows; only the coefficients are found anew.
     """
-    n_folds = min(n_folds, int(groups.max()) + 1)
-    possible = [n for n, chosen in enumerate(columns) if n == 0 or len(residual) >= 5 * len(chosen)]
-    if n_folds < 2 or len(possible) < 2:
-        return 0
-    loss = np.zeros((len(possible), len(residual)))
-    folds = GroupKFold(n_folds, shuffle=True, random_state=seed)
+    precision = np.zeros(design.shape[1]) if precision is None else precision
+    weights = robust_fit(design, residual, error, groups, precision).weights
+    loss = np.zeros(len(residual))
+    folds = GroupKFold(min(n_folds, int(groups.max()) + 1), shuffle=True, random_state=seed)
     for train, test in folds.split(design, groups=groups):
-        _, part = np.unique(groups[train], return_inverse=True)
-        for row, choice in enumerate(possible):
-            chosen = columns[choice]
-            prior = None if precision is None else precision[chosen]
-            fit = robust_fit(design[np.ix_(train, chosen)], residual[train], error[train], part, prior)
-            left = residual[test] - design[np.ix_(test, chosen)] @ fit.coef
-            loss[row, test] = np.log1p(left**2 / np.maximum(error[test], 1e-12) ** 2 / _DEGREES)
-    best = int(loss.mean(axis=1).argmin())
-    for row, choice in enumerate(possible[: best + 1]):
-        worse = loss[row] - loss[best]
-        if worse.mean() <= worse.std() / np.sqrt(len(worse)):
-            return choice
-    return possible[best]
+        left = residual[test] - design[test] @ _solve(design[train], weights[train], residual[train], precision)
+        loss[test] = np.log1p(left**2 / np.maximum(error[test], 1e-12) ** 2 / _DEGREES)
+    return loss
+
+
+def gain(worse: NDArray[np.float64], better: NDArray[np.float64]) -> float:
+    """Return by how many standard errors the mean of one loss is below that of another."""
+    difference = worse - better
+    return float(difference.mean() / max(difference.std() / np.sqrt(len(difference)), 1e-300))
