@@ -8,22 +8,29 @@ from skdistmass.estimators.label_calibration.constraints import (
     cluster_age_constraint,
     cluster_distance_constraint,
     cluster_metallicity_constraint,
+    common_star_constraints,
     label_distribution_constraints,
     mass_constraint,
     parallax_constraint,
     seismic_gravity_constraint,
 )
+from skdistmass.estimators.label_calibration.effects import label_effects
 from skdistmass.estimators.label_calibration.files import load_calibration, shipped_calibrations
+from skdistmass.estimators.label_calibration.scale_check import ScaleShift, find_scale_shift
 
 __all__ = [
     "Constraint",
     "ConstraintCalibration",
     "LabelCalibration",
+    "ScaleShift",
     "clump_constraint",
     "cluster_age_constraint",
     "cluster_distance_constraint",
     "cluster_metallicity_constraint",
+    "common_star_constraints",
+    "find_scale_shift",
     "label_distribution_constraints",
+    "label_effects",
     "load_calibration",
     "mass_constraint",
     "parallax_constraint",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -17,11 +16,17 @@ from threadpoolctl import threadpool_limits
 from skdistmass.estimators.inputs import validate_labels
 from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.estimators.label_calibration.constraints import Constraint
-from skdistmass.estimators.label_calibration.robust_fit import excess_scatter, gain, loss_left_out, robust_fit
+from skdistmass.estimators.label_calibration.linear_constraints import (
+    compare,
+    full_errors,
+    group_medians,
+    linearise,
+)
+from skdistmass.estimators.label_calibration.robust_fit import gain, loss_left_out, robust_fit
 from skdistmass.estimators.label_calibration.shift_terms import FORMS
 from skdistmass.exceptions import InputError
 
-__all__ = ["ConstraintCalibration", "LinearisedConstraints", "linearise", "prior_widths"]
+__all__ = ["ConstraintCalibration", "prior_widths"]
 
 #: By how much the scales of two surveys differ, before anything is known of them.
 _PRIOR = {"TEFF": 100.0, "LOGG": 0.1, "M_H": 0.1, "C_FE": 0.1, "N_FE": 0.1}
@@ -37,96 +42,6 @@ def prior_widths(X: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.flo
     with np.errstate(invalid="ignore"):
         scatter = np.nan_to_num(np.nanstd(X, axis=0)) / 3.0 if len(X) else np.zeros(X.shape[1])
     return np.array([_PRIOR.get(name, spread or 1.0) for name, spread in zip(names, scatter, strict=True)])
-
-
-@dataclass(frozen=True, eq=False)
-class LinearisedConstraints:
-    """Constraints near a set of labels: how their residuals change with shifts of the labels.
-
-    Attributes
-    ----------
-    rows : ndarray of int, shape (n_rows,)
-        Star of each row.
-    kinds : ndarray of int, shape (n_rows,)
-        Number of the constraint of each row.
-    slopes : ndarray of shape (n_rows, n_labels)
-        Derivatives of the predicted values.
-    residual, error : ndarray of shape (n_rows,)
-        Known value less predicted value, and its error.
-    offsets : ndarray of shape (n_rows, n_offsets)
-        1 where a row has the offset of that group.
-    offset_precision : ndarray of shape (n_offsets,)
-        1/sigma^2 of the groups' offsets.
-    """
-
-    rows: NDArray[np.int64]
-    kinds: NDArray[np.int64]
-    slopes: NDArray[np.float64]
-    residual: NDArray[np.float64]
-    error: NDArray[np.float64]
-    offsets: NDArray[np.float64]
-    offset_precision: NDArray[np.float64]
-
-
-def linearise(
-    X: NDArray[np.float64], constraints: Sequence[Constraint], steps: NDArray[np.float64]
-) -> LinearisedConstraints:
-    """Evaluate constraints and their derivatives, by central differences, at labels.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_stars, n_labels)
-    constraints : sequence of Constraint
-        About the same stars.
-    steps : ndarray of shape (n_labels,)
-        Steps of the differences.
-
-    Returns
-    -------
-    linearised : LinearisedConstraints
-        Rows where a value, an error or a prediction is missing are left out.
-    """
-    parts = []
-    for kind, constraint in enumerate(constraints):
-        value, error = constraint.value, constraint.error
-        rows = np.flatnonzero(np.isfinite(value) & np.isfinite(error) & (error >= 0) & np.isfinite(X).all(axis=1))
-        predicted, slopes = _predict(constraint.predict, X[rows], steps)
-        scale = predicted if constraint.relative else np.ones(len(rows))
-        left = (value[rows] - predicted) / scale
-        good = np.isfinite(left) & np.isfinite(slopes).all(axis=1)
-        kinds = np.full(len(rows), kind)
-        parts.append([part[good] for part in (rows, kinds, slopes / scale[:, None], left, error[rows] / scale)])
-    rows, kinds, slopes, left, error = (np.concatenate(part) for part in zip(*parts, strict=True))
-    offsets, precision = _offsets(X, constraints, rows, kinds)
-    return LinearisedConstraints(rows, kinds, slopes, left, error, offsets, precision)
-
-
-def _predict(predict, X, steps):
-    """Predict, and differentiate by the labels."""
-    if not len(X):
-        return np.empty(0), np.empty(X.shape)
-    slopes = np.empty(X.shape)
-    for number, step in enumerate(steps):
-        moved = np.zeros(X.shape[1])
-        moved[number] = step
-        slopes[:, number] = (predict(X + moved) - predict(X - moved)) / (2.0 * step)
-    return predict(X), slopes
-
-
-def _offsets(X, constraints, rows, kinds):
-    """Columns of offsets that rows share, by group and by part of the diagram, and their precisions."""
-    logg = X[:, min(1, X.shape[1] - 1)]
-    columns, precisions = [], []
-    for kind, constraint in enumerate(constraints):
-        own = kinds == kind
-        for codes, error in (
-            (constraint.group, constraint.group_error),
-            (np.round(2.0 * np.nan_to_num(logg)), constraint.part_error),
-        ):
-            for code in np.unique(codes[rows[own]]) if error > 0 else ():
-                columns.append(own & (codes[rows] == code))
-                precisions.append(error**-2.0)
-    return np.array(columns, dtype=float).reshape(-1, len(rows)).T, np.array(precisions)
 
 
 class ConstraintCalibration(LabelShift):
@@ -301,13 +216,7 @@ class ConstraintCalibration(LabelShift):
         design = np.hstack([own, linear.offsets])
         target = linear.residual + own @ coef.ravel()
         prior = np.concatenate([self._precision(widths).ravel(), linear.offset_precision])
-        error = linear.error.copy()
-        for kind in np.unique(linear.kinds):
-            rows = linear.kinds == kind
-            # About the medians of the groups and parts, which have offsets of their own.
-            shared = np.unique(linear.offsets[rows] @ np.sqrt(np.arange(2.0, 2.0 + linear.offsets.shape[1])), return_inverse=True)[1]
-            left = linear.residual[rows] - _group_medians(linear.residual[rows], shared)
-            error[rows] = np.hypot(error[rows], excess_scatter(left, error[rows]))
+        error = full_errors(linear)
         groups = np.unique(linear.rows, return_inverse=True)[1]
         return design, target, error, groups, prior, linear.rows
 
@@ -344,18 +253,10 @@ class ConstraintCalibration(LabelShift):
             good = np.isfinite(constraint.value) & np.isfinite(X).all(axis=1)
             left = []
             for predicted in [constraint.predict(x[good]) for x in (X, after)] if good.any() else ():
-                left.append((constraint.value[good] - predicted) / (predicted if constraint.relative else 1.0))
+                left.append(compare(constraint, constraint.value[good], constraint.error[good], predicted))
             left = [part for part in left if np.isfinite(part).any()]
             if len(left) == 2:
                 if np.isinf(constraint.group_error):
-                    left = [np.abs(part - _group_medians(part, constraint.group[good])) for part in left]
+                    left = [np.abs(part - group_medians(part, constraint.group[good])) for part in left]
                 found[constraint.name] = (int(good.sum()), *(float(np.nanmedian(part)) for part in left))
         return found
-
-
-def _group_medians(values, groups):
-    """Median of each row's group; NaN where it has no value."""
-    medians = np.full(len(values), np.nan)
-    for group in np.unique(groups[np.isfinite(values)]):
-        medians[groups == group] = np.nanmedian(values[groups == group])
-    return medians

@@ -22,6 +22,7 @@ __all__ = [
     "cluster_distance_constraint",
     "cluster_metallicity_constraint",
     "clump_constraint",
+    "common_star_constraints",
     "label_distribution_constraints",
     "mass_constraint",
     "parallax_constraint",
@@ -57,7 +58,8 @@ class Constraint:
         Error of the prediction that stars within 0.5 dex in log g share: a network is a little off in one part of the
         diagram and right in another.
     relative : bool
-        Whether errors are in proportion to the predicted value: `group_error` and `part_error` are fractions of it.
+        Whether the ratio of known and predicted value counts, not their difference: `group_error` and `part_error`
+        are fractions.
     """
 
     name: str
@@ -121,8 +123,9 @@ def parallax_constraint(
 ) -> Constraint:
     """M_K of the model against parallaxes.
 
-    Compared is ``10^(0.2 M_K) = parallax 10^(0.2 (mag - extinction) - 2)``, in which the error of a parallax is
-    normal: no star need be left out for a large one, and its inverse makes no bias (Arenou & Luri 1999).
+    Compared is ``10^(0.2 M_K) = parallax 10^(0.2 (mag - extinction) - 2)``, which is proportional to the parallax.
+    Stars are chosen by the error of the parallax relative to the predicted one (below 0.3), not to the measured one,
+    which would prefer parallaxes that are too large by chance (Arenou & Luri 1999).
 
     Parameters
     ----------
@@ -328,6 +331,41 @@ def cluster_age_constraint(
     value = np.full(len(codes), 9.5) if known is None else as_floats(known, name="known")
     free = np.inf if known is None else scale_err
     return Constraint("cluster age", log_age, _known(value, codes >= 0), np.full(len(codes), width), codes, free)
+
+
+def common_star_constraints(
+    y: ArrayLike, y_err: ArrayLike, names: Sequence[str] = LABEL_NAMES, *, scale_err: Sequence[float] | None = None
+) -> list[Constraint]:
+    """Labels on the target scale, of the stars that have them: too few for a calibration on common stars alone.
+
+    Parameters
+    ----------
+    y, y_err : array-like of shape (n_stars, n_labels)
+        Labels on the target scale and their errors, those of the other scale included; NaN for other stars.
+    names : sequence of str, default=LABEL_NAMES
+        Names of the labels.
+    scale_err : sequence of float, optional
+        Errors that the stars share, 0 by default.
+
+    Returns
+    -------
+    constraints : list of Constraint
+        One for each label.
+    """
+    values, errors = as_floats(y, name="y"), as_floats(y_err, name="y_err", high_sentinels=False)
+    shared = np.zeros(values.shape[1]) if scale_err is None else np.asarray(scale_err, dtype=np.float64)
+    group = np.zeros(len(values), dtype=np.int64)
+    return [
+        Constraint(
+            f"{name} of common stars",
+            lambda X, number=number: X[:, number],
+            values[:, number],
+            np.broadcast_to(errors, values.shape)[:, number],
+            group,
+            float(shared[number]),
+        )
+        for number, name in enumerate(names)
+    ]
 
 
 def label_distribution_constraints(
