@@ -31,6 +31,9 @@ ZERO_POINT = {"Gaia DR2": -0.053, "Gaia DR3": -0.021, "Gaia EDR3": -0.021, "Hipp
 INTRINSIC = 0.13  # mag: scatter of M_K at given labels
 SPECTRAL_ERROR = (60.0, 0.1, 0.05, 0.08, 0.1)  # of raw DR12 and The Payne's labels, with those of the target
 
+# Labels that were not calibrated by their survey may be far off.
+RAW_PRIOR = (200.0, 0.3, 0.2, 0.2, 0.2)
+
 
 def floats(table, name):
     return as_floats(table[name], name=name)
@@ -124,21 +127,21 @@ def constraints_of(sample, rows, model, target, cluster=None):
     return constraints
 
 
-def by_constraints(sample, model, target, cluster=None):
+def by_constraints(sample, model, target, cluster=None, prior=None):
     """Fit to all stars; report distances of halves that were kept back."""
     everyone, left = np.ones(len(sample.labels), dtype=bool), []
     for seed in range(10):
         half = np.random.default_rng(seed).permutation(len(everyone)) < len(everyone) // 2
-        fitted = ConstraintCalibration(random_state=0).fit(
+        fitted = ConstraintCalibration(prior_scale=prior, random_state=0).fit(
             sample.labels, constraints=constraints_of(sample, half, model, target, cluster)
         )
         left.append(describe(sample.ratio(model, ~half, fitted)))
     before, left = describe(sample.ratio(model, everyone)), np.array(left)
-    calibration = ConstraintCalibration(random_state=0)
+    calibration = ConstraintCalibration(prior_scale=prior, random_state=0)
     calibration.fit(sample.labels, constraints=constraints_of(sample, everyone, model, target, cluster))
     told = (
         f"distances of {np.count_nonzero(sample.good)} stars with parallaxes: {before[0]:+.3f} / {before[1]:.3f} before; "
-        f"on kept-back halves {left[:, 0].mean():+.3f} +- {left[:, 0].std():.3f} / {left[:, 1].mean():.3f} after"
+        f"on halves kept back {left[:, 0].mean():+.3f} +- {left[:, 0].std():.3f} / {left[:, 1].mean():.3f} after"
     )
     return calibration, told
 
@@ -204,7 +207,7 @@ def main():
     made = {
         "dr16": (*dr16_calibration(samples), "APOGEE DR16, ASPCAP", "subgiants that stand in both releases"),
         "dr12-raw": (
-            *by_constraints(raw, model, dwarf_targets),
+            *by_constraints(raw, model, dwarf_targets, prior=RAW_PRIOR),
             "APOGEE DR12, ASPCAP FPARAM (raw), [C/M] and [N/M], log g > 3.3",
             f"{parallaxes} of Hipparcos; stars in common with DR16 and DR17",
         ),

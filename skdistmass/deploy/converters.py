@@ -99,9 +99,9 @@ def _hand_on(scope, model, inputs, custom_parsers=None):
 
 
 def _thaw(scope, model, inputs, custom_parsers=None):
-    from skl2onnx._parse import parse_sklearn
+    from skl2onnx._parse import _parse_sklearn  # the public one makes the inner model's outputs those of the graph
 
-    return parse_sklearn(scope, model.estimator, inputs, custom_parsers=custom_parsers)
+    return _parse_sklearn(scope, model.estimator, inputs, custom_parsers=custom_parsers)
 
 
 def _no_shapes(operator):
