@@ -20,8 +20,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from skdistmass.estimators.cn_mass import CNMassRegressor
 from skdistmass.labels import read_labels
-from skdistmass.tables import as_floats
 from skdistmass.surveys import data_dir
+from skdistmass.tables import as_floats
 
 GRID = {
     "hidden_layer_sizes": [(4,), (8,), (12,), (16,), (24,), (4, 4), (8, 4), (8, 8)],

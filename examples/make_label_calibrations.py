@@ -54,7 +54,9 @@ class Sample:
     @property
     def good(self):
         with np.errstate(invalid="ignore"):
-            return np.isfinite(self.labels).all(axis=1) & (self.parallax > 10 * self.error) & np.isfinite(self.extinction)
+            return (
+                np.isfinite(self.labels).all(axis=1) & (self.parallax > 10 * self.error) & np.isfinite(self.extinction)
+            )
 
     def ratio(self, model, rows, calibration=None):
         """Predicted distance over that of the parallax, less 1."""
@@ -223,7 +225,11 @@ def main():
         calibration.save(folder / f"{name}.json", provenance=provenance)
         print(f"{name}: {scale}\n  {told}")
         for row in calibration.describe():
-            print("  {LABEL:5s} {FORM:8s} {N_STARS:5d} {SHIFT:+9.3f} +- {SHIFT_ERR:.3f}  {SPREAD:.3f} {SCATTER:.3f}".format(**row))
+            print(
+                "  {LABEL:5s} {FORM:8s} {N_STARS:5d} {SHIFT:+9.3f} +- {SHIFT_ERR:.3f}  {SPREAD:.3f} {SCATTER:.3f}".format(
+                    **row
+                )
+            )
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from skdistmass.deploy.space import pair_products, space_scores
 from skdistmass.estimators.label_calibration.base import FADE_WIDTH
 

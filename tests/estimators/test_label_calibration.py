@@ -29,7 +29,9 @@ def make_labels(n_stars, seed=0):
     rng = np.random.default_rng(seed)
     log_g = rng.uniform(1.2, 3.3, n_stars)
     t_eff = 3600 + 450 * log_g + rng.normal(0, 100, n_stars)
-    return np.column_stack([t_eff, log_g, rng.normal(0, 0.25, n_stars), rng.normal(0, 0.1, (n_stars, 2)) + [-0.05, 0.2]])
+    return np.column_stack(
+        [t_eff, log_g, rng.normal(0, 0.25, n_stars), rng.normal(0, 0.1, (n_stars, 2)) + [-0.05, 0.2]]
+    )
 
 
 def planted(X, kind):
@@ -198,7 +200,7 @@ def test_the_way_back(fitted, kind):
     np.testing.assert_allclose(back[inside], old[inside], rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.integers(0, 10_000), st.floats(-3.0, 3.0))
 def test_a_calibrated_label_rises_with_the_label(seed, slope):
     """Whatever the common stars say: a falling relation is not used."""

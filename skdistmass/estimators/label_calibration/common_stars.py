@@ -228,7 +228,9 @@ class LabelCalibration(LabelShift):
         if errors.ndim == 3:
             errors = np.sqrt(np.diagonal(errors, axis1=1, axis2=2))
         known = np.isfinite(errors)
-        middle = [np.median(column[have]) if have.any() else 0.0 for column, have in zip(errors.T, known.T, strict=True)]
+        middle = [
+            np.median(column[have]) if have.any() else 0.0 for column, have in zip(errors.T, known.T, strict=True)
+        ]
         return np.where(known, errors, middle)
 
     def _fit_labels(self, X, y, errors_from, errors_to, groups):

@@ -148,7 +148,9 @@ class ConstraintCalibration(LabelShift):
         X = validate_labels(self, X, reset=True, names=self.labels)
         for constraint in constraints:
             if not len(constraint.value) == len(constraint.error) == len(constraint.group) == len(X):
-                raise InputError(f"the constraint {constraint.name!r} is about {len(constraint.value)} stars, not {len(X)}.")
+                raise InputError(
+                    f"the constraint {constraint.name!r} is about {len(constraint.value)} stars, not {len(X)}."
+                )
         complete = np.isfinite(X).all(axis=1)
         if np.count_nonzero(complete) < 2:
             raise InputError(f"of n_samples = {len(X)} stars, fewer than 2 have all labels; give more stars.")
@@ -181,9 +183,7 @@ class ConstraintCalibration(LabelShift):
     def _precision(self, widths):
         """1/sigma^2 of each coefficient's prior, shape (n_labels, n_terms)."""
         counts = [0, *(self.terms_.count(form) for form in FORMS)]
-        order = np.concatenate(
-            [np.full(counts[n + 1] - counts[n], factor) for n, factor in enumerate(_PRIOR_OF_ORDER)]
-        )
+        order = np.concatenate([np.full(counts[n + 1] - counts[n], factor) for n, factor in enumerate(_PRIOR_OF_ORDER)])
         return (widths[:, None] * order) ** -2.0
 
     def _columns(self, forms):

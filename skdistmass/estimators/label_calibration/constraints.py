@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import trim_mean
 
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
@@ -18,10 +19,10 @@ from skdistmass.tables import as_floats, as_text
 __all__ = [
     "CLUMP_MAGNITUDE",
     "Constraint",
+    "clump_constraint",
     "cluster_age_constraint",
     "cluster_distance_constraint",
     "cluster_metallicity_constraint",
-    "clump_constraint",
     "common_star_constraints",
     "label_distribution_constraints",
     "mass_constraint",
@@ -183,11 +184,15 @@ def clump_constraint(
     -------
     constraint : Constraint
     """
-    is_clump = np.asarray(is_clump, dtype=bool)
+    is_clump, predict = np.asarray(is_clump, dtype=bool), predictor(abs_mag)
+
+    def middle(X):
+        # Clump stars differ in M_K by mass and metallicity: what is known is where most of them are.
+        return np.full(len(X), trim_mean(predict(X), 0.25))
+
     value = np.where(is_clump, magnitude[0], np.nan)
-    return Constraint(
-        "clump", predictor(abs_mag), value, np.full(len(value), width), _one_group(value), float(magnitude[1]), _PART
-    )
+    shared = float(np.hypot(magnitude[1], _PART))
+    return Constraint("clump", middle, value, np.full(len(value), width), _one_group(value), shared)
 
 
 def seismic_gravity_constraint(logg: ArrayLike, logg_err: ArrayLike, *, scale_err: float = 0.005) -> Constraint:
@@ -407,12 +412,14 @@ def label_distribution_constraints(
         def left(labels, number=number, others=others, coef=coef):
             return labels[:, number] - _products(((labels - location) / scale)[:, others]) @ coef
 
+        def middle(labels, left=left):
+            return np.full(len(labels), trim_mean(left(labels), 0.25))
+
         residual = left(X)
         width = float(np.median(np.abs(residual)) / 0.6745)
-        zero, error = np.full(n_stars, float(np.median(residual))), np.full(n_stars, width)
-        constraints.append(
-            Constraint(f"{names[number]} of the training set", left, zero, error, _one_group(zero), population_err * width)
-        )
+        zero, error = np.full(n_stars, float(trim_mean(residual, 0.25))), np.full(n_stars, width)
+        name, shared = f"{names[number]} of the training set", population_err * width
+        constraints.append(Constraint(name, middle, zero, error, _one_group(zero), shared))
     return constraints
 
 

@@ -12,7 +12,9 @@ from skdistmass.tables import as_floats
 __all__ = ["label_effects"]
 
 
-def label_effects(X: ArrayLike, *, abs_mag: Any = None, mass: Any = None, ages: Any = None) -> dict[str, NDArray[np.float64]]:
+def label_effects(
+    X: ArrayLike, *, abs_mag: Any = None, mass: Any = None, ages: Any = None
+) -> dict[str, NDArray[np.float64]]:
     """Return derivatives of ln distance, ln mass and log10 age with respect to the labels.
 
     Parameters
