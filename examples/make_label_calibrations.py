@@ -52,6 +52,10 @@ class Sample:
         self.error = floats(self.table, plx_err)
 
     @property
+    def columns(self):
+        return dict(zip(LABEL_NAMES, self.labels.T, strict=True))
+
+    @property
     def good(self):
         with np.errstate(invalid="ignore"):
             return (
@@ -60,7 +64,7 @@ class Sample:
 
     def ratio(self, model, rows, calibration=None):
         """Predicted distance over that of the parallax, less 1."""
-        labels = self.labels if calibration is None else calibration.transform(self.labels)
+        labels = self.labels if calibration is None else calibration.transform(self.columns)
         magnitude = model.predict(labels)
         ratio = self.parallax * 10 ** (0.2 * (self.mag - self.extinction - magnitude) - 2) - 1
         return ratio[rows & self.good]
@@ -135,14 +139,14 @@ def by_constraints(sample, model, target, cluster=None, prior=None):
     for seed in range(10):
         half = np.random.default_rng(seed).permutation(len(everyone)) < len(everyone) // 2
         fitted = ConstraintCalibration(prior_scale=prior, random_state=0).fit(
-            sample.labels, constraints=constraints_of(sample, half, model, target, cluster)
+            sample.columns, constraints=constraints_of(sample, half, model, target, cluster)
         )
         left.append(describe(sample.ratio(model, ~half, fitted)))
     before, left = describe(sample.ratio(model, everyone)), np.array(left)
     calibration = ConstraintCalibration(prior_scale=prior, random_state=0)
-    calibration.fit(sample.labels, constraints=constraints_of(sample, everyone, model, target, cluster))
+    calibration.fit(sample.columns, constraints=constraints_of(sample, everyone, model, target, cluster))
     told = (
-        f"distances of {np.count_nonzero(sample.good)} stars with parallaxes: {before[0]:+.3f} / {before[1]:.3f} before; "
+        f"distances of {np.count_nonzero(sample.good)} stars: {before[0]:+.3f} / {before[1]:.3f} before; "
         f"on halves kept back {left[:, 0].mean():+.3f} +- {left[:, 0].std():.3f} / {left[:, 1].mean():.3f} after"
     )
     return calibration, told
@@ -174,7 +178,7 @@ def k2_calibration():
     before = describe((target - labels)[~half & np.isfinite(target[:, 1]), 1])
     after = describe(left[np.isfinite(left)])
     error = 1.2533 * after[1] / np.sqrt(np.count_nonzero(np.isfinite(left)))
-    told = f"log g on the half kept back: {before[0]:+.4f} before, {after[0]:+.4f} +- {error:.4f} after, scatter {after[1]:.3f}"
+    told = f"log g on the half kept back: {before[0]:+.4f} before, {after[0]:+.4f} +- {error:.4f} after"
     return calibration, told
 
 
@@ -225,11 +229,7 @@ def main():
         calibration.save(folder / f"{name}.json", provenance=provenance)
         print(f"{name}: {scale}\n  {told}")
         for row in calibration.describe():
-            print(
-                "  {LABEL:5s} {FORM:8s} {N_STARS:5d} {SHIFT:+9.3f} +- {SHIFT_ERR:.3f}  {SPREAD:.3f} {SCATTER:.3f}".format(
-                    **row
-                )
-            )
+            print("  {LABEL:5s} {FORM:8s} {N_STARS:5d} {SHIFT:+9.3f} +- {SHIFT_ERR:.3f}".format(**row))
 
 
 if __name__ == "__main__":

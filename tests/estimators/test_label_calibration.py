@@ -29,9 +29,7 @@ def make_labels(n_stars, seed=0):
     rng = np.random.default_rng(seed)
     log_g = rng.uniform(1.2, 3.3, n_stars)
     t_eff = 3600 + 450 * log_g + rng.normal(0, 100, n_stars)
-    return np.column_stack(
-        [t_eff, log_g, rng.normal(0, 0.25, n_stars), rng.normal(0, 0.1, (n_stars, 2)) + [-0.05, 0.2]]
-    )
+    return np.column_stack([t_eff, log_g, rng.normal(0, 0.25, n_stars), rng.normal([-0.05, 0.2], 0.1, (n_stars, 2))])
 
 
 def planted(X, kind):

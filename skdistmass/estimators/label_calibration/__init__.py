@@ -1,13 +1,15 @@
 """Label scales: bring the labels of one survey to the scale of another, and find out that it is needed."""
 
+from skdistmass.estimators.label_calibration.cluster_constraints import (
+    cluster_age_constraint,
+    cluster_distance_constraint,
+    cluster_metallicity_constraint,
+)
 from skdistmass.estimators.label_calibration.common_stars import LabelCalibration
 from skdistmass.estimators.label_calibration.constraint_calibration import ConstraintCalibration
 from skdistmass.estimators.label_calibration.constraints import (
     Constraint,
     clump_constraint,
-    cluster_age_constraint,
-    cluster_distance_constraint,
-    cluster_metallicity_constraint,
     common_star_constraints,
     label_distribution_constraints,
     mass_constraint,

@@ -82,8 +82,8 @@ class LabelCalibration(LabelShift):
     -----
     Both scales have errors. A star with noise in log g would seem to have a shift that falls with log g; therefore the
     shift is a function of the label without noise, estimated from both measurements with weights by their errors
-    (Deming regression). Without errors it is an ordinary regression. Outliers are held by Student-t weights with 4 degrees of freedom. Each calibrated label rises
-    with the label itself: a form with which it would not is not used.
+    (Deming regression). Without errors it is an ordinary regression. Outliers are held by Student-t weights with 4
+    degrees of freedom. Each calibrated label rises with the label itself: a form with which it would not is not used.
 
     The calibrations of two labels share the noise of their stars: `covariance_` has the covariances between labels.
 
@@ -99,10 +99,10 @@ class LabelCalibration(LabelShift):
     >>> new = np.column_stack([rng.normal(4800, 200, 300), rng.normal(2.5, 0.4, 300), rng.normal(0, 0.2, 300)])
     >>> old = new + [50.0, 0.1, 0.0] + rng.normal(size=(300, 3)) * [20.0, 0.02, 0.01]
     >>> calibration = LabelCalibration(random_state=0).fit(old, new)
-    >>> calibration.coef_[:, 0].round(2)
-    array([-50.1, -0.1, 0. ])
-    >>> calibration.transform([[4850.0, 2.6, np.nan]]).round(2)
-    array([[4.80e+03, 2.50e+00, nan]])
+    >>> calibration.coef_[:, 0].round(1)
+    array([-47.9, -0.1, 0. ])
+    >>> calibration.transform([[4850.0, 2.6, np.nan]]).round(1)
+    array([[4.8021e+03, 2.5000e+00, nan]])
     """
 
     _parameter_constraints = {

@@ -66,7 +66,8 @@ class ConstraintCalibration(LabelShift):
     ----------
     residuals_ : dict
         Name of each constraint to the number of stars, and the median of known less predicted values before and after
-        the calibration; where the groups' offsets are free, the median distance from the group's median. That of parallaxes is relative.
+        the calibration; where the groups' offsets are free, the median distance from the group's median. That of
+        parallaxes is relative.
     coef_, covariance_, forms_, terms_, space_, spread_, label_names_, provenance_
         As for `LabelCalibration`.
     scatter_ : ndarray of shape (n_labels,)
@@ -237,7 +238,7 @@ class ConstraintCalibration(LabelShift):
 
         now = loss(forms)
         while len(rows) >= 10 * len(self._columns([FORMS[form] for form in forms])):
-            choices = [forms[:n] + [form + 1] + forms[n + 1 :] for n, form in enumerate(forms) if form + 1 < len(FORMS)]
+            choices = [[*forms[:n], form + 1, *forms[n + 1 :]] for n, form in enumerate(forms) if form + 1 < len(FORMS)]
             losses = [loss(choice) for choice in choices]
             gains = [gain(now, tried) for tried in losses]
             best = int(np.argmin([tried.mean() for tried in losses])) if losses else 0

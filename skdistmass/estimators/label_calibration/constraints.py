@@ -1,4 +1,4 @@
-"""What holds on any scale of labels: parallaxes, clusters, the red clump, seismic gravities and masses."""
+"""What holds on any scale of labels: parallaxes, the red clump, seismic gravities and masses."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from scipy.stats import trim_mean
 
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
-from skdistmass.photometry import absolute_magnitude
 from skdistmass.schema.limits import EXTINCTION_ERR, MAG_ERR
-from skdistmass.tables import as_floats, as_text
+from skdistmass.tables import as_floats
 
 __all__ = [
     "CLUMP_MAGNITUDE",
+    "MAG_PER_FRACTION",
+    "PART_ERROR",
     "Constraint",
     "clump_constraint",
-    "cluster_age_constraint",
-    "cluster_distance_constraint",
-    "cluster_metallicity_constraint",
     "common_star_constraints",
     "label_distribution_constraints",
     "mass_constraint",
@@ -33,9 +31,10 @@ __all__ = [
 
 #: M_K of the red clump (Hawkins et al. 2017, MNRAS 471, 722), and its error.
 CLUMP_MAGNITUDE = -1.61, 0.02
-_MAG_PER_FRACTION = 5.0 / np.log(10.0)  # of the distance
-# Error of the model's M_K (mag), or of the logarithm of its mass, in a part of the diagram.
-_PART = 0.04
+#: Magnitudes per relative change of the distance.
+MAG_PER_FRACTION = 5.0 / np.log(10.0)
+#: Error of the model's M_K (mag), or of the logarithm of its mass, in a part of the diagram.
+PART_ERROR = 0.04
 Prediction = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -97,20 +96,6 @@ def _one_group(values):
     return np.zeros(len(values), dtype=np.int64)
 
 
-def _clusters(cluster):
-    """Number the clusters; -1 for stars of none."""
-    names, codes = np.unique(as_text(cluster, name="cluster"), return_inverse=True)
-    codes = codes.astype(np.int64)
-    return np.where(names[codes] == "", -1, codes)
-
-
-def _known(constraint_value, *conditions):
-    value = np.array(constraint_value, dtype=np.float64)
-    for condition in conditions:
-        value[~condition] = np.nan
-    return value
-
-
 def parallax_constraint(
     abs_mag: Any,
     mag: ArrayLike,
@@ -156,7 +141,7 @@ def parallax_constraint(
     parallax, error = (as_floats(column, "mas", name="parallax") for column in (parallax, parallax_err))
     per_mas = 10.0 ** (0.2 * (mag - extinction) - 2.0)
     value = parallax * per_mas
-    photometric = np.hypot(MAG_ERR, EXTINCTION_ERR) / _MAG_PER_FRACTION * np.abs(value)
+    photometric = np.hypot(MAG_ERR, EXTINCTION_ERR) / MAG_PER_FRACTION * np.abs(value)
     total = np.hypot(np.hypot(error, zero_point_err) * per_mas, photometric)
     predict = predictor(abs_mag)
     return Constraint(
@@ -191,7 +176,7 @@ def clump_constraint(
         return np.full(len(X), trim_mean(predict(X), 0.25))
 
     value = np.where(is_clump, magnitude[0], np.nan)
-    shared = float(np.hypot(magnitude[1], _PART))
+    shared = float(np.hypot(magnitude[1], PART_ERROR))
     return Constraint("clump", middle, value, np.full(len(value), width), _one_group(value), shared)
 
 
@@ -235,107 +220,12 @@ def mass_constraint(mass: Any, value: ArrayLike, error: ArrayLike, *, scale_err:
     with np.errstate(invalid="ignore", divide="ignore"):
         logarithm = np.log(np.where(value > 0, value, np.nan))
         relative = np.where(value > 0, error / value, np.nan)
-    return Constraint("mass", lambda X: _log(predict(X)), logarithm, relative, _one_group(value), scale_err, _PART)
+    return Constraint("mass", lambda X: _log(predict(X)), logarithm, relative, _one_group(value), scale_err, PART_ERROR)
 
 
 def _log(values):
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.log(np.where(values > 0, values, np.nan))
-
-
-def cluster_metallicity_constraint(
-    cluster: ArrayLike, *, m_h: ArrayLike | None = None, width: float = 0.03, scale_err: float = 0.03
-) -> Constraint:
-    """One [M/H] in each cluster.
-
-    Parameters
-    ----------
-    cluster : array-like of str, shape (n_stars,)
-        Cluster of each star, blank for none.
-    m_h : array-like of shape (n_stars,), optional
-        The metallicity of the star's cluster, if known.
-    width : float, default=0.03
-        Error of the members' [M/H] (dex).
-    scale_err : float, default=0.03
-        Error of the clusters' known metallicity (dex).
-
-    Returns
-    -------
-    constraint : Constraint
-    """
-    codes = _clusters(cluster)
-    value = np.zeros(len(codes)) if m_h is None else as_floats(m_h, name="m_h")
-    error = np.full(len(codes), width)
-    free = np.inf if m_h is None else scale_err
-    return Constraint("cluster metallicity", lambda X: X[:, 2], _known(value, codes >= 0), error, codes, free)
-
-
-def cluster_distance_constraint(
-    abs_mag: Any,
-    mag: ArrayLike,
-    extinction: ArrayLike,
-    cluster: ArrayLike,
-    *,
-    distance: ArrayLike | None = None,
-    distance_err: float = 0.05,
-) -> Constraint:
-    """One distance for each cluster.
-
-    Parameters
-    ----------
-    abs_mag : regressor or callable
-        The model's M_K.
-    mag, extinction : array-like of shape (n_stars,)
-        Apparent magnitude and extinction (mag).
-    cluster : array-like of str, shape (n_stars,)
-        Cluster of each star, blank for none.
-    distance : array-like of shape (n_stars,), optional
-        Distance of the star's cluster (kpc), if known.
-    distance_err : float, default=0.05
-        Its relative error.
-
-    Returns
-    -------
-    constraint : Constraint
-    """
-    codes = _clusters(cluster)
-    mag, extinction = as_floats(mag, "mag", name="mag"), as_floats(extinction, "mag", name="extinction")
-    known = np.ones(len(codes)) if distance is None else as_floats(distance, "kpc", name="distance")
-    value = _known(absolute_magnitude(mag, extinction, known), codes >= 0)
-    error = np.full(len(codes), np.hypot(MAG_ERR, EXTINCTION_ERR))
-    free = np.inf if distance is None else _MAG_PER_FRACTION * distance_err
-    return Constraint("cluster distance", predictor(abs_mag), value, error, codes, free, _PART)
-
-
-def cluster_age_constraint(
-    log_age: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    cluster: ArrayLike,
-    *,
-    known: ArrayLike | None = None,
-    width: float = 0.15,
-    scale_err: float = 0.1,
-) -> Constraint:
-    """One age for the giants of each cluster.
-
-    Parameters
-    ----------
-    log_age : callable
-        Takes labels and returns log10 of the age in years, NaN for stars without one.
-    cluster : array-like of str, shape (n_stars,)
-        Cluster of each star, blank for none.
-    known : array-like of shape (n_stars,), optional
-        log10 age of the star's cluster, if known.
-    width, scale_err : float
-        Error of the members' ages, and of the clusters' known ones (dex).
-
-    Returns
-    -------
-    constraint : Constraint
-    """
-    codes = _clusters(cluster)
-    value = np.full(len(codes), 9.5) if known is None else as_floats(known, name="known")
-    free = np.inf if known is None else scale_err
-    return Constraint("cluster age", log_age, _known(value, codes >= 0), np.full(len(codes), width), codes, free)
 
 
 def common_star_constraints(

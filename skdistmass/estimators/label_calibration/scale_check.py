@@ -92,7 +92,7 @@ def find_scale_shift(
     log_age : callable, optional
         Takes labels and returns log10 ages.
     min_significance : float, default=3.0
-        Smallest ratio of the shift to its error that is reported.
+        Smallest ratio of the shift to its error, and smallest square root of the improvement, that is reported.
 
     Returns
     -------
@@ -133,7 +133,8 @@ def find_scale_shift(
         after = _misfit(linear, error, design, fit.coef, precision)
         found.append((name, -float(fit.coef[0]), float(np.sqrt(fit.covariance[0, 0])), before - after))
     found.sort(key=lambda item: -item[3])
-    if not found or abs(found[0][1]) < min_significance * found[0][2]:
+    # Both the error and the improvement must say so: what groups share is in the second in full.
+    if not found or min(abs(found[0][1]) / found[0][2], max(found[0][3], 0.0) ** 0.5) < min_significance:
         return None
     shift = np.zeros(X.shape[1])
     shift[list(names).index(found[0][0])] = found[0][1]
