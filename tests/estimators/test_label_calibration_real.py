@@ -45,7 +45,8 @@ def test_no_bias_is_left_in_the_half_kept_back(pairs, name, n_stars):
         bias.append(np.median(left, axis=0))
         spread = 1.4826 * np.median(np.abs(left - bias[-1]), axis=0)
         error.append(1.2533 * spread / np.sqrt(len(left)))
-    assert (np.abs(np.mean(bias, axis=0)) < np.mean(error, axis=0)).all(), (np.mean(bias, axis=0), np.mean(error, axis=0))
+    # 0.001: where one table is a function of the other almost to its last digit.
+    assert (np.abs(np.mean(bias, axis=0)) < np.maximum(np.mean(error, axis=0), 0.001)).all()
 
 
 def test_the_calibration_of_dr16_by_its_pipeline_is_found(pairs):
