@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdistmass.estimators.inputs import validate_label_errors, validate_labels
 from skdistmass.estimators.label_calibration.robust_fit import RobustFit
 from skdistmass.estimators.label_calibration.shift_terms import ShiftTerms, names_of_labels
+from skdistmass.estimators.label_calibration.writing import save_calibration
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.surveys.stars import Stars
 
@@ -201,8 +202,6 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         --------
         skdistmass.estimators.label_calibration.load_calibration : Read it back.
         """
-        from skdistmass.estimators.label_calibration.files import save_calibration
-
         save_calibration(self, path, provenance)
 
     def _read(self, X):

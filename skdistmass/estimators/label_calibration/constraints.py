@@ -228,6 +228,10 @@ def _log(values):
         return np.log(np.where(values > 0, values, np.nan))
 
 
+def _column(number: int) -> Prediction:
+    return lambda X: X[:, number]
+
+
 def common_star_constraints(
     y: ArrayLike, y_err: ArrayLike, names: Sequence[str] = LABEL_NAMES, *, scale_err: Sequence[float] | None = None
 ) -> list[Constraint]:
@@ -253,7 +257,7 @@ def common_star_constraints(
     return [
         Constraint(
             f"{name} of common stars",
-            lambda X, number=number: X[:, number],
+            _column(number),
             values[:, number],
             np.broadcast_to(errors, values.shape)[:, number],
             group,

@@ -9,49 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from skdistmass._version import __version__
 from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.estimators.label_calibration.shift_terms import FORMS, ShiftTerms
+from skdistmass.estimators.label_calibration.writing import ARRAYS, DENSITY, FORMAT, TERMS
 from skdistmass.estimators.label_density import LabelDensity
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import FileFormatError
 
-__all__ = ["FORMAT", "load_calibration", "save_calibration", "shipped_calibrations"]
-
-FORMAT = "skdistmass label calibration 1"
-_DENSITY = (
-    "location",
-    "scale",
-    "whitening",
-    "means",
-    "precisions_cholesky",
-    "weights",
-    "log_coefficients",
-)
-_TERMS = ("columns", "location", "scale", "lower", "upper", "centre")
-_ARRAYS = ("coef_", "covariance_", "scatter_", "spread_", "n_stars_")
-
-
-def save_calibration(calibration: LabelShift, path: Any, provenance: dict[str, str] | None) -> None:
-    """Write a fitted calibration; see `LabelShift.save`."""
-    from sklearn.utils.validation import check_is_fitted
-
-    check_is_fitted(calibration)
-    content = {
-        "format": FORMAT,
-        "version": __version__,
-        "kind": type(calibration).__name__,
-        "provenance": dict(calibration.provenance_ if provenance is None else provenance),
-        "labels": list(calibration.label_names_),
-        "named": hasattr(calibration, "feature_names_in_"),
-        "columns": dict(calibration.label_columns_),
-        "forms": list(calibration.forms_),
-        "arrays": {name: getattr(calibration, name).tolist() for name in _ARRAYS},
-        "terms": {name: getattr(calibration.terms_, name).tolist() for name in _TERMS},
-        "density": {name: getattr(calibration.space_.density_, name).tolist() for name in _DENSITY},
-        "thresholds": calibration.space_.thresholds_.tolist(),
-    }
-    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+__all__ = ["load_calibration", "shipped_calibrations"]
 
 
 def load_calibration(path: Any) -> LabelShift:
@@ -120,14 +85,14 @@ def _rebuild(content):
         calibration.feature_names_in_ = np.array(names, dtype=object)
     calibration.forms_ = tuple(content["forms"])
     calibration.provenance_ = dict(content["provenance"])
-    for name in _ARRAYS:
+    for name in ARRAYS:
         setattr(calibration, name, np.array(content["arrays"][name], dtype=np.int64 if name == "n_stars_" else float))
-    terms = {name: np.array(content["terms"][name], dtype=float) for name in _TERMS}
+    terms = {name: np.array(content["terms"][name], dtype=float) for name in TERMS}
     calibration.terms_ = ShiftTerms(**(terms | {"columns": terms["columns"].astype(np.int64)}))
     n_labels, n_terms, n_used = len(names), calibration.terms_.n_terms, len(calibration.terms_.columns)
     _check_shapes(calibration, n_labels, n_terms)
     space = TrainingSpace(label_names=[f"x{number}" for number in range(n_used)])
-    space.density_ = LabelDensity(**{name: np.array(content["density"][name], dtype=float) for name in _DENSITY})
+    space.density_ = LabelDensity(**{name: np.array(content["density"][name], dtype=float) for name in DENSITY})
     space.thresholds_ = np.array(content["thresholds"], dtype=float)
     space.offset_ = float(space.thresholds_[0])
     space.n_features_in_, space.label_columns_ = n_used, {}

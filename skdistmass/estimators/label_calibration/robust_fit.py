@@ -94,7 +94,7 @@ def robust_fit(
     weights = inverse * (_DEGREES + 1) / (_DEGREES + square)
     # The mean curvature of the loss is less than its weights say, by this factor.
     curvature = inverse * (_DEGREES + 1) * (_DEGREES - square) / (_DEGREES + square) ** 2
-    factor = min(max(float(curvature.sum() / max(weights.sum(), 1e-300)), 0.2), 1.0) if n_rows else 1.0
+    factor = min(max(float(curvature.sum()) / max(float(weights.sum()), 1e-300), 0.2), 1.0) if n_rows else 1.0
     bread = _inverse(factor * (design.T * weights) @ design + np.diag(precision))
     scores = design * (weights * left)[:, None]
     n_groups = int(groups.max()) + 1 if n_rows else 0

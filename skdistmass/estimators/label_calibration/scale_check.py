@@ -138,7 +138,9 @@ def find_scale_shift(
         return None
     shift = np.zeros(X.shape[1])
     shift[list(names).index(found[0][0])] = found[0][1]
-    return ScaleShift(*found[0], *_effects(X, shift, names, abs_mag, mass, log_age), tuple(found))
+    label, size, size_err, improvement = found[0]
+    effects = _effects(X, shift, names, abs_mag, mass, log_age)
+    return ScaleShift(label, size, size_err, improvement, *effects, others=tuple(found))
 
 
 def _misfit(linear, error, design, coef, precision):

@@ -83,7 +83,7 @@ class ShiftTerms:
 
     def is_complete(self, X: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Tell which stars have all labels that the shift depends on."""
-        return np.isfinite(X[:, self.columns]).all(axis=1)
+        return np.asarray(np.isfinite(X[:, self.columns]).all(axis=1))
 
     def __call__(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the terms, shape (n_stars, n_terms); those of a star with a missing label are the mean ones."""
