@@ -100,8 +100,8 @@ def robust_fit(
     n_groups = int(groups.max()) + 1 if n_rows else 0
     by_group = np.zeros((n_groups, n_terms))
     np.add.at(by_group, groups, scores)
-    free = max(n_groups - np.count_nonzero(precision == 0), 1)
-    influence = by_group @ bread * np.sqrt(max(n_groups, 1) / free)
+    free = max(n_groups - int(np.count_nonzero(precision == 0)), 1)
+    influence = by_group @ bread * np.sqrt(max(n_groups, 1) / float(free))
     return RobustFit(coef, weights, influence, influence.T @ influence + bread * precision @ bread)
 
 

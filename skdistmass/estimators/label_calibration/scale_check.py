@@ -139,8 +139,8 @@ def find_scale_shift(
     shift = np.zeros(X.shape[1])
     shift[list(names).index(found[0][0])] = found[0][1]
     label, size, size_err, improvement = found[0]
-    effects = _effects(X, shift, names, abs_mag, mass, log_age)
-    return ScaleShift(label, size, size_err, improvement, *effects, others=tuple(found))
+    distance, relative, age = _effects(X, shift, names, abs_mag, mass, log_age)
+    return ScaleShift(label, size, size_err, improvement, distance, relative, age, tuple(found))
 
 
 def _misfit(linear, error, design, coef, precision):
