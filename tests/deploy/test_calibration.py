@@ -51,7 +51,7 @@ def test_calibrations(smooth, name, dtype, tolerance, opset):
 @pytest.mark.parametrize("wrap", [lambda step: step, FrozenEstimator])
 def test_before_a_regressor(smooth, wrap):
     X = make_labels(300)[10:]
-    model = AbsMagRegressor(n_networks=1, error_model=None, max_iter=20, tol=0.1, random_state=0)
+    model = AbsMagRegressor(n_networks=1, error_model=None, random_state=0)
     model.fit(smooth.transform(X), 2 * X[:, 1])
     pipeline = Pipeline([("scale", wrap(smooth)), ("model", model)])
     (found,) = run(to_onnx(pipeline, X[:1]), X)

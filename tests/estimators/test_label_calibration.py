@@ -335,5 +335,5 @@ def test_shipped_calibrations_are_complete():
         calibration = load_calibration(name)
         assert set(calibration.provenance_) == {"name", "from", "to", "source", "residuals"}
         assert max(row["N_STARS"] for row in calibration.describe()) >= 10
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileFormatError, match=r"no-such-scale is neither a file nor .* \(dr12-raw, dr16"):
         load_calibration("no-such-scale")

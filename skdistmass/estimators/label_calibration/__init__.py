@@ -17,7 +17,7 @@ from skdistmass.estimators.label_calibration.constraints import (
     seismic_gravity_constraint,
 )
 from skdistmass.estimators.label_calibration.effects import label_effects
-from skdistmass.estimators.label_calibration.files import load_calibration, shipped_calibrations
+from skdistmass.estimators.label_calibration.files import as_calibration, load_calibration, shipped_calibrations
 from skdistmass.estimators.label_calibration.scale_check import ScaleShift, find_scale_shift
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "ConstraintCalibration",
     "LabelCalibration",
     "ScaleShift",
+    "as_calibration",
     "clump_constraint",
     "cluster_age_constraint",
     "cluster_distance_constraint",

@@ -14,6 +14,8 @@ from skdistmass.estimators.label_calibration.robust_fit import RobustFit
 from skdistmass.estimators.label_calibration.shift_terms import ShiftTerms, names_of_labels
 from skdistmass.estimators.label_calibration.writing import save_calibration
 from skdistmass.estimators.training_space import TrainingSpace
+from skdistmass.exceptions import ColumnError
+from skdistmass.labels import LABEL_NAMES, out_of_range
 from skdistmass.surveys.stars import Stars
 
 __all__ = ["FADE_WIDTH", "LabelShift"]
@@ -63,7 +65,7 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             errors = errors[:, :, None] ** 2 * np.eye(X.shape[1])
         derivatives = self._derivatives(X)
         covariance = derivatives @ errors @ derivatives.transpose(0, 2, 1)
-        return labels, covariance + self._covariance(X) + np.diag(self.scatter_**2)
+        return labels, covariance + self._own_covariance(X)
 
     def inverse_transform(self, X: Any) -> NDArray[np.float64]:
         """Return the labels that `transform` turns into these.
@@ -127,21 +129,28 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             missing, and the star gets the mean one. See `skdistmass.schema.bits.Space`.
         """
         check_is_fitted(self)
-        X = self._read(X)
-        return self.space_.answer(self.space_.density_.score(X[:, self.terms_.columns]))
+        return self._answer(self._read(X))
 
-    def calibrate(self, stars: Stars) -> Stars:
+    def calibrate(self, stars: Stars, *, own_error: bool = True) -> Stars:
         """Return stars with labels and label errors on the target scale.
 
         Parameters
         ----------
         stars : Stars
-            As `skdistmass.surveys.as_stars` makes them. A label that they do not have stays missing.
+            As `skdistmass.surveys.as_stars` makes them. A label that they do not have stays missing. [Fe/H] is shifted
+            as [M/H] is, so that either can be the metallicity of a model.
+        own_error : bool, default=True
+            Whether the label errors get the error of the calibration (`own_covariance`), too.
 
         Returns
         -------
         stars : Stars
             Errors that were unknown stay so.
+
+        Raises
+        ------
+        ColumnError
+            If the calibration has a label that stars don't.
 
         Examples
         --------
@@ -151,16 +160,45 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         >>> load_calibration("dr16").calibrate(stars)["TEFF"].round()
         array([5570.])
         """
-        check_is_fitted(self)
-        names = self.label_names_
-        X = {name: stars.floats(name) for name in names}
+        X, names = self._labels_of(stars), self.label_names_
+        shift, derivatives = self._shift(X), self._derivatives(X)
         errors = np.column_stack([stars.floats(f"{name}_ERR") for name in names])
-        labels, covariance = self.transform(X, np.nan_to_num(errors))
-        variance = np.diagonal(covariance, axis1=1, axis2=2)
-        columns = dict(zip(names, np.asarray(labels).T, strict=True))
-        known = np.where(np.isfinite(errors), np.sqrt(variance), np.nan)
-        columns |= {f"{name}_ERR": known[:, number] for number, name in enumerate(names) if f"{name}_ERR" in stars}
-        return stars.with_columns({name: column for name, column in columns.items() if name in stars or "ERR" in name})
+        variance = np.einsum("nlm,nm->nl", derivatives**2, np.nan_to_num(errors) ** 2)
+        if own_error:
+            variance += np.diagonal(self._own_covariance(X), axis1=1, axis2=2)
+        new_errors = np.where(np.isfinite(errors), np.sqrt(variance), np.nan)
+        columns = {}
+        for number, name in enumerate(names):
+            for column in (name, "FE_H") if name == "M_H" else (name,):
+                if column in stars:
+                    columns[column] = stars[column] + shift[:, number]
+                if f"{column}_ERR" in stars:
+                    columns[f"{column}_ERR"] = new_errors[:, number]
+        return stars.with_columns(columns)
+
+    def domain_of(self, stars: Stars) -> NDArray[np.int8]:
+        """Tell where stars are in the calibration's domain; see `domain`."""
+        return self._answer(self._labels_of(stars))
+
+    def own_covariance(self, stars: Stars) -> NDArray[np.float64]:
+        """Return the covariance of the five labels that the calibration adds to each star's.
+
+        Parameters
+        ----------
+        stars : Stars
+            With labels on the scale that was calibrated.
+
+        Returns
+        -------
+        covariance : ndarray of shape (n_stars, 5, 5)
+            In the order of `skdistmass.labels.LABEL_NAMES`: that of the shift, and the scatter from star to star. 0 for
+            labels that are left as they are.
+        """
+        X = self._labels_of(stars)
+        at = [LABEL_NAMES.index(name) for name in self.label_names_]
+        covariance = np.zeros((len(X), len(LABEL_NAMES), len(LABEL_NAMES)))
+        covariance[:, np.array(at)[:, None], at] = self._own_covariance(X)
+        return covariance
 
     def describe(self) -> list[dict[str, Any]]:
         """Describe the calibration, label by label.
@@ -204,6 +242,17 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         save_calibration(self, path, provenance)
 
+    def _labels_of(self, stars):
+        """Return the calibration's labels of stars; NaN where missing."""
+        check_is_fitted(self)
+        unknown = [name for name in self.label_names_ if name not in LABEL_NAMES]
+        if unknown:
+            raise ColumnError(
+                f"the calibration is of {', '.join(self.label_names_)}; stars have {', '.join(LABEL_NAMES)}."
+            )
+        X = np.column_stack([stars.floats(name) for name in self.label_names_])
+        return np.where(out_of_range(X, self.label_names_), np.nan, X)
+
     def _read(self, X):
         return validate_labels(self, X, reset=False, names=self.labels)
 
@@ -220,6 +269,13 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Keep the coefficients, shape (n_labels, n_terms), and their covariance; note the spread of the shift."""
         self.coef_, self.covariance_ = coef, covariance
         self.spread_ = (self.terms_(X)[:, 1:] @ coef[:, 1:].T).std(axis=0)
+
+    def _answer(self, X):
+        return self.space_.answer(self.space_.density_.score(X[:, self.terms_.columns]))
+
+    def _own_covariance(self, X):
+        """Covariance of the shift, and the scatter from star to star."""
+        return self._covariance(X) + np.diag(self.scatter_**2)
 
     def _rises(self, coef):
         """Tell whether each calibrated label rises with the label everywhere in the range."""

@@ -16,12 +16,7 @@ from threadpoolctl import threadpool_limits
 from skdistmass.estimators.inputs import validate_labels
 from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.estimators.label_calibration.constraints import Constraint
-from skdistmass.estimators.label_calibration.linear_constraints import (
-    compare,
-    full_errors,
-    group_medians,
-    linearise,
-)
+from skdistmass.estimators.label_calibration.linear_constraints import compare, full_errors, group_medians, linearise
 from skdistmass.estimators.label_calibration.robust_fit import gain, loss_left_out, robust_fit
 from skdistmass.estimators.label_calibration.shift_terms import FORMS
 from skdistmass.exceptions import InputError

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.estimators.label_calibration.shift_terms import FORMS, ShiftTerms
 from skdistmass.estimators.label_calibration.writing import ARRAYS, DENSITY, FORMAT, TERMS
 from skdistmass.estimators.label_density import LabelDensity
 from skdistmass.estimators.training_space import TrainingSpace
-from skdistmass.exceptions import FileFormatError
+from skdistmass.exceptions import FileFormatError, InputError, shortened
 
-__all__ = ["load_calibration", "shipped_calibrations"]
+__all__ = ["as_calibration", "load_calibration", "shipped_calibrations"]
+
+#: Bytes of a file that are read: a calibration has a few ten thousand.
+LARGEST_FILE = 4_000_000
 
 
-def load_calibration(path: Any) -> LabelShift:
+def load_calibration(path: str | os.PathLike[str]) -> LabelShift:
     """Read a calibration from a file, or one that comes with the package by its name.
 
     Parameters
     ----------
-    path : path or str
-        A file written by ``save``, or a name of `shipped_calibrations`.
+    path : path-like
+        A file written by ``save``, or a name of `shipped_calibrations`. A file of that name comes first.
 
     Returns
     -------
@@ -34,9 +39,8 @@ def load_calibration(path: Any) -> LabelShift:
     Raises
     ------
     FileFormatError
-        If it is not such a file, was cut off or changed, or is of an unknown version.
-    FileNotFoundError
-        If there is neither such a file nor such a name.
+        If there is neither such a file nor such a name; if it is not such a file, was cut off or changed, or is of an
+        unknown version.
 
     Examples
     --------
@@ -44,18 +48,54 @@ def load_calibration(path: Any) -> LabelShift:
     >>> load_calibration("payne-dr14").provenance_["from"]
     'The Payne, APOGEE DR14 (Ting et al. 2019)'
     """
-    named = resources.files(__package__).joinpath("data", f"{path}.json")
-    source = named if not Path(path).exists() and str(path) in shipped_calibrations() else Path(path)
+    source: Any = Path(path)
+    if not source.exists():
+        if str(path) not in shipped_calibrations():
+            known = ", ".join(shipped_calibrations())
+            raise FileFormatError(f"{path} is neither a file nor a calibration that comes with skdistmass ({known}).")
+        source = resources.files(__package__).joinpath("data", f"{path}.json")
     try:
-        content = json.loads(source.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FileFormatError(f"{path} is not a calibration: it is no JSON text ({error}).") from error
+        with source.open("rb") as file:
+            content = json.loads(file.read(LARGEST_FILE))
+    except OSError as error:
+        raise FileFormatError(f"{path} can't be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"{path} is not a calibration: it is no JSON text ({shortened(error)}).") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FileFormatError(f"{path} is not a calibration that this version reads: its format is not {FORMAT!r}.")
     try:
         return _rebuild(content)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise FileFormatError(f"{path} is a calibration that was cut off or changed: {error!r}.") from error
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise FileFormatError(f"{path} is a calibration that was cut off or changed: {shortened(error)}.") from error
+
+
+def as_calibration(calibration: Any) -> LabelShift:
+    """Return a fitted calibration: the one given, or that of a file or of a name of `shipped_calibrations`.
+
+    Parameters
+    ----------
+    calibration : LabelCalibration, ConstraintCalibration or path-like
+
+    Returns
+    -------
+    calibration : LabelCalibration or ConstraintCalibration
+
+    Raises
+    ------
+    FileFormatError
+        As `load_calibration`.
+    InputError
+        If it is something else.
+    """
+    if isinstance(calibration, str | os.PathLike):
+        return load_calibration(calibration)
+    if not isinstance(calibration, LabelShift):
+        raise InputError(
+            f"calibration is {type(calibration).__name__}; give a fitted LabelCalibration or ConstraintCalibration, a "
+            f"file, or one of {', '.join(shipped_calibrations())}."
+        )
+    check_is_fitted(calibration)
+    return calibration
 
 
 def shipped_calibrations() -> list[str]:
@@ -99,6 +139,10 @@ def _rebuild(content):
     if space.density_.whitening.shape != (n_used, n_used) or space.thresholds_.shape != (2,):
         raise ValueError("the domain has another number of labels")
     calibration.space_ = space
+    for part in (calibration.terms_, space.density_):
+        if not all(np.isfinite(values).all() for values in vars(part).values()):
+            raise ValueError("a number is not finite")
+    calibration._covariance(np.zeros((1, n_labels)))  # fails if shapes don't agree
     return calibration
 
 
