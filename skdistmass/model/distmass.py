@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import Column, Table
+from astropy.table import Table
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
@@ -20,16 +20,19 @@ from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.estimators.cn_mass import CNMassRegressor
+from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.estimators.seeds import seeded
 from skdistmass.estimators.star_keys import star_groups
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.labels import LABEL_NAMES, out_of_range
 from skdistmass.model import prediction
+from skdistmass.model.calibrated import predict_calibrated
 from skdistmass.model.files import write_model
+from skdistmass.model.table import to_table
 from skdistmass.model.training import FALLBACK_LABELS, accuracy_of, find_parts, fit_spaces, plan_jobs, remember, train
 from skdistmass.schema.bits import Space
-from skdistmass.schema.columns import layout, mass_columns
+from skdistmass.schema.columns import mass_columns
 from skdistmass.surveys import as_stars, read_survey
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts
@@ -214,7 +217,7 @@ class DistMassModel(BaseEstimator):
                 progress(job.name, len(jobs))
         return trained
 
-    def predict(self, table: Any, *, out_of_fold: bool = True) -> Table:
+    def predict(self, table: Any, *, out_of_fold: bool = True, calibration: Any = None) -> Table:
         """Predict distances, masses and ages.
 
         Parameters
@@ -225,6 +228,10 @@ class DistMassModel(BaseEstimator):
         out_of_fold : bool, default=True
             Whether stars that were trained on get predictions from networks that had not seen them, so that a
             catalogue does not flatter its own training set. The column OUT_OF_FOLD says which did.
+        calibration : LabelCalibration, ConstraintCalibration or path-like, optional
+            Brings the labels to the scale of the model: a fitted one, its file, or a name of
+            `skdistmass.estimators.label_calibration.shipped_calibrations`. The catalogue has the calibrated labels, and
+            the error of the calibration is in its errors and intervals.
 
         Returns
         -------
@@ -239,17 +246,16 @@ class DistMassModel(BaseEstimator):
         """
         check_is_fitted(self, "abs_mag_")
         stars = _stars_of(table).with_metallicity(self.metallicity_)
-        predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
+        if calibration is None:
+            predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
+        else:
+            calibration = as_calibration(calibration)
+            stars, predicted = predict_calibrated(self, stars, calibration, out_of_fold=out_of_fold)
         columns = prediction.complete(stars, predicted, self._cuts())
-        catalog = Table()
-        for schema in layout(self.masses_):
-            if schema.name in columns:
-                values = columns[schema.name]
-                values = values if schema.dtype.startswith("U") else values.astype(schema.dtype)
-                catalog[schema.name] = Column(
-                    values, unit=schema.unit, description=schema.description, meta={"ucd": schema.ucd}
-                )
+        catalog = to_table(columns, self.masses_)
         catalog.meta = {"MODEL": "DistMass", "VERSION": self.metadata_["skdistmass_version"]}
+        if calibration is not None:
+            catalog.meta["CALIB"], catalog.meta["CALIBSHA"] = calibration.identity
         return catalog
 
     @property

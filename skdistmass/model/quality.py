@@ -43,7 +43,7 @@ def quality_flags(columns: Mapping[str, NDArray], stars: Stars, gaia_err: NDArra
     lost = ~np.isfinite(_floats(columns, "DISTANCE", len(stars)))
     _roll_up(flags, bit.DISTANCE_WARN, _DISTANCE_WARNINGS)
     _roll_up(flags, bit.DISTANCE_BAD, bit.DISTANCE_OUTSIDE | bit.STAR_BAD, lost)
-    _roll_up(flags, bit.MASS_WARN | bit.AGE_WARN, bit.MASS_EDGE)
+    _roll_up(flags, bit.MASS_WARN | bit.AGE_WARN, bit.MASS_EDGE | bit.CALIBRATION_OUTSIDE)
     _roll_up(flags, bit.MASS_BAD, bit.MASS_OUTSIDE | bit.STAR_BAD, ~((mass > 0) & np.isfinite(mass)))
     _roll_up(flags, bit.AGE_BAD, bit.MASS_BAD | bit.AGE_LIMIT, ~np.isfinite(age))
     return flags
@@ -56,6 +56,7 @@ _DISTANCE_WARNINGS = (
     | QualityBit.EXTINCTION_NEGATIVE
     | QualityBit.EXTINCTION_HIGH
     | QualityBit.GAIA_CONFLICT
+    | QualityBit.CALIBRATION_OUTSIDE
 )
 
 
@@ -87,6 +88,7 @@ def _observed(
         bit.NOT_GIANT: _floats(columns, "LOGG", n_stars) >= GIANT_LOGG,
         bit.AGE_LIMIT: (age_flag & int(_AGE_LIMITS)) != 0,
         bit.STAR_BAD: bad_stars(stars),
+        bit.CALIBRATION_OUTSIDE: _codes(columns, "CALIBRATION_SPACE", n_stars) == Space.OUTSIDE,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdistmass.estimators.inputs import validate_label_errors, validate_labels
 from skdistmass.estimators.label_calibration.robust_fit import RobustFit
 from skdistmass.estimators.label_calibration.shift_terms import ShiftTerms, names_of_labels
-from skdistmass.estimators.label_calibration.writing import save_calibration
+from skdistmass.estimators.label_calibration.writing import calibration_text, save_calibration
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import ColumnError
 from skdistmass.labels import LABEL_NAMES, out_of_range
@@ -52,8 +53,8 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             mean shift.
         covariance : ndarray of shape (n_stars, n_labels, n_labels)
             Only if `X_err` is given: covariances of the calibrated labels. The errors are carried through the shift;
-            those of the calibration (`shift_covariance`) and its star-to-star scatter are added. NaN where an error is
-            unknown.
+            those of the calibration are added: `shift_covariance`, and the scatter from star to star if
+            `noise_known_`. NaN where an error is unknown.
         """
         check_is_fitted(self)
         X = self._read(X)
@@ -191,14 +192,23 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         covariance : ndarray of shape (n_stars, 5, 5)
-            In the order of `skdistmass.labels.LABEL_NAMES`: that of the shift, and the scatter from star to star. 0 for
-            labels that are left as they are.
+            In the order of `skdistmass.labels.LABEL_NAMES`: that of the shift, and the scatter from star to star if
+            `noise_known_`. 0 for labels that the calibration does not have.
         """
         X = self._labels_of(stars)
         at = [LABEL_NAMES.index(name) for name in self.label_names_]
         covariance = np.zeros((len(X), len(LABEL_NAMES), len(LABEL_NAMES)))
         covariance[:, np.array(at)[:, None], at] = self._own_covariance(X)
         return covariance
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Name of the calibration, and the SHA-256 of its file, or of the file that `save` would write."""
+        check_is_fitted(self)
+        if self.stored_as_ is not None:
+            return self.stored_as_
+        text = calibration_text(self)
+        return self.provenance_.get("name", type(self).__name__), hashlib.sha256(text.encode()).hexdigest()
 
     def describe(self) -> list[dict[str, Any]]:
         """Describe the calibration, label by label.
@@ -263,7 +273,7 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         used = self.terms_.columns
         space = TrainingSpace(label_names=[f"x{n}" for n in range(len(used))], random_state=self.random_state)
         self.space_ = space.fit(X[complete][:, used])
-        self.provenance_ = {}
+        self.provenance_, self.stored_as_ = {}, None
 
     def _set_coefficients(self, X, coef, covariance):
         """Keep the coefficients, shape (n_labels, n_terms), and their covariance; note the spread of the shift."""
@@ -274,8 +284,8 @@ class LabelShift(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self.space_.answer(self.space_.density_.score(X[:, self.terms_.columns]))
 
     def _own_covariance(self, X):
-        """Covariance of the shift, and the scatter from star to star."""
-        return self._covariance(X) + np.diag(self.scatter_**2)
+        """Covariance of the shift, and the scatter from star to star if it is not the noise of the labels."""
+        return self._covariance(X) + np.diag(self.scatter_**2 * self.noise_known_)
 
     def _rises(self, coef):
         """Tell whether each calibrated label rises with the label everywhere in the range."""

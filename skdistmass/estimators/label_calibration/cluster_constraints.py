@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skdistmass.estimators.label_calibration.constraints import MAG_PER_FRACTION, PART_ERROR, Constraint, predictor
-from skdistmass.photometry import absolute_magnitude
+from skdistmass.estimators.label_calibration.constraints import PART_ERROR, Constraint, predictor
+from skdistmass.photometry import LN_DISTANCE_PER_MAG, absolute_magnitude
 from skdistmass.schema.limits import EXTINCTION_ERR, MAG_ERR
 from skdistmass.tables import as_floats, as_text
 
@@ -90,7 +90,7 @@ def cluster_distance_constraint(
     known = np.ones(len(codes)) if distance is None else as_floats(distance, "kpc", name="distance")
     value = _known(absolute_magnitude(mag, extinction, known), codes >= 0)
     error = np.full(len(codes), np.hypot(MAG_ERR, EXTINCTION_ERR))
-    free = np.inf if distance is None else MAG_PER_FRACTION * distance_err
+    free = np.inf if distance is None else distance_err / LN_DISTANCE_PER_MAG
     return Constraint("cluster distance", predictor(abs_mag), value, error, codes, free, PART_ERROR)
 
 

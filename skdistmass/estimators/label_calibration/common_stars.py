@@ -62,6 +62,8 @@ class LabelCalibration(LabelShift):
         The domain: where common stars were, in the labels that a shift may depend on.
     scatter_ : ndarray of shape (n_labels,)
         Scatter from star to star beyond the given errors; without errors it holds the noise of both scales.
+    noise_known_ : bool
+        Whether label errors of both scales were given: `scatter_` is then no noise, and is added to label errors.
     spread_ : ndarray of shape (n_labels,)
         Standard deviation of the shift over the common stars.
     n_stars_ : ndarray of int, shape (n_labels,)
@@ -165,6 +167,7 @@ class LabelCalibration(LabelShift):
         groups = np.arange(len(X)) if groups is None else groups
         errors_from = self._read_errors(X_err, self.label_columns_, len(X))
         errors_to = self._read_errors(y_err, target_columns, len(X))
+        self.noise_known_ = bool(errors_from.any() and errors_to.any())
 
         both = np.isfinite(X) & np.isfinite(y)
         # The labels that a shift may depend on must be there.

@@ -67,6 +67,8 @@ class ConstraintCalibration(LabelShift):
         As for `LabelCalibration`.
     scatter_ : ndarray of shape (n_labels,)
         0: without common stars it is unknown.
+    noise_known_ : bool
+        True: `scatter_` is no noise.
     n_stars_ : ndarray of int, shape (n_labels,)
         Number of stars that any constraint is about.
 
@@ -162,7 +164,7 @@ class ConstraintCalibration(LabelShift):
                 forms = [f if good else FORMS[FORMS.index(f) - 1] for f, good in zip(forms, rises, strict=True)]
                 coef, covariance, used = self._minimise(X, constraints, widths, forms)
         self.forms_ = tuple(forms)
-        self.scatter_ = np.zeros(X.shape[1])
+        self.scatter_, self.noise_known_ = np.zeros(X.shape[1]), True
         self.n_stars_ = np.full(X.shape[1], len(used), dtype=np.int64)
         self._set_coefficients(X[used] if len(used) else X[complete], coef, covariance)
         self.residuals_ = self._residuals(X, constraints)

@@ -12,12 +12,12 @@ from scipy.stats import trim_mean
 
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 from skdistmass.schema.limits import EXTINCTION_ERR, MAG_ERR
 from skdistmass.tables import as_floats
 
 __all__ = [
     "CLUMP_MAGNITUDE",
-    "MAG_PER_FRACTION",
     "PART_ERROR",
     "Constraint",
     "clump_constraint",
@@ -31,8 +31,6 @@ __all__ = [
 
 #: M_K of the red clump (Hawkins et al. 2017, MNRAS 471, 722), and its error.
 CLUMP_MAGNITUDE = -1.61, 0.02
-#: Magnitudes per relative change of the distance.
-MAG_PER_FRACTION = 5.0 / np.log(10.0)
 #: Error of the model's M_K (mag), or of the logarithm of its mass, in a part of the diagram.
 PART_ERROR = 0.04
 Prediction = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -141,7 +139,7 @@ def parallax_constraint(
     parallax, error = (as_floats(column, "mas", name="parallax") for column in (parallax, parallax_err))
     per_mas = 10.0 ** (0.2 * (mag - extinction) - 2.0)
     value = parallax * per_mas
-    photometric = np.hypot(MAG_ERR, EXTINCTION_ERR) / MAG_PER_FRACTION * np.abs(value)
+    photometric = np.hypot(MAG_ERR, EXTINCTION_ERR) * LN_DISTANCE_PER_MAG * np.abs(value)
     total = np.hypot(np.hypot(error, zero_point_err) * per_mas, photometric)
     predict = predictor(abs_mag)
     return Constraint(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 from skdistmass.tables import as_floats
 
 __all__ = ["label_effects"]
@@ -47,7 +48,7 @@ def label_effects(
     X = as_floats(X, name="X")
     effects = {}
     if abs_mag is not None:
-        effects["distance"] = -0.2 * np.log(10.0) * _derivatives(abs_mag, X)
+        effects["distance"] = -LN_DISTANCE_PER_MAG * _derivatives(abs_mag, X)
     if mass is not None:
         value = _call(mass.predict, mass, X)
         with np.errstate(invalid="ignore", divide="ignore"):

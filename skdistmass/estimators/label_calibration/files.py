@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from importlib import resources
@@ -56,7 +57,8 @@ def load_calibration(path: str | os.PathLike[str]) -> LabelShift:
         source = resources.files(__package__).joinpath("data", f"{path}.json")
     try:
         with source.open("rb") as file:
-            content = json.loads(file.read(LARGEST_FILE))
+            text = file.read(LARGEST_FILE)
+        content = json.loads(text)
     except OSError as error:
         raise FileFormatError(f"{path} can't be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
@@ -64,9 +66,11 @@ def load_calibration(path: str | os.PathLike[str]) -> LabelShift:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FileFormatError(f"{path} is not a calibration that this version reads: its format is not {FORMAT!r}.")
     try:
-        return _rebuild(content)
+        calibration = _rebuild(content)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise FileFormatError(f"{path} is a calibration that was cut off or changed: {shortened(error)}.") from error
+    calibration.stored_as_ = Path(path).name, hashlib.sha256(text).hexdigest()
+    return calibration
 
 
 def as_calibration(calibration: Any) -> LabelShift:
@@ -123,7 +127,7 @@ def _rebuild(content):
     calibration.label_columns_ = dict(content["columns"])
     if content["named"]:
         calibration.feature_names_in_ = np.array(names, dtype=object)
-    calibration.forms_ = tuple(content["forms"])
+    calibration.forms_, calibration.noise_known_ = tuple(content["forms"]), bool(content["noise_known"])
     calibration.provenance_ = dict(content["provenance"])
     for name in ARRAYS:
         setattr(calibration, name, np.array(content["arrays"][name], dtype=np.int64 if name == "n_stars_" else float))

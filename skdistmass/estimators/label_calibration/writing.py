@@ -31,6 +31,7 @@ def calibration_text(calibration: Any, provenance: dict[str, str] | None = None)
         "named": hasattr(calibration, "feature_names_in_"),
         "columns": dict(calibration.label_columns_),
         "forms": list(calibration.forms_),
+        "noise_known": calibration.noise_known_,
         "arrays": {name: getattr(calibration, name).tolist() for name in ARRAYS},
         "terms": {name: getattr(calibration.terms_, name).tolist() for name in TERMS},
         "density": {name: getattr(calibration.space_.density_, name).tolist() for name in DENSITY},
