@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from skdistmass._version import __version__
+from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import Predictor
@@ -33,6 +34,7 @@ def settings_cards(
     zero_point: str | float,
     isochrones: IsochroneDistanceRegressor | None,
     out_of_fold: bool,
+    calibration: LabelShift | None = None,
 ) -> list[Card]:
     """Return the cards of what the columns depend on besides survey and model."""
     cards: list[Card] = []
@@ -49,6 +51,12 @@ def settings_cards(
         ("OUTFOLD", out_of_fold, "training stars predicted out of fold?"),
         ("ISOCHR", isochrones is not None, "is NMSU_DIST there?"),
     ]
+    if calibration is not None:
+        name, checksum = calibration.identity
+        cards += [("CALIB", name, "calibration of the labels"), ("CALIBSHA", checksum, "SHA-256 of its file")]
+        for keyword, end in (("CALFROM", "from"), ("CALTO", "to")):
+            if end in calibration.provenance_:
+                cards.append((keyword, calibration.provenance_[end], ""))
     if isochrones is not None:
         models = isochrones.models_
         text = " ".join(str(models[key]) for key in ("source", "version") if models.get(key))

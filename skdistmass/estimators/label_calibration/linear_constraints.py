@@ -44,6 +44,25 @@ class LinearisedConstraints:
     offsets: NDArray[np.float64]
     offset_precision: NDArray[np.float64]
 
+    @property
+    def parts(self) -> NDArray[np.int64]:
+        """Numbers, shape (n_rows,): rows of one kind that share all their offsets have the same."""
+        # Rows with the same offsets have the same sum of square roots.
+        shared = self.offsets @ np.sqrt(np.arange(2.0, 2.0 + self.offsets.shape[1]))
+        return np.unique(np.column_stack([self.kinds, shared]), axis=0, return_inverse=True)[1].ravel()
+
+    @property
+    def mean_slopes(self) -> NDArray[np.float64]:
+        """The slopes with those of each part of the diagram replaced by their mean, shape (n_rows, n_labels).
+
+        A network's slopes differ from star to star, and at labels with noise they are not those of the true labels: a
+        shift fitted to such differences comes out too small, and too sure of itself.
+        """
+        parts = self.parts
+        sums = np.zeros((parts.max(initial=-1) + 1, self.slopes.shape[1]))
+        np.add.at(sums, parts, self.slopes)
+        return (sums / np.bincount(parts)[:, None])[parts]
+
 
 def linearise(
     X: NDArray[np.float64], constraints: Sequence[Constraint], steps: NDArray[np.float64]
@@ -120,18 +139,15 @@ def _offsets(X, constraints, rows, kinds):
             for code in np.unique(codes[rows[own]]) if error > 0 else ():
                 columns.append(own & (codes[rows] == code))
                 precisions.append(error**-2.0)
-    return np.array(columns, dtype=float).reshape(-1, len(rows)).T, np.array(precisions)
+    return np.array(columns, dtype=float).reshape(len(columns), len(rows)).T, np.array(precisions)
 
 
 def full_errors(linear: LinearisedConstraints) -> NDArray[np.float64]:
     """Return the errors of the rows with the excess scatter of their kind, about the medians of what they share."""
-    error = linear.error.copy()
-    # Rows with the same offsets have the same sum of square roots.
-    shared = linear.offsets @ np.sqrt(np.arange(2.0, 2.0 + linear.offsets.shape[1]))
+    error, codes = linear.error.copy(), linear.parts
     for kind in np.unique(linear.kinds):
         rows = linear.kinds == kind
-        codes = np.unique(shared[rows], return_inverse=True)[1]
-        left = linear.residual[rows] - group_medians(linear.residual[rows], codes)
+        left = linear.residual[rows] - group_medians(linear.residual[rows], codes[rows])
         error[rows] = np.hypot(error[rows], excess_scatter(left, error[rows]))
     return error
 

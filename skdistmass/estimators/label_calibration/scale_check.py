@@ -18,6 +18,7 @@ from skdistmass.tables import as_floats
 
 __all__ = ["ScaleShift", "find_scale_shift"]
 
+_N_STEPS = 1  # from the first estimate of a shift on
 _WORDS = {"TEFF": "Teff", "LOGG": "log g", "M_H": "[M/H]", "C_FE": "[C/Fe]", "N_FE": "[N/Fe]"}
 
 
@@ -117,30 +118,43 @@ def find_scale_shift(
     """
     X = as_floats(X, name="X")
     steps = prior_widths(X, names)
+    found = _single_shifts(X, constraints, steps, names)
+    # Both the error and the improvement must say so: what groups share is in the second in full.
+    if not found or min(abs(found[0][1]) / found[0][2], max(found[0][3], 0.0) ** 0.5) < min_significance:
+        return None
+    label, size, size_err, improvement = found[0]
+    shift = size * (np.array(names) == label)
+    for _ in range(_N_STEPS):  # the model is not linear
+        again = _single_shifts(X - shift, constraints, steps, names, only=label)
+        if not again:  # so far off that no star can be compared any more
+            break
+        size, size_err = size + again[0][1], again[0][2]
+        shift = size * (np.array(names) == label)
+    distance, relative, age = _effects(X, shift, names, abs_mag, mass, log_age)
+    found[0] = label, size, size_err, improvement
+    return ScaleShift(label, size, size_err, improvement, distance, relative, age, tuple(found))
+
+
+def _single_shifts(X, constraints, steps, names, only=None):
+    """Return label, size, error and improvement of the shift of each label alone, the best first."""
     linear = linearise(X, constraints, 1e-2 * steps)
+    if not len(linear.rows):
+        return []
     error = full_errors(linear)
     groups = np.unique(linear.rows, return_inverse=True)[1]
     free = robust_fit(linear.offsets, linear.residual, error, groups, linear.offset_precision)
     before = _misfit(linear, error, linear.offsets, free.coef, linear.offset_precision)
-    found = []
+    found, slopes = [], linear.mean_slopes
     for number, name in enumerate(names):
-        own = linear.slopes[:, [number]]
-        if not own.any():
+        own = slopes[:, [number]]
+        if not own.any() or only not in (None, name):
             continue
         design = np.hstack([own, linear.offsets])
         precision = np.concatenate([[0.0], linear.offset_precision])
         fit = robust_fit(design, linear.residual, error, groups, precision)
         after = _misfit(linear, error, design, fit.coef, precision)
         found.append((name, -float(fit.coef[0]), float(np.sqrt(fit.covariance[0, 0])), before - after))
-    found.sort(key=lambda item: -item[3])
-    # Both the error and the improvement must say so: what groups share is in the second in full.
-    if not found or min(abs(found[0][1]) / found[0][2], max(found[0][3], 0.0) ** 0.5) < min_significance:
-        return None
-    shift = np.zeros(X.shape[1])
-    shift[list(names).index(found[0][0])] = found[0][1]
-    label, size, size_err, improvement = found[0]
-    distance, relative, age = _effects(X, shift, names, abs_mag, mass, log_age)
-    return ScaleShift(label, size, size_err, improvement, distance, relative, age, tuple(found))
+    return sorted(found, key=lambda item: -item[3])
 
 
 def _misfit(linear, error, design, coef, precision):
