@@ -6,10 +6,12 @@ import click
 
 from skdistmass._version import __version__
 from skdistmass.cli import options
+from skdistmass.cli.calibrate import calibrate, calibration_report
 from skdistmass.cli.support import (
     OneLineErrors,
     check_output,
     command_line,
+    is_calibration,
     is_table_file,
     load_any_model,
     load_isochrones,
@@ -41,6 +43,7 @@ def main():
 
 
 main.add_command(train)
+main.add_command(calibrate)
 
 
 @main.command()
@@ -71,10 +74,11 @@ def demo(out, n_stars, seed, quiet):
 @options.output
 @options.resume
 @options.layout
+@options.calibration
 @options.refit_values
 @options.overwrite
 @options.quiet
-def predict(model, table, output, resume, layout, refit_values, overwrite, quiet):
+def predict(model, table, output, resume, layout, calibration, refit_values, overwrite, quiet):
     """Predict distances, masses and ages of the stars in TABLE with MODEL.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
@@ -82,8 +86,9 @@ def predict(model, table, output, resume, layout, refit_values, overwrite, quiet
     Table 2 of the paper, in the format of its ending (.fits, .vot, .parquet). 'skdistmass catalog' does the same with
     more options.
     """
-    check_output(output, overwrite or resume, [table, model])
+    check_output(output, overwrite or resume, filter(None, [table, model, calibration]))
     settings = {"resume": resume, "overwrite": overwrite, "out_of_fold": not refit_values, "layout": layout}
+    settings["calibration"] = calibration
     write_catalog(model, table, output, quiet=quiet, **settings)
 
 
@@ -119,6 +124,7 @@ def predict(model, table, output, resume, layout, refit_values, overwrite, quiet
 @options.layout
 @click.option("--hdu", help="FITS extension of the survey.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Threads; memory grows with them.")
+@options.calibration
 @options.refit_values
 @options.overwrite
 @options.quiet
@@ -136,6 +142,7 @@ def catalog(
     layout,
     hdu,
     jobs,
+    calibration,
     refit_values,
     overwrite,
     quiet,
@@ -147,7 +154,7 @@ def catalog(
     """
     from skdistmass.extinction import ExtinctionChoice
 
-    check_output(output, overwrite or resume, [survey, model])
+    check_output(output, overwrite or resume, filter(None, [survey, model, calibration]))
     write_catalog(
         model,
         survey,
@@ -159,6 +166,7 @@ def catalog(
         chunk_rows=chunk_rows,
         n_jobs=jobs,
         out_of_fold=not refit_values,
+        calibration=calibration,
         parallax_zero_point=number_or_text(parallax_zero_point),
         layout=layout,
         hdu=int(hdu) if hdu is not None and hdu.isdigit() else hdu,
@@ -223,15 +231,22 @@ def export(model, output, dtype, input_errors, overwrite):
 
 
 @main.command()
-@click.argument("name", metavar="MODEL|TABLE")
+@click.argument("name", metavar="MODEL|TABLE|CALIBRATION")
 @options.layout
 def info(name, layout):
-    """Print what a MODEL was trained on, or what is in a survey TABLE.
+    """Print what a MODEL was trained on, what is in a survey TABLE, or what a CALIBRATION does.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
     the package. Of a TABLE it prints the layout, which column becomes which quantity in which unit, and what is missing
-    for distances, masses and ages. Only the beginning of a table is read.
+    for distances, masses and ages. Only the beginning of a table is read. CALIBRATION is a file of 'skdistmass
+    calibrate', or the name of one that comes with the package.
     """
+    if is_calibration(name):
+        from skdistmass.estimators.label_calibration import load_calibration
+
+        for line in calibration_report(load_calibration(name)):
+            click.echo(line)
+        return
     if is_table_file(name):
         from skdistmass.surveys import describe_file
 

@@ -4,7 +4,19 @@ from pathlib import Path
 
 import click
 
-__all__ = ["latitude_limit", "layout", "negative_extinction", "output", "overwrite", "quiet", "refit_values", "resume"]
+__all__ = [
+    "ambiguous",
+    "calibration",
+    "latitude_limit",
+    "layout",
+    "match_radius",
+    "negative_extinction",
+    "output",
+    "overwrite",
+    "quiet",
+    "refit_values",
+    "resume",
+]
 
 output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
@@ -35,4 +47,17 @@ refit_values = click.option(
 layout = click.option(
     "--layout",
     help="Layout of the survey: a name of 'skdistmass layouts', or a TOML file; by default the columns show it.",
+)
+calibration = click.option(
+    "--calibration",
+    help="Bring the labels to the model's scale by this calibration: a file of 'skdistmass calibrate', or a name of "
+    "'skdistmass calibrate --list'.",
+)
+match_radius = click.option("--match-radius", type=float, help="Join by position, too, within this distance in arcsec.")
+ambiguous = click.option(
+    "--ambiguous",
+    type=click.Choice(["error", "first", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do where a joined table has several different rows of one star.",
 )

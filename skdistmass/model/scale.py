@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from skdistmass.estimators.label_calibration import (
     Constraint,
+    ConstraintCalibration,
     ScaleShift,
     clump_constraint,
     cluster_age_constraint,
@@ -21,6 +22,7 @@ from skdistmass.estimators.label_calibration import (
     parallax_constraint,
     seismic_gravity_constraint,
 )
+from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES, out_of_range
 from skdistmass.model.predictor import Predictor, cuts_of
 from skdistmass.schema.columns import mass_columns, scales_of
@@ -28,11 +30,12 @@ from skdistmass.surveys.clusters import cluster_distances
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts, bad_stars, reference_distances
 
-__all__ = ["check_scale", "choose_labels", "model_constraints"]
+__all__ = ["check_scale", "choose_labels", "fit_to_model", "model_constraints"]
 
 Floats = NDArray[np.float64]
 #: Stars that a scale is checked on, at the most, and at least.
 MOST_STARS, FEWEST_STARS = 3000, 50
+_MOST_CALIBRATED = 5000  # stars that a calibration is fitted to
 _CLUMP = 2  # EVSTATE
 _FEWEST_MEMBERS = 3
 _SEISMIC_ERROR = 0.01  # dex: of a seismic log g without an error
@@ -203,4 +206,58 @@ def check_scale(model: Predictor, stars: Stars, *, random_state: int = 0) -> Sca
         abs_mag=column("ABS_MAG"),
         mass=column(mass) if mass in predicted else None,
         log_age=column(age) if age in predicted else None,
+    )
+
+
+def fit_to_model(
+    model: Predictor,
+    stars: Stars,
+    *,
+    kinds: Sequence[str] = CONSTRAINTS,
+    seismic_gravity: str = "",
+    form: str = "auto",
+    random_state: int | None = None,
+) -> ConstraintCalibration:
+    """Calibrate labels to the scale of a model, without stars in common.
+
+    Parameters
+    ----------
+    model : Predictor
+        Trained on the target scale.
+    stars : Stars
+        With labels on the scale to be calibrated, and whatever gives constraints: see
+        `skdistmass.model.model_constraints`.
+    kinds, seismic_gravity
+        As for `skdistmass.model.model_constraints`.
+    form : {"auto", "constant", "linear", "smooth"}, default="auto"
+        As for `ConstraintCalibration`.
+    random_state : int, optional
+        Of more than 5,000 stars that a constraint is about, as many are drawn.
+
+    Returns
+    -------
+    calibration : ConstraintCalibration
+        Its ``residuals_`` say how well each constraint held before and after.
+
+    Raises
+    ------
+    InputError
+        If the stars give no constraint.
+    """
+    stars = stars.with_metallicity(model.card.get("metallicity", "M_H"))
+    names = choose_labels(stars)
+    constraints = model_constraints(model, stars, names, kinds=kinds, seismic_gravity=seismic_gravity)
+    if not constraints:
+        raise InputError(
+            f"{stars.source or 'the table'} has nothing to compare with the model: it needs K, A_K and a parallax with "
+            "its error, or EVSTATE, CLUSTER, the model's masses with errors, or a column of seismic log g."
+        )
+    known = np.any([np.isfinite(c.value) & np.isfinite(c.error) for c in constraints], axis=0)
+    rows = np.flatnonzero(known)
+    if len(rows) > _MOST_CALIBRATED:
+        rows = np.sort(np.random.default_rng(random_state).choice(rows, _MOST_CALIBRATED, replace=False))
+    constraints = model_constraints(model, stars[rows], names, kinds=kinds, seismic_gravity=seismic_gravity)
+    labels = {name: stars[name][rows] for name in names}
+    return ConstraintCalibration(form=form, labels=names, random_state=random_state).fit(
+        labels, constraints=constraints
     )

@@ -6,6 +6,7 @@ from skdistmass.estimators.label_calibration.cluster_constraints import (
     cluster_metallicity_constraint,
 )
 from skdistmass.estimators.label_calibration.common_stars import LabelCalibration
+from skdistmass.estimators.label_calibration.common_tables import fit_common_stars
 from skdistmass.estimators.label_calibration.constraint_calibration import ConstraintCalibration
 from skdistmass.estimators.label_calibration.constraints import (
     Constraint,
@@ -32,6 +33,7 @@ __all__ = [
     "cluster_metallicity_constraint",
     "common_star_constraints",
     "find_scale_shift",
+    "fit_common_stars",
     "label_distribution_constraints",
     "label_effects",
     "load_calibration",
