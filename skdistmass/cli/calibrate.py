@@ -105,7 +105,8 @@ def calibrate(
     else:
         settings |= {"kinds": constraints or _CONSTRAINTS, "seismic_gravity": seismic_logg.upper()}
         calibration, about, lines = _to_model(survey, model, joined, layout, matching, settings)
-    calibration.save(output, provenance={"name": output.stem, **about})
+    calibration.provenance_ = {"name": output.stem, **about}
+    calibration.save(output)
     if not quiet:
         for line in [*lines, *calibration_report(calibration)]:
             click.echo(line)

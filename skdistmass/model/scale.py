@@ -25,6 +25,7 @@ from skdistmass.estimators.label_calibration import (
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES, out_of_range
 from skdistmass.model.predictor import Predictor, cuts_of
+from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import mass_columns, scales_of
 from skdistmass.surveys.clusters import cluster_distances
 from skdistmass.surveys.stars import Stars
@@ -107,11 +108,10 @@ def model_constraints(
     Returns
     -------
     constraints : list of Constraint
-        Of those that at least one star gives.
+        Of those that at least one star gives; stars outside the labels that the model was trained on give none.
     """
     column, cuts = _columns_of(model, names), cuts_of(model.card)
-    known = model.predict_columns(stars[:1], out_of_fold=False)
-    bad, found = bad_stars(stars), []
+    known, found = model.predict_columns(stars, out_of_fold=False), []
     has_distance, scales = "ABS_MAG" in known, scales_of(known)
     if "parallax" in kinds and has_distance:
         found.append(_parallax_constraint(column("ABS_MAG"), stars, cuts))
@@ -126,9 +126,12 @@ def model_constraints(
         found += [mass_constraint(column(name), stars[name], stars[f"{name}_ERR"]) for name in with_mass[:1]]
     if "clusters" in kinds and "CLUSTER" in stars:
         found += _cluster_constraints(column, stars, known)
-    usable = ~bad & np.isfinite(stars.labels[:, : len(names)]).all(axis=1)
+    labels = stars.labels[:, : len(names)]
+    usable = ~bad_stars(stars) & np.isfinite(labels).all(axis=1)
+    usable &= np.asarray(known.get("DISTANCE_SPACE", np.zeros(len(stars)))) < Space.OUTSIDE
     for constraint in found:
         constraint.value[~usable] = np.nan
+        constraint.value[~np.isfinite(constraint.predict(labels))] = np.nan
     return [c for c in found if (np.isfinite(c.value) & np.isfinite(c.error)).any()]
 
 
@@ -181,9 +184,9 @@ def check_scale(model: Predictor, stars: Stars, *, random_state: int = 0) -> Sca
     predicted = model.predict_columns(stars, out_of_fold=False)
     if "ABS_MAG" not in predicted:
         return None
-    space = np.asarray(predicted.get("DISTANCE_SPACE", np.zeros(len(stars))))
-    known = np.isfinite(stars.labels[:, : len(names)]).all(axis=1) & ~bad_stars(stars) & (space < 9)
-    known &= np.isfinite(stars.floats("K") - stars.floats("A_K")) & (stars.floats("PARALLAX_ERR") > 0)
+    known = np.isfinite(stars.labels[:, : len(names)]).all(axis=1) & ~bad_stars(stars)
+    known &= np.asarray(predicted.get("DISTANCE_SPACE", np.zeros(len(stars)))) < Space.OUTSIDE
+    known &= np.isfinite(stars.floats("K") - stars.floats("A_K"))
     rows = np.flatnonzero(known)
     if len(rows) < FEWEST_STARS:
         return None

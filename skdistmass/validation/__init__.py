@@ -1,7 +1,18 @@
 """The checks of the paper (its sections 4.3, 5 and 6), its figures and a report, on your catalogue."""
 # ruff: noqa: F403
 
-from skdistmass.validation import ages, checks, chemistry, comparisons, distances, figures, masses, report, stars
+from skdistmass.validation import (
+    ages,
+    checks,
+    chemistry,
+    comparisons,
+    distances,
+    figures,
+    masses,
+    report,
+    scales,
+    stars,
+)
 from skdistmass.validation.ages import *
 from skdistmass.validation.checks import *
 from skdistmass.validation.chemistry import *
@@ -10,8 +21,9 @@ from skdistmass.validation.distances import *
 from skdistmass.validation.masses import *
 from skdistmass.validation.report import *
 from skdistmass.validation.requirements import MissingInputError
+from skdistmass.validation.scales import *
 from skdistmass.validation.stars import *
 
 __all__ = ["MissingInputError", "figures"]
-for _module in (ages, checks, chemistry, comparisons, distances, masses, report, stars):
+for _module in (ages, checks, chemistry, comparisons, distances, masses, report, scales, stars):
     __all__ += _module.__all__

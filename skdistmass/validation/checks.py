@@ -12,6 +12,7 @@ from astropy.table import Table, vstack
 from skdistmass.validation import ages, chemistry, comparisons, distances, masses
 from skdistmass.validation.columns import age_columns, column_of, mass_scales
 from skdistmass.validation.requirements import MissingInputError
+from skdistmass.validation.scales import label_scale
 from skdistmass.validation.stars import join_reference
 
 __all__ = ["Check", "Validation", "validate"]
@@ -71,6 +72,7 @@ def validate(
     distance_columns: Sequence[str] = (),
     age_columns: Sequence[str] = (),
     cluster_distances: Mapping[str, float] | None = None,
+    model: Any = None,
 ) -> Validation:
     """Make all tables and the summary.
 
@@ -85,6 +87,8 @@ def validate(
         with, such as those of astroNN, StarHorse, or isochrones. A column that states a unit is converted.
     cluster_distances : dict, optional
         Distances (kpc) of clusters that are not in Table 1 of the paper, or better ones.
+    model : Predictor, optional
+        The model that made the catalogue, to check whether the labels are on its scale.
 
     Returns
     -------
@@ -121,8 +125,22 @@ def validate(
             result.skipped[name] = str(reason)
     for summary in (_distance_checks, _cluster_checks, _mass_checks, _age_checks, _chemistry_checks):
         result.checks += summary(result.tables)
+    result.checks.append(_scale_check(stars, model))
     result.checks += [Check(makers[name][0], "", reason, NOT_TESTED) for name, reason in result.skipped.items()]
     return result
+
+
+def _scale_check(stars: Table, model: Any) -> Check:
+    name, paper = "Scale of the labels", "that of DR17 (section 2)"
+    if model is None:
+        return Check(name, paper, "the model is needed (--model)", NOT_TESTED)
+    try:
+        shift = label_scale(stars, model)
+    except MissingInputError as reason:
+        return Check(name, paper, str(reason), NOT_TESTED)
+    if shift is None:
+        return Check(name, paper, "no shift found", PASSED)
+    return Check(name, paper, shift.message(), SHORT)
 
 
 def _makers(

@@ -210,7 +210,7 @@ class ConstraintCalibration(LabelShift):
         """The linear problem at the present shift: design, target, errors, groups, precisions, stars."""
         terms = self.terms_(X)
         linear = linearise(X + terms @ coef.T, constraints, 1e-2 * widths)
-        own = (linear.slopes[:, :, None] * terms[linear.rows][:, None, :]).reshape(len(linear.rows), -1)
+        own = (linear.slopes[:, :, None] * terms[linear.rows][:, None, :]).reshape(len(linear.rows), coef.size)
         design = np.hstack([own, linear.offsets])
         target = linear.residual + own @ coef.ravel()
         prior = np.concatenate([self._precision(widths).ravel(), linear.offset_precision])
