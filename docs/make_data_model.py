@@ -26,7 +26,8 @@ survey, in its order. A star with several spectra has several rows with the same
   the scale `COR_MO`, `MASS` that of a scale without a name. `MASS_ERR`, `AGE_ERR` and the flags are those of the first.
 - **Header**: `SKDMVERS` (version), `MODEL`, `MODELSHA`, `MODELVER`, `INFILE`, `INSIZE`, `INSHA256` (SHA-256 of the
   survey file), `COMMAND`, `CHUNKROW`, the laws of extinction (`AKIRAC`, `AKWISE`, `AKDUST`, `AKBLIM`, `AKMAP`,
-  `AKNEG`), `PLXZERO`, `ISOCHR`, `ISOMODEL`; the names of all bits (`BITMnn`, `FLAGnn`). There is no date: the same
+  `AKNEG`), `PLXZERO`, `ISOCHR`, `ISOMODEL`, the [calibration](label_calibration.md) of the labels if there is one
+  (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`); the names of all bits (`BITMnn`, `FLAGnn`). There is no date: the same
   input gives the same bytes.
 - **Interrupted** work is kept as `CATALOG.part` with a journal `CATALOG.part.json`; `--resume` continues it, with the
   same result. It refuses if the survey, the model or the settings are others than at the start.

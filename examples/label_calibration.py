@@ -1,7 +1,7 @@
 """Show what a shift of the labels does, and what a calibration without common stars does about it.
 
-Prints the table of effects of each label over the diagram, on Kepler giants, and draws distances of raw DR12 dwarfs
-before and after ``dr12-raw``.
+Prints the table of effects of each label over the diagram, on Kepler giants, and what the check of the scale says of
+them with and without 0.06 added to log g. Draws distances of raw DR12 dwarfs before and after ``dr12-raw``.
 Run with ``python examples/label_calibration.py --out FOLDER``.
 """
 
@@ -16,8 +16,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from make_label_calibrations import floats, read_samples, reference_model
 
-from skdistmass import CNMassRegressor, IsochroneAgeTransformer
+from skdistmass import CNMassRegressor, ExtinctionChoice, IsochroneAgeTransformer, load_pretrained, read_survey
 from skdistmass.estimators.label_calibration import label_effects, load_calibration
+from skdistmass.model import check_scale
+from skdistmass.surveys import data_dir
 
 # A change of each label that two surveys may well differ by.
 STEPS = {"Teff +50 K": 50.0, "log g +0.05": 0.05, "[M/H] +0.05": 0.05, "[C/Fe] +0.05": 0.05, "[N/Fe] +0.05": 0.05}
@@ -46,6 +48,15 @@ def effects_table(samples, abs_mag):
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 
+def check(planted=0.06):
+    """Print what the check of the scale says of Kepler giants, and of the same with a shift planted in log g."""
+    stars = ExtinctionChoice().apply(read_survey(data_dir() / "kepler_giants.fits"))
+    shifted = stars.with_columns({"LOGG": stars["LOGG"] + planted})
+    for name, table in (("as they are", stars), (f"log g + {planted}", shifted)):
+        found = check_scale(load_pretrained("kepler-giants"), table)
+        print(f"{name}: {found.message() if found else 'no shift found'}")
+
+
 def figure(sample, model, path):
     calibration = load_calibration("dr12-raw")
     fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True, layout="constrained")
@@ -71,6 +82,7 @@ def main():
     samples = read_samples()
     model = reference_model(samples)
     effects_table(samples, model)
+    check()
     figure(samples["dr12"], model, folder / "label_calibration.png")
 
 

@@ -1,10 +1,13 @@
 """Calibrations on the real tables: the same stars on two scales, half to fit and half to test."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.table import Table
 
-from skdistmass.estimators.label_calibration import LabelCalibration, load_calibration
+from skdistmass.estimators.label_calibration import ConstraintCalibration, LabelCalibration, load_calibration
 from skdistmass.labels import LABEL_NAMES, read_labels
 from skdistmass.tables import as_floats, as_text
 
@@ -67,3 +70,29 @@ def test_shipped_raw_scale_moves_dwarfs_as_it_must(real_data):
     X = labels_of(dwarfs[np.char.startswith(as_text(dwarfs["LABEL_SRC"]), "DR12")])
     shift = load_calibration("dr12-raw").transform(dict(zip(LABEL_NAMES, X.T, strict=True))) - X
     assert -0.5 < np.median(shift[:, 1]) < -0.05
+
+
+def test_distances_of_dwarfs_come_back_on_halves_kept_back(real_data):
+    """The files that come with the package are made by the example; its own numbers are tested."""
+    real_data("dwarfs.fits")
+    path = Path(__file__).resolve().parents[2] / "examples" / "make_label_calibrations.py"
+    spec = importlib.util.spec_from_file_location("make_label_calibrations", path)
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    samples = maker.read_samples()
+    model = maker.reference_model(samples)
+    raw, everyone = samples["dr12"], np.ones(len(samples["dr12"].labels), dtype=bool)
+    targets = maker.common(raw, [samples[name] for name in ("dr16", "seismic", "dr17", "giants")])
+    left = []
+    for seed in range(4):
+        half = np.random.default_rng(seed).permutation(len(everyone)) < len(everyone) // 2
+        constraints = maker.constraints_of(raw, half, model, targets)
+        fitted = ConstraintCalibration(prior_scale=maker.RAW_PRIOR, random_state=0)
+        fitted.fit(raw.columns, constraints=constraints)
+        left.append(np.median(raw.ratio(model, ~half, fitted)))
+    assert np.median(raw.ratio(model, everyone)) < -0.2
+    assert abs(np.mean(left)) < 0.03
+    assert abs(np.median(raw.ratio(model, everyone, load_calibration("dr12-raw")))) < 0.03
+    payne = samples["payne"]
+    everyone = np.ones(len(payne.labels), dtype=bool)
+    assert abs(np.median(payne.ratio(model, everyone, load_calibration("payne-dr14")))) < 0.03

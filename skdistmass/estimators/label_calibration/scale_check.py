@@ -18,6 +18,8 @@ from skdistmass.tables import as_floats
 
 __all__ = ["ScaleShift", "find_scale_shift"]
 
+# Difference of improvements below which two labels explain the constraints equally well: two standard errors.
+_ALIKE = 4.0
 _N_STEPS = 1  # from the first estimate of a shift on
 _WORDS = {"TEFF": "Teff", "LOGG": "log g", "M_H": "[M/H]", "C_FE": "[C/Fe]", "N_FE": "[N/Fe]"}
 
@@ -52,20 +54,25 @@ class ScaleShift:
     others: tuple[tuple[str, float, float, float], ...]
 
     def message(self) -> str:
-        """Return a sentence for a report."""
-        digits = 0 if self.label == "TEFF" else 3
-        unit = " K" if self.label == "TEFF" else " dex"
-        text = (
-            f"{_WORDS.get(self.label, self.label)} looks {abs(self.size):.{digits}f} +- {self.error:.{digits}f}{unit} "
-            f"too {'high' if self.size > 0 else 'low'}"
-        )
+        """Return a sentence for a report; a second one names other labels that explain it as well."""
+        text = self._words(self.label, self.size, self.error)
         effects = [
             f"{name} {100 * value:+.1f} %"
             for name, value in (("distances", self.distance), ("masses", self.mass))
             if np.isfinite(value)
         ]
         effects += [f"ages {self.age:+.3f} dex"] * bool(np.isfinite(self.age))
-        return text + (f": {', '.join(effects)}." if effects else ".")
+        text += f": {', '.join(effects)}." if effects else "."
+        alike = [other for other in self.others[1:] if self.improvement - other[3] < _ALIKE]
+        if alike:
+            text += f" As likely: {', or '.join(self._words(*other[:3]) for other in alike)}."
+        return text
+
+    @staticmethod
+    def _words(label: str, size: float, error: float) -> str:
+        digits, unit = (0, "K") if label == "TEFF" else (3, "dex")
+        side = "high" if size > 0 else "low"
+        return f"{_WORDS.get(label, label)} looks {abs(size):.{digits}f} +- {error:.{digits}f} {unit} too {side}"
 
 
 def find_scale_shift(
