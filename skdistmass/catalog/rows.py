@@ -105,7 +105,7 @@ def _fit_text(values: NDArray | None, column: CatalogColumn, n_stars: int) -> ND
             "shorten it."
         )
     try:
-        return np.char.encode(values, "ascii").astype(f"S{width}")
+        return values.astype(f"S{width}")
     except UnicodeEncodeError as error:
         raise InputError(
             f"{column.name} {error.object[:80]!r} has characters outside ASCII, which FITS can't hold; the file may "

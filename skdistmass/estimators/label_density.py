@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
@@ -23,7 +22,7 @@ _STARS_TO_ADD_COMPONENT = 30
 # ... and dropped if they end with fewer than this: a handful of stars far from all others.
 _STARS_TO_KEEP_COMPONENT = 5
 # Stars that the mixture is fitted to, at the most; the limits of inside and edge come from all.
-_MOST_STARS = 30_000
+_MOST_STARS = 10_000
 # The components' terms of this many stars stay in the processor's cache.
 _BLOCK_ROWS = 4096
 
@@ -173,6 +172,8 @@ def _whitening(scaled):
 
 def _fit_mixture(whitened, n_components, random_state):
     """Fit the mixture; return weights, means and covariances of the components kept."""
+    from sklearn.mixture import GaussianMixture
+
     n_stars, n_labels = whitened.shape
     if n_stars == 1:  # scikit-learn's mixture takes no less than two rows
         whitened = np.repeat(whitened, 2, axis=0)

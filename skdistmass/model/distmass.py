@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Table
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
@@ -37,6 +36,9 @@ from skdistmass.surveys import as_stars, read_survey
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts
 from skdistmass.uncertainty import normal_coverage
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["DistMassModel"]
 
@@ -229,9 +231,8 @@ class DistMassModel(BaseEstimator):
             Whether stars that were trained on get predictions from networks that had not seen them, so that a
             catalogue does not flatter its own training set. The column OUT_OF_FOLD says which did.
         calibration : LabelCalibration, ConstraintCalibration or path-like, optional
-            Brings the labels to the scale of the model: a fitted one, its file, or a name of
-            `skdistmass.estimators.label_calibration.shipped_calibrations`. The catalogue has the calibrated labels, and
-            the error of the calibration is in its errors and intervals.
+            Brings the labels to the scale of the model: a fitted one, its file, or the name of one that comes with the
+            package. The catalogue has the calibrated labels; its errors have that of the calibration.
 
         Returns
         -------
@@ -313,10 +314,9 @@ class DistMassModel(BaseEstimator):
         n_stars = len(labels)
         space = self.distance_space_.classify(labels)
         fallback = np.zeros(n_stars, dtype=bool)
-        parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
         if self.abs_mag_fallback_ is not None:
             fallback = np.isnan(labels[:, 3:]).any(axis=1) & np.isfinite(labels[:, :3]).all(axis=1)
-            parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
+        parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
         if fallback.any():
             parts.append(("ABS_MAG_FALLBACK", self.abs_mag_fallback_, slice(0, 3), fallback))
             # Without two labels nothing better than "edge" can be said.

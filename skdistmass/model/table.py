@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from skdistmass.schema.columns import layout
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["to_table"]
 
@@ -26,6 +29,8 @@ def to_table(columns: Mapping[str, NDArray], scales: Iterable[str]) -> Table:
     -------
     table : Table
     """
+    from astropy.table import Column, Table
+
     table = Table()
     for schema in layout(scales):
         if schema.name in columns:
