@@ -248,9 +248,12 @@ def info(name, layout):
             click.echo(line)
         return
     if is_table_file(name):
+        from skdistmass.catalog.provenance import origin_of
         from skdistmass.surveys import describe_file
 
         click.echo(describe_file(name, layout=layout))
+        for what, text in origin_of(name).items():
+            click.echo(f"made with the {what} {text}")
         return
     model = load_any_model(name)
     if hasattr(model, "describe"):

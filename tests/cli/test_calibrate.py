@@ -94,6 +94,16 @@ def test_shipped_calibrations_are_listed_and_used_by_name(folder):
     assert 'value="dr16"' in target.read_text()
 
 
+@pytest.mark.parametrize("ending", ["fits", "vot", "parquet"])
+def test_info_tells_what_a_catalogue_was_made_with(folder, ending):
+    target = folder / f"told.{ending}"
+    assert run("catalog", folder / "other.csv", "-o", target, "--calibration", "k2").exit_code == 0
+    said = run("info", target).output
+    assert f"made with the calibration k2 (SHA-256 {load_calibration('k2').identity[1]})" in said
+    assert "made with the model kepler-giants (SHA-256 " in said
+    assert "made with" not in run("info", folder / "other.csv").output
+
+
 def test_info_tells_what_a_calibration_does(folder):
     for name in (folder / "scale.cal", "k2"):
         said = run("info", name).output
