@@ -137,6 +137,8 @@ def find_scale_shift(
             break
         size, size_err = size + again[0][1], again[0][2]
         shift = size * (np.array(names) == label)
+    if abs(size) < min_significance * size_err:
+        return None
     distance, relative, age = _effects(X, shift, names, abs_mag, mass, log_age)
     found[0] = label, size, size_err, improvement
     return ScaleShift(label, size, size_err, improvement, distance, relative, age, tuple(found))
