@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 
 from skdistmass.photometry import distance_from_magnitude, weighted_distance
-from skdistmass.validation import label_scale, validate
+from skdistmass.validation import validate
 
 
 class Physics:
@@ -47,6 +47,8 @@ def test_a_shift_is_told_with_what_it_does(catalog):
     assert found.verdict == "fell short"
     assert "log g looks 0.1" in found.found
     assert "too high: distances -10." in found.found or "too high: distances -11." in found.found
+    table = validate(catalog, model=Physics()).tables["label_scale"]
+    assert sorted(table["LABEL"]) == ["LOGG", "TEFF"]
     # One magnitude can't tell log g from Teff.
     assert "As likely: Teff looks" in found.found
 
@@ -58,5 +60,4 @@ def test_what_is_missing_is_said(catalog):
     assert scale_of(catalog, Physics()).verdict == "not tested"
     catalog["EXTINCTION"] = 0.0
     catalog.remove_columns(["GAIAEDR3_DIST"])
-    joined = Table(catalog)
-    assert label_scale(joined, Physics()) is None
+    assert scale_of(catalog, Physics()).verdict == "passed"
