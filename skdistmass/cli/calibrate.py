@@ -54,14 +54,7 @@ def _list_shipped(context, _, value):
     help="With --model: what must hold; may be repeated. By default all that FROM has the columns for.",
 )
 @click.option("--seismic-logg", metavar="COLUMN", default="", help="With --model: column of seismic log g in FROM.")
-@click.option(
-    "--join",
-    "joined",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="TABLE",
-    help="Table of identifiers that connects FROM and TO, or of masses and clusters of the stars in FROM.",
-)
+@options.joined("Table of identifiers that connects FROM and TO, or of masses and clusters of the stars in FROM.")
 @options.match_radius
 @options.ambiguous
 @options.layout

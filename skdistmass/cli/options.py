@@ -7,6 +7,7 @@ import click
 __all__ = [
     "ambiguous",
     "calibration",
+    "joined",
     "latitude_limit",
     "layout",
     "match_radius",
@@ -53,6 +54,14 @@ calibration = click.option(
     help="Bring the labels to the model's scale by this calibration: a file of 'skdistmass calibrate', or a name of "
     "'skdistmass calibrate --list'.",
 )
+
+
+def joined(help_text):
+    """Option --join, of tables that are joined to others, with what they are for."""
+    path = click.Path(path_type=Path)
+    return click.option("--join", "joined", multiple=True, type=path, metavar="TABLE", help=help_text)
+
+
 match_radius = click.option("--match-radius", type=float, help="Join by position, too, within this distance in arcsec.")
 ambiguous = click.option(
     "--ambiguous",

@@ -30,14 +30,9 @@ __all__ = ["train"]
     help="Mass column to train on; may be repeated. The first gives MASS_ERR and AGE_ERR. By default every column MASS "
     "or MASS_* that has an error (_ERR, or _LO and _HI).",
 )
-@click.option(
-    "--join",
-    "joined",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="TABLE",
-    help="Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, "
-    "or that a further --join table connects.",
+@options.joined(
+    "Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, "
+    "or that a further --join table connects."
 )
 @options.match_radius
 @options.ambiguous
