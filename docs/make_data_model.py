@@ -23,12 +23,18 @@ survey, in its order. A star with several spectra has several rows with the same
   their description.
 - **Missing values** are NaN, blank text, or null (`TNULL`, -1) for integers that can't be known.
 - **A star** `*` in a name stands for the name of a mass scale the model was trained on: `MASS_COR_MO` is the mass on
-  the scale `COR_MO`, `MASS` that of a scale without a name. `MASS_ERR`, `AGE_ERR` and the flags are those of the first.
+  the scale `COR_MO`, `MASS` that of a scale without a name. `MASS_ERR`, `AGE_ERR`, `AGE_FLAG` and `MASS_SPACE` are
+  those of the first scale, which is the one without a name if there is one; every other scale has `MASS_*_ERR`,
+  `AGE_*_ERR` and `AGE_*_FLAG`, too.
+- **Intervals**: `_LO` and `_HI` are the ends of 68.27 %, `_LO95` and `_HI95` those of 95.45 %. The tails of the errors
+  are heavier than a normal law's, so twice the first interval holds less than the second.
+- **Ages at the end of the relation**: an end of an interval whose mass is outside the relation of mass and age is the
+  age at the relation's end, and `AGE_FLAG` says so (64, 128). `AGE_ERR` is that of the whole interval.
 - **Header**: `SKDMVERS` (version), `MODEL`, `MODELSHA`, `MODELVER`, `INFILE`, `INSIZE`, `INSHA256` (SHA-256 of the
   survey file), `COMMAND`, `CHUNKROW`, the laws of extinction (`AKIRAC`, `AKWISE`, `AKDUST`, `AKBLIM`, `AKMAP`,
-  `AKNEG`), `PLXZERO`, `ISOCHR`, `ISOMODEL`, the [calibration](label_calibration.md) of the labels if there is one
-  (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`); the names of all bits (`BITMnn`, `FLAGnn`). There is no date: the same
-  input gives the same bytes.
+  `AKNEG`, `AKCOLOUR`, `AKASSUME`), `PLXZERO`, `ISOCHR`, `ISOMODEL`, the [calibration](label_calibration.md) of the
+  labels if there is one (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`); the names of all bits (`BITMnn`, `FLAGnn`). There is
+  no date: the same input gives the same bytes.
 - **Interrupted** work is kept as `CATALOG.part` with a journal `CATALOG.part.json`; `--resume` continues it, with the
   same result. It refuses if the survey, the model or the settings are others than at the start.
 - Predictions for a row don't depend on the others; between different numbers of rows at a time (`CHUNKROW`) they agree
@@ -95,6 +101,8 @@ def data_model_page():
         _bits(QualityBit),
         "## Laws of extinction",
         laws,
+        "- `COLOUR`: A_K from J - K, J - H or H - K and the star's labels, for stars that have nothing of this "
+        "([extinction.md](extinction.md)).",
     )
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 

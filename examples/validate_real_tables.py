@@ -11,12 +11,11 @@ import argparse
 import shlex
 import sys
 import warnings
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from skdistmass import DistMassModel, load_model
+from skdistmass import DistMassModel, ExtinctionChoice, load_model
 from skdistmass.exceptions import RowsLeftOutWarning
 from skdistmass.surveys import data_dir, read_survey, stack_stars
 from skdistmass.validation import write_report
@@ -32,22 +31,19 @@ TITLES = {
 SEISMIC_DISTANCES = {"kepler_giants": ["DIST_SEIS"]}
 
 
-def read_table(name, missing_extinction):
-    """Read a table, with an assumed extinction for stars that have none."""
+def read_table(name, assumed=None):
+    """Read a table, with extinctions by colour for stars that have none, and an assumed one for what is left."""
     survey = read_survey(data_dir() / f"{name}.fits", columns=SEISMIC_DISTANCES.get(name, ()))
-    missing = np.isnan(survey.floats("A_K"))
-    extinction = np.where(missing, missing_extinction, survey.floats("A_K"))
-    return survey.with_columns({"A_K": extinction}), int(np.count_nonzero(missing))
+    return ExtinctionChoice(assumed=assumed).apply(survey)
 
 
-def train(names, missing_extinction, path):
+def train(names, assumed, path):
     """Train a model on tables, or read it if it was trained before."""
     if path.exists():
         return load_model(path)
     surveys = []
     for name in names:
-        # Clusters without an extinction are the globular ones, far from the plane. Kepler's field is close to it.
-        survey = read_table(name, missing_extinction if name == "cluster_members" else np.nan)[0]
+        survey = read_table(name, assumed)
         if name != "kepler_giants":
             columns = {column: survey[column] for column in survey if not column.startswith("MASS")}
             survey = replace(survey, columns=columns)
@@ -63,20 +59,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", choices=[*TABLES, []], help="tables to report on (default: all)")
     parser.add_argument("--train", nargs="+", default=["kepler_giants", "dwarfs", "cluster_members"], choices=TABLES)
-    parser.add_argument("--missing-extinction", type=float, default=0.0, help="A_K [mag] of stars without one")
+    parser.add_argument(
+        "--assume-extinction", type=float, help="A_K [mag] of stars that have none, not by colour either"
+    )
+    parser.add_argument("--clusters", choices=["paper", "modern"], default="paper", help="distances of clusters")
     parser.add_argument("--out", type=Path, required=True, help="folder for the reports and the model")
     parser.add_argument("--markdown", action="store_true", help="print the summaries")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    model = train(arguments.train, arguments.missing_extinction, arguments.out / f"{'+'.join(arguments.train)}.skdm")
+    model = train(arguments.train, arguments.assume_extinction, arguments.out / f"{'+'.join(arguments.train)}.skdm")
     command = "python " + shlex.join(["examples/validate_real_tables.py", *sys.argv[1:]])
     for name in arguments.tables or TABLES:
-        survey, n_assumed = read_table(name, arguments.missing_extinction)
+        survey = read_table(name, arguments.assume_extinction)
         catalog = model.predict(survey)
         title = f"{TITLES[name]}, {'predicted out of fold' if name in arguments.train else 'new to the model'}"
         notes = f"Trained on: {', '.join(arguments.train)}. "
-        if n_assumed:
-            notes += f"{n_assumed} stars have no extinction; A_K = {arguments.missing_extinction:g} mag is assumed."
+        kinds = {"COLOUR": "by colour", "ASSUMED": "assumed", "": "missing"}
+        counts = Counter(kinds.get(method, "of the table") for method in survey["A_K_SRC"].tolist())
+        notes += "Extinction: " + ", ".join(f"{kind} {count}" for kind, count in counts.most_common()) + "."
         path = arguments.out / f"{name}.html"
         found = write_report(
             catalog,
@@ -87,6 +87,7 @@ def main():
             title=title,
             notes=notes,
             distance_columns=SEISMIC_DISTANCES.get(name, ()),
+            cluster_distances=arguments.clusters,
         )
         print(f"{path}: {len(found.tables)} tables, {len(found.checks)} checks", file=sys.stderr)
         if arguments.markdown:

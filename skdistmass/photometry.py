@@ -16,6 +16,7 @@ __all__ = [
     "distance_from_parallax",
     "distance_ratio",
     "weighted_distance",
+    "widened_interval",
 ]
 
 #: d(ln distance) / d(distance modulus).
@@ -131,6 +132,36 @@ def distance_ratio(abs_mag, reference):
         return 10.0 ** (0.2 * difference)
 
 
+def widened_interval(distance, ends, variance):
+    """Ends of intervals of distance after a change of the error of the magnitude.
+
+    Parameters
+    ----------
+    distance : ndarray of shape (n_stars,)
+        Distance (kpc).
+    ends : ndarray of shape (4, n_stars)
+        Lower and upper end of the 68.27 % interval, then of the 95.45 % interval (kpc).
+    variance : ndarray of shape (n_stars,)
+        What is added to the variance of the magnitude (mag^2); negative if it was assumed too large.
+
+    Returns
+    -------
+    ends : ndarray of shape (4, n_stars)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.photometry import widened_interval
+    >>> ends = np.array([[0.9], [1.1], [0.8], [1.2]])
+    >>> widened_interval(np.array([1.0]), ends, np.array([0.1**2])).round(3).T
+    array([[0.891, 1.112, 0.786, 1.227]])
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sides = 5.0 * np.log10(ends / distance)  # mag
+        widths = np.square(sides) + np.multiply.outer([1.0, 1.0, 4.0, 4.0], variance)
+        return distance * 10.0 ** (0.2 * np.sign(sides) * np.sqrt(np.maximum(widths, 0.0)))
+
+
 def distance_from_parallax(parallax, zero_point=0.0):
     """Distance as the inverse of a parallax.
 
@@ -161,7 +192,10 @@ def distance_from_parallax(parallax, zero_point=0.0):
 
 
 def weighted_distance(distance, distance_err, reference, reference_err):
-    """Mean of two distances, weighted by their inverse variances (section 4.3, DISTANCE_WEIGHTED of Table 2).
+    """Mean of two distances (section 4.3, DISTANCE_WEIGHTED of Table 2), combined as parallaxes.
+
+    The inverses of the distances are weighted by their inverse variances. The mean of the distances themselves comes
+    out 1 to 2 % low: an error in proportion to the distance gives the distance that came out too near more weight.
 
     Parameters
     ----------
@@ -173,20 +207,26 @@ def weighted_distance(distance, distance_err, reference, reference_err):
     Returns
     -------
     mean, error : ndarray
-        Weighted mean and its standard deviation (kpc). Where only one of the two has both value and error, that one.
+        Inverse of the weighted mean of the parallaxes, and its standard deviation (kpc). Where only one of the two has
+        both value and error, that one.
 
     Examples
     --------
     >>> from skdistmass.photometry import weighted_distance
     >>> mean, error = weighted_distance([1.0, 2.0], [0.1, 0.2], [1.2, float("nan")], [0.1, 0.1])
-    >>> mean, error.round(3)
-    (array([1.1, 2. ]), array([0.071, 0.2  ]))
+    >>> mean.round(3), error.round(3)
+    (array([1.127, 2.   ]), array([0.072, 0.2  ]))
     """
     given = {"distance": distance, "reference": reference, "distance_err": distance_err, "reference_err": reference_err}
     columns = np.broadcast_arrays(*(_floats(values, "kpc", name) for name, values in given.items()))
     values, errors = np.stack(columns[:2]), np.stack(columns[2:])
+    usable = (values > 0) & np.isfinite(values) & (errors > 0) & np.isfinite(errors)
     with np.errstate(invalid="ignore", divide="ignore"):
-        weights = np.where(np.isfinite(values) & (errors > 0) & np.isfinite(errors), errors**-2.0, 0.0)
+        weights = np.where(usable, (values**2 / errors) ** 2, 0.0)
         total = weights.sum(axis=0)
-        mean = np.where(weights > 0, weights * values, 0.0).sum(axis=0) / total
-        return np.where(total > 0, mean, np.nan), np.where(total > 0, total**-0.5, np.nan)
+        mean = total / np.where(usable, weights / values, 0.0).sum(axis=0)
+        error = mean**2 * total**-0.5
+    for alone, other in ((0, 1), (1, 0)):
+        single = usable[alone] & ~usable[other]
+        mean, error = np.where(single, values[alone], mean), np.where(single, errors[alone], error)
+    return np.where(usable.any(axis=0), mean, np.nan), np.where(usable.any(axis=0), error, np.nan)

@@ -40,8 +40,9 @@ def test_units_are_converted_or_refused():
     assert absolute_magnitude(8.5, 0.1, [1000.0] * u.pc) == pytest.approx([-1.6])
     assert distance_from_parallax(Column([500.0], unit="uas")) == pytest.approx([2.0])
     mean, error = weighted_distance([1.0] * u.kpc, [0.1] * u.kpc, [1200.0] * u.pc, [100.0] * u.pc)
-    assert mean == pytest.approx([1.1])
-    assert error == pytest.approx([0.1 / np.sqrt(2)])
+    weights = np.array([100.0, 14.4**2])  # of the parallaxes 1 +/- 0.1 mas and 1/1.2 +/- 1/14.4 mas
+    assert 1 / mean == pytest.approx([weights @ [1.0, 1 / 1.2] / weights.sum()])
+    assert error == pytest.approx(mean**2 / np.sqrt(weights.sum()))
     with pytest.raises(UnitError, match="column distance has the unit mas"):
         absolute_magnitude(8.5, 0.1, [1.0] * u.mas)
 
@@ -74,16 +75,25 @@ positive = st.floats(0.01, 100.0)
 def test_weighted_mean(first, first_err, second, second_err):
     mean, error = weighted_distance(first, first_err, second, second_err)
     assert min(first, second) - 1e-9 <= mean <= max(first, second) + 1e-9
-    assert error < (1 + 1e-12) * min(first_err, second_err)
+    assert error / mean**2 < (1 + 1e-12) * min(first_err / first**2, second_err / second**2)
     swapped = weighted_distance(second, second_err, first, first_err)
     assert [float(mean), float(error)] == pytest.approx([float(value) for value in swapped])
 
 
 def test_one_error_for_all_stars():
     # Two stars, so that an error mixed up with a star would fit.
-    mean, error = weighted_distance([1.0, 2.0], 0.1, [3.0, 4.0], 0.3)
-    assert mean == pytest.approx([1.2, 2.2])
-    assert error == pytest.approx(2 * [0.1 * 0.9**0.5])
+    mean, error = weighted_distance([1.0, 2.0], 0.1, [3.0, 4.0], 0.9)
+    assert mean == pytest.approx([2 / (1 + 1 / 3), (1600 + 16**2 / 0.81) / (800 + 4**3 / 0.81)])
+    assert error == pytest.approx([mean[0] ** 2 / np.sqrt(200), mean[1] ** 2 / np.sqrt(1600 + 16**2 / 0.81)])
+
+
+def test_weighted_mean_is_hardly_biased():
+    """An error in proportion to the distance makes a mean of distances 1 % low."""
+    rng = np.random.default_rng(0)
+    distance = 2.0 * np.exp(0.07 * rng.standard_normal(100_000))
+    parallax = 0.5 + 0.15 * 0.5 * rng.standard_normal(100_000)
+    mean, _ = weighted_distance(distance, 0.07 * distance, 1 / parallax, 0.15 * 0.5 / parallax**2)
+    assert abs(np.median(mean) / 2.0 - 1.0) < 0.003
 
 
 @pytest.mark.parametrize("bad", [np.nan, 0.0, -1.0, np.inf])

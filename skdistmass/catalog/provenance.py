@@ -52,6 +52,8 @@ def settings_cards(
         ("AKBLIM", float(extinction.latitude_limit), "[deg] |b| from which AKDUST is used"),
         ("AKMAP", name, "source of E(B-V)"),
         ("AKNEG", extinction.negative, "what a negative A_K becomes"),
+        ("AKCOLOUR", _colours(extinction), ""),
+        ("AKASSUME", "none" if extinction.assumed is None else f"{extinction.assumed:g}", "[mag] A_K of the rest"),
         ("PLXZERO", str(zero_point), "zero point of the parallaxes [mas]"),
         ("OUTFOLD", out_of_fold, "training stars predicted out of fold?"),
         ("ISOCHR", isochrones is not None, "is NMSU_DIST there?"),
@@ -67,6 +69,12 @@ def settings_cards(
         text = " ".join(str(models[key]) for key in ("source", "version") if models.get(key))
         cards.append(("ISOMODEL", text, "stellar models of NMSU_DIST"))
     return cards
+
+
+def _colours(extinction: ExtinctionChoice) -> str:
+    """Say which colours without dust give A_K of stars that have no other."""
+    colours = extinction.intrinsic_colours()
+    return "none" if colours is None else f"colours without dust: {colours.source or 'of the user'}"
 
 
 def catalog_cards(

@@ -14,7 +14,7 @@ from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import Predictor, cuts_of, predict_calibrated, prediction
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import CatalogColumn, layout, scales_of
-from skdistmass.schema.limits import EXTINCTION_ERR, MAG_ERR
+from skdistmass.schema.limits import MAG_ERR
 from skdistmass.surveys.parallax import correct_parallaxes
 from skdistmass.surveys.stars import Stars
 
@@ -38,10 +38,7 @@ def catalog_columns(
     stars = prepared(stars, model, extinction, zero_point)
     # Labels that no star can have overflow in a network's last step; what is not finite becomes NaN below.
     with np.errstate(over="ignore", invalid="ignore"):
-        if calibration is None:
-            predicted = model.predict_columns(stars, out_of_fold=out_of_fold)
-        else:
-            stars, predicted = predict_calibrated(model, stars, calibration, out_of_fold=out_of_fold)
+        stars, predicted = predict_calibrated(model, stars, calibration, out_of_fold=out_of_fold)
     for name, values in predicted.items():
         if np.shape(values) != (len(stars),):
             raise ColumnError(f"the model's column {name} has shape {np.shape(values)} for {len(stars)} stars.")
@@ -66,7 +63,7 @@ def _isochrone_distances(
         magnitude=columns["MAG"],
         magnitude_err=np.where(mag_err > 0, mag_err, MAG_ERR),
         extinction=columns["EXTINCTION"],
-        extinction_err=np.full(len(stars), EXTINCTION_ERR),
+        extinction_err=columns["EXTINCTION_ERR"],
         marginals=False,
     )
     return {

@@ -16,6 +16,7 @@ from skdistmass.cli.support import (
     load_any_model,
     load_isochrones,
     number_or_text,
+    read_cluster_distances,
     training_progress,
     training_report,
     write_catalog,
@@ -73,23 +74,24 @@ def demo(out, n_stars, seed, quiet):
 @click.argument("table", type=click.Path(path_type=Path))
 @options.output
 @options.resume
+@options.extinction
 @options.layout
 @options.calibration
 @options.refit_values
 @options.overwrite
 @options.quiet
-def predict(model, table, output, resume, layout, calibration, refit_values, overwrite, quiet):
+def predict(model, table, output, resume, extinction, layout, calibration, refit_values, overwrite, quiet):
     """Predict distances, masses and ages of the stars in TABLE with MODEL.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
-    the package. TABLE holds the labels, and for distances K and A_K. The output is a catalogue with the columns of
-    Table 2 of the paper, in the format of its ending (.fits, .vot, .parquet). 'skdistmass catalog' does the same with
-    more options.
+    the package. TABLE holds the labels, and for distances K and an extinction, or J and K, which give one. The output
+    is a catalogue with the columns of Table 2 of the paper, in the format of its ending (.fits, .vot, .parquet).
+    'skdistmass catalog' does the same with more options.
     """
     check_output(output, overwrite or resume, filter(None, [table, model, calibration]))
     settings = {"resume": resume, "overwrite": overwrite, "out_of_fold": not refit_values, "layout": layout}
     settings["calibration"] = calibration
-    write_catalog(model, table, output, quiet=quiet, **settings)
+    write_catalog(model, table, output, quiet=quiet, extinction=extinction, **settings)
 
 
 @main.command()
@@ -111,8 +113,7 @@ def predict(model, table, output, resume, layout, calibration, refit_values, ove
     type=click.Path(path_type=Path),
     help="Isochrones for NMSU_DIST: a table of PARSEC or MIST, or what IsochroneDistanceRegressor.save wrote (.npz).",
 )
-@options.latitude_limit
-@options.negative_extinction
+@options.extinction
 @click.option(
     "--as",
     "style",
@@ -136,8 +137,7 @@ def catalog(
     chunk_rows,
     parallax_zero_point,
     isochrones,
-    latitude_limit,
-    negative_extinction,
+    extinction,
     style,
     layout,
     hdu,
@@ -152,8 +152,6 @@ def catalog(
     Reads and writes in chunks, chooses the extinction of each star as in section 2 of the paper, and can continue after
     a stop (--resume), with the same result. The file has its final name only when it is complete.
     """
-    from skdistmass.extinction import ExtinctionChoice
-
     check_output(output, overwrite or resume, filter(None, [survey, model, calibration]))
     write_catalog(
         model,
@@ -170,7 +168,7 @@ def catalog(
         parallax_zero_point=number_or_text(parallax_zero_point),
         layout=layout,
         hdu=int(hdu) if hdu is not None and hdu.isdigit() else hdu,
-        extinction=ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction),
+        extinction=extinction,
         isochrones=None if isochrones is None else load_isochrones(isochrones),
     )
 
@@ -184,9 +182,24 @@ def catalog(
     "--distance", "distances", multiple=True, metavar="COLUMN", help="Further distances to compare with (kpc)."
 )
 @click.option("--age", "ages", multiple=True, metavar="COLUMN", help="Further ages to compare with (Gyr).")
+@options.cluster_distances
+@options.assume_extinction
+@click.option("--include-bad", is_flag=True, help="Judge stars that the catalogue's flags call bad, too.")
 @options.overwrite
 @options.quiet
-def validate(catalog, output, reference, model, distances, ages, overwrite, quiet):
+def validate(
+    catalog,
+    output,
+    reference,
+    model,
+    distances,
+    ages,
+    cluster_distances,
+    assume_extinction,
+    include_bad,
+    overwrite,
+    quiet,
+):
     """Check a CATALOG as the paper checks its own, and write one HTML report with all figures.
 
     REFERENCE is a table of the same stars (matched by APOGEE_ID) with distances, parallaxes, clusters, masses or ages.
@@ -202,6 +215,9 @@ def validate(catalog, output, reference, model, distances, ages, overwrite, quie
         command=command_line(),
         distance_columns=distances,
         age_columns=ages,
+        cluster_distances=read_cluster_distances(cluster_distances),
+        assumed_extinction=assume_extinction,
+        include_bad=include_bad,
     )
     if not quiet:
         for check in validation.checks:

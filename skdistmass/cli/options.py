@@ -1,17 +1,21 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
 __all__ = [
     "ambiguous",
+    "assume_extinction",
     "calibration",
+    "cluster_distances",
+    "extinction",
     "joined",
-    "latitude_limit",
     "layout",
     "match_radius",
-    "negative_extinction",
     "output",
     "overwrite",
     "quiet",
@@ -22,20 +26,6 @@ __all__ = [
 output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
 resume = click.option("--resume", is_flag=True, help="Continue an unfinished catalogue, if there is one.")
-latitude_limit = click.option(
-    "--latitude-limit",
-    type=click.FloatRange(0, 90),
-    default=16.0,
-    show_default=True,
-    help="Galactic |b| in degrees from which extinctions are those of the dust map, not of colours (section 2).",
-)
-negative_extinction = click.option(
-    "--negative-extinction",
-    type=click.Choice(["zero", "keep", "missing"]),
-    default="zero",
-    show_default=True,
-    help="What an A_K below 0 becomes; a catalogue flags it in any case.",
-)
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 
 
@@ -70,3 +60,58 @@ ambiguous = click.option(
     show_default=True,
     help="What to do where a joined table has several different rows of one star.",
 )
+cluster_distances = click.option(
+    "--cluster-distances",
+    metavar="paper|modern|TABLE",
+    help="Distances of clusters: Table 1 of the paper, the default; modern ones (Baumgardt & Vasiliev 2021; "
+    "Cantat-Gaudin et al. 2020); or a table with NAME and DISTANCE (kpc).",
+)
+assume_extinction = click.option(
+    "--assume-extinction",
+    type=click.FloatRange(0),
+    metavar="MAG",
+    help="A_K in mag, with an error as large, for stars that have none by any other method; else they get no distance.",
+)
+_EXTINCTION = (
+    click.option(
+        "--latitude-limit",
+        type=click.FloatRange(0, 90),
+        default=16.0,
+        show_default=True,
+        help="Galactic |b| in degrees from which extinctions are those of the dust map, not of colours (section 2).",
+    ),
+    click.option(
+        "--negative-extinction",
+        type=click.Choice(["zero", "keep", "missing"]),
+        default="zero",
+        show_default=True,
+        help="What an A_K below 0 becomes; a catalogue flags it in any case.",
+    ),
+    click.option(
+        "--dust-map",
+        type=click.Choice(["sfd", "planck", "mwdust"]),
+        help="Map of the reddening in place of the file's SFD_EBV: SFD or Planck by the package dustmaps, or SFD by "
+        "mwdust (extra: dust).",
+    ),
+    assume_extinction,
+)
+
+
+def extinction(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how A_K is chosen, as its parameter `extinction`."""
+
+    @wraps(command)
+    def with_choice(*, latitude_limit, negative_extinction, dust_map, assume_extinction, **options):
+        from skdistmass.extinction import ExtinctionChoice, load_dust_map
+
+        choice = ExtinctionChoice(
+            latitude_limit=latitude_limit,
+            negative=negative_extinction,
+            dust_map=None if dust_map is None else load_dust_map(dust_map),
+            assumed=assume_extinction,
+        )
+        return command(extinction=choice, **options)
+
+    for option in reversed(_EXTINCTION):
+        with_choice = option(with_choice)
+    return with_choice

@@ -288,11 +288,14 @@ def read_joined(
     return found.stars, list(found.report)
 
 
-def read_cluster_distances(path: Path) -> dict[str, float]:
-    """Read names and distances (kpc) of clusters."""
+def read_cluster_distances(given: str | None) -> dict[str, float] | str | None:
+    """Read names and distances (kpc) of clusters from a table; the name of a list, and None, stay as they are."""
     from skdistmass.surveys.chunks import read_table
     from skdistmass.tables import as_floats, as_text, find_column
 
+    if given in (None, "paper", "modern"):
+        return given
+    path = Path(given)
     table = read_table(path)
     name, distance = (find_column(table, wanted) for wanted in ("NAME", "DISTANCE"))
     values = as_floats(table[distance], "kpc", name=f"{path}: DISTANCE")

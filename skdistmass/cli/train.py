@@ -27,8 +27,8 @@ __all__ = ["train"]
     "masses",
     multiple=True,
     metavar="[NAME=]COLUMN",
-    help="Mass column to train on; may be repeated. The first gives MASS_ERR and AGE_ERR. By default every column MASS "
-    "or MASS_* that has an error (_ERR, or _LO and _HI).",
+    help="Mass column to train on; may be repeated. MASS_ERR and AGE_ERR are those of MASS, else of the first. By "
+    "default every column MASS or MASS_* that has an error (_ERR, or _LO and _HI).",
 )
 @options.joined(
     "Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, "
@@ -44,17 +44,11 @@ __all__ = ["train"]
     show_default=True,
     help="Column of the members' probability, and its smallest value.",
 )
-@click.option(
-    "--cluster-distances",
-    type=click.Path(path_type=Path),
-    help="Table with NAME and DISTANCE (kpc) of clusters; by default Table 1 of the paper.",
-)
+@options.cluster_distances
 @options.layout
 @click.option("--max-parallax-error", type=float, default=0.15, show_default=True, help="Fractional (section 4.1).")
 @click.option("--max-extinction", type=float, default=0.5, show_default=True, help="A_K in mag (section 4.1).")
-@click.option("--assume-extinction", type=float, help="A_K in mag for stars that have none; else they are left out.")
-@options.latitude_limit
-@options.negative_extinction
+@options.extinction
 @click.option("--max-mass-error", type=float, default=0.10, show_default=True, help="Fractional (section 5.3).")
 @click.option("--mass-range", type=(float, float), default=(0.5, 4.0), show_default=True, help="In solar masses.")
 @click.option(
@@ -89,9 +83,7 @@ def train(
     layout,
     max_parallax_error,
     max_extinction,
-    assume_extinction,
-    latitude_limit,
-    negative_extinction,
+    extinction,
     max_mass_error,
     mass_range,
     binary_threshold,
@@ -114,7 +106,6 @@ def train(
     from skdistmass.estimators.abs_mag import AbsMagRegressor
     from skdistmass.estimators.binaries import BinaryResidualFilter
     from skdistmass.estimators.cn_mass import CNMassRegressor
-    from skdistmass.extinction import ExtinctionChoice
     from skdistmass.model import DistMassModel
     from skdistmass.surveys.training_sets import TrainingCuts
 
@@ -124,7 +115,7 @@ def train(
     stars, report = read_joined(
         tables,
         joined,
-        extinction=ExtinctionChoice(latitude_limit=latitude_limit, negative=negative_extinction),
+        extinction=extinction,
         columns=[] if scales == "auto" else list(scales.values()),
         layout=layout,
         clusters=clusters,
@@ -141,8 +132,8 @@ def train(
         max_extinction,
         max_mass_error,
         mass_range,
-        assumed_extinction=assume_extinction,
-        cluster_distances=None if cluster_distances is None else read_cluster_distances(cluster_distances),
+        assumed_extinction=extinction.assumed,
+        cluster_distances=read_cluster_distances(cluster_distances),
     )
     ensemble = {"n_networks": networks} if networks else {}
     model = DistMassModel(

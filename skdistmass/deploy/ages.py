@@ -111,7 +111,7 @@ class AgeGraph:
         return self.b.op("Add", mass, self._const(self.mass_loss)) if self.mass_loss else mass
 
     def flag(self, mass, has_mass):
-        """Bits of `AgeFlag` for a vector of masses, int32."""
+        """Bits of `AgeFlag` for the masses of each scale, int32."""
         b = self.b
         initial = self.initial(mass)
         # The limits of mass, too, are unknown where the metallicity is.
@@ -132,9 +132,12 @@ class AgeGraph:
         b = self.b
         if self.to_edge:
             return b.op("And", b.op("Not", b.op("IsNaN", mass)), self.feh_usable)
+        return b.op("And", b.op("Not", self.beyond(mass)), self.feh_usable)
+
+    def beyond(self, mass):
+        """Whether the masses are outside the bounds of mass."""
         initial = self.initial(mass)
-        outside = b.op("Or", b.op("Less", initial, self.low), b.op("Greater", initial, self.high))
-        return b.op("And", b.op("Not", outside), self.feh_usable)
+        return self.b.op("Or", self.b.op("Less", initial, self.low), self.b.op("Greater", initial, self.high))
 
     def ln_initial(self, mass, ln_mass=None):
         """Natural logarithm of the initial masses, limited to the bounds; `ln_mass` is that of `mass`, if known."""
@@ -148,29 +151,33 @@ class AgeGraph:
         cubics = _Cubics(self, ln_mass, n_rows)
         return self._with_trend(ln_mass, self.b.op("Add", cubics.at_left, cubics.rise))
 
-    def log_age_and_errors(self, ln_mass, n_scales, mass, mass_error, ln_width):
-        """`log_age` of masses and of the ends of their intervals, and two errors of the first mass's age."""
-        b, n_rows = self.b, 3 * n_scales
+    def log_age_and_errors(self, ln_mass, n_scales, n_ends, mass, mass_error, ln_width):
+        """`log_age` of masses and of the ends of their intervals, and two errors of each scale's age.
+
+        The rows are those of the masses, of the lower and upper ends of 68.27 %, and of further ends.
+        """
+        b, n_blocks = self.b, 1 + n_ends + 2
+        blocks = [range(start, start + n_scales) for start in range(0, n_blocks * n_scales, n_scales)]
         sigma = b.op("Min", mass_error, self._const(1e30))
         centre = b.clip(self.initial(mass), self.low, self.high)
         light, heavy = (b.clip(b.op(kind, centre, sigma), self.low, self.high) for kind in ("Sub", "Add"))
-        ends = b.clip(b.op("Log", b.matrix([light, heavy])), self.ln_low, self.ln_high)
+        ends = b.clip(b.op("Log", b.stack([light, heavy])), self.ln_low, self.ln_high)
         every = b.stack([ln_mass, ends])
-        cubics = _Cubics(self, every, n_rows + 2)
-        slope, _ = self._mean_slope(cubics, every, n_rows, n_rows + 1)
+        cubics = _Cubics(self, every, n_blocks * n_scales)
+        slope, _ = self._mean_slope(cubics, every, *blocks[-2:])
         error = b.op("Div", b.op("Mul", slope, sigma), b.op("Mul", centre, self._const(-1.0)))
-        slope, run = self._mean_slope(cubics, every, n_scales, 2 * n_scales)
-        drop = b.op("Mul", slope, run if self.mass_loss or self.to_edge else ln_width)
-        values = b.op("Add", *(b.rows(part, range(n_rows)) for part in (cubics.at_left, cubics.rise)))
+        slope, run = self._mean_slope(cubics, every, *blocks[1:3])
+        drop = b.op("Mul", slope, run if self.mass_loss else ln_width)
+        values = b.op("Add", *(b.rows(part, range(blocks[-2].start)) for part in (cubics.at_left, cubics.rise)))
         return self._with_trend(ln_mass, values), b.op("Mul", drop, self._const(-0.5)), error
 
     def _mean_slope(self, cubics, ln_mass, light, heavy):
-        """Mean slope of the age from one row of masses to another, and the difference of their logarithms.
+        """Mean slope of the age from some rows of masses to others, and the difference of their logarithms.
 
         Where the two are too near for a difference of rounded numbers, it is the mean of the slopes at both.
         """
         b = self.b
-        run = b.op("Sub", b.row(ln_mass, heavy), b.row(ln_mass, light))
+        run = b.op("Sub", b.rows(ln_mass, heavy), b.rows(ln_mass, light))
         wide = b.op("Greater", run, self._const(_NARROW[self.dtype.name]))
         secant = b.op("Div", cubics.difference(light, heavy), b.op("Where", wide, run, self._const(1.0)))
         at_ends = b.op("Mul", b.op("Add", cubics.slope(light), cubics.slope(heavy)), self._const(0.5))
@@ -200,7 +207,7 @@ class _Cubics:
     """
 
     def __init__(self, ages, ln_mass, n_rows):
-        self.b, self.dtype, self.shape = ages.b, ages.dtype, [n_rows, -1]
+        self.b, self.dtype, self.n_rows = ages.b, ages.dtype, n_rows
         b, self.knots = self.b, ages.mass_knots()
         self.interval = self._find_interval(ln_mass)
         self.place = b.op("Sub", ln_mass, self._look_up(self.knots[:-1], self.interval))
@@ -210,9 +217,9 @@ class _Cubics:
         self.at_left, *self.powers = (b.op("GatherElements", table, self.interval, axis=0) for table in by_star)
         self.rise = b.op("Mul", self._horner(self.powers, self.place), self.place)
 
-    def _look_up(self, table, index, dtype=None):
+    def _look_up(self, table, index, dtype=None, *, n_rows=None):
         found = self.b.look_up(table, self.b.reshape(index, [-1]), dtype or self.dtype)
-        return self.b.reshape(found, self.shape)
+        return self.b.reshape(found, [n_rows or self.n_rows, -1])
 
     def _find_interval(self, values):
         """Interval of each value, int32."""
@@ -231,27 +238,27 @@ class _Cubics:
             interval = b.op("Add", interval, b.cast(beyond, np.int32))
         return interval
 
-    def difference(self, row, other):
-        """What the value in another row, of a mass at least as high, is above that in one.
+    def difference(self, rows, others):
+        """What the values in other rows, of masses at least as high, are above those in some.
 
         Not the difference of the values, where single precision would lose it: within an interval its left end has no
         part in it, and the end of the next one is the rise over the whole interval above.
         """
-        b, interval = self.b, self.b.row(self.interval, row)
-        first, second, third = (b.row(power, row) for power in self.powers)
-        width = b.look_up(np.diff(self.knots), interval, self.dtype)
+        b, interval = self.b, self.b.rows(self.interval, rows)
+        first, second, third = (b.rows(power, rows) for power in self.powers)
+        width = self._look_up(np.diff(self.knots), interval, n_rows=len(rows))
         over_interval = b.op("Mul", self._horner([first, second, third], width), width)
-        step = b.op("Sub", b.row(self.interval, other), interval)
-        apart = b.op("Sub", b.row(self.at_left, other), b.row(self.at_left, row))
+        step = b.op("Sub", b.rows(self.interval, others), interval)
+        apart = b.op("Sub", b.rows(self.at_left, others), b.rows(self.at_left, rows))
         apart = b.op("Where", b.op("Equal", step, b.const(1, np.int32)), over_interval, apart)
-        return b.op("Add", apart, b.op("Sub", b.row(self.rise, other), b.row(self.rise, row)))
+        return b.op("Add", apart, b.op("Sub", b.rows(self.rise, others), b.rows(self.rise, rows)))
 
-    def slope(self, row):
-        """Derivative along ln mass in one row."""
+    def slope(self, rows):
+        """Derivative along ln mass in some rows."""
         b = self.b
-        first, second, third = (b.row(power, row) for power in self.powers)
+        first, second, third = (b.rows(power, rows) for power in self.powers)
         second, third = b.op("Mul", second, b.const(2.0, self.dtype)), b.op("Mul", third, b.const(3.0, self.dtype))
-        return self._horner([first, second, third], b.row(self.place, row))
+        return self._horner([first, second, third], b.rows(self.place, rows))
 
     def _horner(self, coefficients, x):
         value = coefficients[-1]

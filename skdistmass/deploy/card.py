@@ -19,6 +19,7 @@ _PHOTOMETRY = {
     "MAG": ("mag", "apparent magnitude, 2MASS K_s"),
     "EXTINCTION": ("mag", "extinction in K_s, A_K"),
     "MAG_ERR": ("mag", "error of MAG; NaN where unknown"),
+    "EXTINCTION_ERR": ("mag", "error of EXTINCTION; NaN where unknown"),
 }
 
 
@@ -52,7 +53,8 @@ def model_card(model, dtype, inputs, card=None):
         "age_relation": str(model.age_.used_relation().name),
         "dtype": dtype,
         "inputs": {name: _describe_input(name) for name in inputs},
-        "outputs": "named and in units as in Table 2 of the paper; 68.27 % intervals end in _LO and _HI",
+        "outputs": "named and in units as in Table 2 of the paper; 68.27 % intervals end in _LO and _HI, 95.45 % "
+        "intervals in _LO95 and _HI95",
         "versions": {
             "skdistmass": __version__,
             "trained_with": model.metadata_.get("skdistmass_version", ""),

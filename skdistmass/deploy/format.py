@@ -5,9 +5,12 @@ FORMAT_VERSION_KEY = "skdistmass.format_version"
 CHECKSUM_KEY = "skdistmass.checksum"
 CARD_KEY = "model_card"
 #: Raised whenever an old reader would misread a new file, or a column changes its meaning.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 #: What an older format means to its reader.
-OLDER_FORMATS = {1: "its DISTANCE_ERR and AGE_ERR are not half the 68.27 % interval"}
+OLDER_FORMATS = {
+    1: "its DISTANCE_ERR and AGE_ERR are not half the 68.27 % interval",
+    2: "it has no 95.45 % intervals, and its AGE_HI is missing beyond the relation of mass and age",
+}
 #: What stands in the place of the checksum while it is computed.
 NO_CHECKSUM = "sha256:" + 64 * "0"
 

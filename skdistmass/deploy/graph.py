@@ -19,7 +19,7 @@ __all__ = ["export_model", "graph_inputs", "model_graph"]
 
 def graph_inputs(input_errors: bool) -> tuple[str, ...]:
     """Names of a graph's inputs, in order."""
-    errors = tuple(f"{name}_ERR" for name in (*LABEL_NAMES, "MAG")) if input_errors else ()
+    errors = tuple(f"{name}_ERR" for name in (*LABEL_NAMES, *PHOTOMETRY)) if input_errors else ()
     return (*LABEL_NAMES, *PHOTOMETRY, *errors)
 
 
@@ -38,8 +38,9 @@ def export_model(
         Type of inputs, outputs and networks. ``"float64"`` agrees with Python to 1e-9; ``"float32"``, for browsers and
         graphics processors, to 1e-5. What follows the networks is computed in double precision in either.
     input_errors : bool, default=False
-        Whether the graph has inputs for the errors of labels and magnitude: TEFF_ERR ... N_FE_ERR and MAG_ERR, NaN
-        where unknown. Without them, label noise is taken to be that of the training stars.
+        Whether the graph has inputs for the errors of labels, magnitude and extinction: TEFF_ERR ... N_FE_ERR, MAG_ERR
+        and EXTINCTION_ERR, NaN where unknown. Without them, label noise is taken to be that of the training stars, and
+        the errors of magnitude and extinction are those of the model's `TrainingCuts`.
     card : dict, optional
         Entries to add to the model card, or to replace in it: ``name``, ``training_set``, ``licence``, ``references``,
         ``limits``, ``date`` (see `skdistmass.deploy.card.model_card`).

@@ -15,7 +15,9 @@ from skdistmass.deploy.checks import read_model_file
 from skdistmass.deploy.format import CARD_KEY
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError, shortened
 from skdistmass.labels import LABEL_NAMES, error_unit, read_labels
+from skdistmass.photometry import widened_interval
 from skdistmass.schema.columns import describe
+from skdistmass.schema.limits import EXTINCTION_ERR
 from skdistmass.tables import as_floats, find_column, is_table
 
 __all__ = ["OnnxPredictor", "load"]
@@ -28,7 +30,7 @@ _TYPES = {
     "tensor(bool)": np.bool_,
 }
 # Names that a survey may use for an input, in order of preference.
-_PHOTOMETRY = {"MAG": ("K",), "EXTINCTION": ("A_K",), "MAG_ERR": ("K_ERR",)}
+_PHOTOMETRY = {"MAG": ("K",), "EXTINCTION": ("A_K",), "MAG_ERR": ("K_ERR",), "EXTINCTION_ERR": ("A_K_ERR",)}
 # Sessions of this process by the content of the file: copies of a predictor share one.
 _SESSIONS: WeakValueDictionary = WeakValueDictionary()
 
@@ -167,7 +169,8 @@ class OnnxPredictor:
         table : dict, data frame, Table, structured array or Stars
             With the labels TEFF, LOGG, M_H (or FE_H), C_FE and N_FE, MAG (or K) and EXTINCTION (or A_K). Units are
             converted; survey placeholders, NaN and masked values are missing. C_FE, N_FE, MAG and EXTINCTION may be
-            absent, and so may the errors that some graphs have inputs for: TEFF_ERR and so on, MAG_ERR (or K_ERR).
+            absent, and so may the errors that some graphs have inputs for: TEFF_ERR and so on, MAG_ERR (or K_ERR),
+            EXTINCTION_ERR (or A_K_ERR).
 
         Returns
         -------
@@ -196,14 +199,23 @@ class OnnxPredictor:
         Returns
         -------
         catalog : dict of ndarray
-            As from `predict`.
+            As from `predict`; but where a graph without inputs for errors assumes one for the extinction, intervals of
+            DISTANCE have that of the stars (A_K_ERR).
 
         Raises
         ------
         ColumnError
             If TEFF, LOGG or M_H is absent.
         """
-        return self._run(self._read_stars(stars))
+        catalog = self._run(self._read_stars(stars))
+        error = stars.floats("A_K_ERR")
+        if "EXTINCTION_ERR" not in self.inputs and "DISTANCE_LO" in catalog and np.any(error > 0):
+            assumed = self.card.get("training_cuts", {}).get("extinction_error", EXTINCTION_ERR)
+            ends = {n: catalog[n] for n in ("DISTANCE_LO", "DISTANCE_HI", "DISTANCE_LO95", "DISTANCE_HI95")}
+            extra = np.where(error > 0, error**2 - assumed**2, 0.0)
+            low, high, *wide = widened_interval(catalog["DISTANCE"], np.stack(list(ends.values())), extra)
+            catalog |= dict(zip(ends, (low, high, *wide), strict=True), DISTANCE_ERR=0.5 * (high - low))
+        return catalog
 
     def _run(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         n_stars = len(next(iter(columns.values())))

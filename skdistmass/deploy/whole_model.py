@@ -14,7 +14,7 @@ from skdistmass.estimators.star_keys import KEY_FACTORS, MISSING_IN_KEY
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.bits import AgeFlag, Bit, Space
 from skdistmass.schema.columns import layout, mass_columns
-from skdistmass.schema.limits import GIANT_LOGG
+from skdistmass.schema.limits import GIANT_LOGG, UNIVERSE_AGE
 from skdistmass.surveys.quantities import quantity
 from skdistmass.surveys.training_sets import TrainingCuts
 from skdistmass.uncertainty import normal_coverage
@@ -24,6 +24,9 @@ __all__ = ["PHOTOMETRY", "ModelGraph"]
 #: Names of the inputs that are no labels.
 PHOTOMETRY = ("MAG", "EXTINCTION")
 _LN_10 = np.log(10.0)
+#: Ends of the two intervals, in the order of their rows, and the probability below each.
+_ENDS = ("LO", "HI", "LO95", "HI95")
+_END_LEVELS = [0.5 + 0.5 * side * normal_coverage(n_sigma) for n_sigma in (1.0, 2.0) for side in (-1.0, 1.0)]
 
 
 class ModelGraph:
@@ -92,10 +95,10 @@ class ModelGraph:
 
     def _read_errors(self):
         b = self.b
-        errors = self._double(self._known([*(f"{name}_ERR" for name in LABEL_NAMES), "MAG_ERR"]))
-        self.label_errors = b.rows(errors, range(len(LABEL_NAMES)))
-        mag_error = b.row(errors, len(LABEL_NAMES))
-        self.mag_error = b.op("Where", b.op("Greater", mag_error, 0.0), mag_error, self.cuts.mag_error)
+        errors = self._double(self._known([f"{name}_ERR" for name in (*LABEL_NAMES, *PHOTOMETRY)]))
+        self.label_errors, photometric = b.parts(errors, [len(LABEL_NAMES), len(PHOTOMETRY)])
+        assumed = np.array([[self.cuts.mag_error], [self.cuts.extinction_error]])
+        self.photometric = b.op("Where", b.op("Greater", photometric, 0.0), photometric, assumed)
 
     def _predict_networks(self):
         """Values and scatter of all networks: of the distance, of the masses, without C and N."""
@@ -109,8 +112,8 @@ class ModelGraph:
         noise = self._label_noise(fused, self._double(values), len(parts)) if self.input_errors else None
         errors = [part.errors_ for part in parts]
         scatter = scatter_rows(b, errors, self.with_ones, self.center, self.scale, noise, self.dtype)
-        # Quantiles of the normalised residuals at the ends of the interval, shape (2, n_networks).
-        quantiles = np.array([[_quantile(e, side) for e in errors] for side in (-0.5, 0.5)])
+        # Quantiles of the normalised residuals at the ends of both intervals, shape (4, n_networks).
+        quantiles = np.array([[_quantile(e, level) for e in errors] for level in _END_LEVELS])
         sizes = [1, len(model.masses_), len(parts) - 1 - len(model.masses_)]
         five, self.mass, *three = b.parts(values, sizes)
         five_scatter, self.mass_scatter, *three_scatter = b.parts(scatter, sizes)
@@ -191,28 +194,29 @@ class ModelGraph:
 
     def _give_distances(self):
         b, bounds = self.b, self.abs_mag_bounds
-        lower, upper = b.vectors(bounds, 2)
+        lower, upper, *_ = b.vectors(bounds, len(_ENDS))
         self._set("ABS_MAG", self.abs_mag)
         self._set("ABS_MAG_ERR", b.nan_unless(self.has_abs_mag, b.op("Mul", b.op("Sub", upper, lower), 0.5)))
         if self.input_errors:
-            photometric = b.op("Mul", self.mag_error, self.mag_error)
-            photometric = b.op("Add", photometric, self.cuts.extinction_error**2)
+            photometric = b.op("MatMul", np.ones((1, 2)), b.op("Mul", self.photometric, self.photometric))
         else:
-            photometric = self.cuts.mag_error**2 + self.cuts.extinction_error**2
+            photometric = b.const([[self.cuts.mag_error**2 + self.cuts.extinction_error**2]])
+        # Twice the errors are four times the variance.
+        photometric = b.op("Mul", photometric, np.array([[1.0], [1.0], [4.0], [4.0]]))
         widened = b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), photometric))
         modulus = b.op("Sub", b.op("Sub", self.mag, self.extinction), self.abs_mag)
         distance = b.op("Mul", b.op("Exp", b.op("Mul", modulus, 0.2 * _LN_10)), 0.01)
         # The star is farther where its magnitude is lower.
-        factors = b.op("Exp", b.op("Mul", widened, np.array([[0.2], [-0.2]]) * _LN_10))
-        high, low = b.vectors(b.op("Mul", factors, distance), 2)
+        factors = b.op("Exp", b.op("Mul", widened, np.array([[0.2], [-0.2], [0.2], [-0.2]]) * _LN_10))
+        high, low, high_95, low_95 = b.vectors(b.op("Mul", factors, distance), len(_ENDS))
         self._set("DISTANCE", distance)
-        self._set("DISTANCE_LO", low)
-        self._set("DISTANCE_HI", high)
+        for end, value in zip(_ENDS, (low, high, low_95, high_95), strict=True):
+            self._set(f"DISTANCE_{end}", value)
         self._set("DISTANCE_ERR", b.op("Mul", b.op("Sub", high, low), 0.5))
 
     def _give_masses(self):
         """Masses and the ends of their intervals, without NaN for the ages and with them for the catalogue."""
-        b, n_scales, dtype = self.b, len(self.model.masses_), self.dtype
+        b, n_scales, dtype, n_ends = self.b, len(self.model.masses_), self.dtype, len(_ENDS)
         smallest = SMALLEST_MASS[dtype.name]
         self.ln_mass = b.op("Log", b.op("Max", self.mass, self._const(smallest)))
         self.has_ends = b.op("And", b.op("Not", b.op("Less", self.mass, self._const(0.0))), self.has_five)
@@ -222,26 +226,28 @@ class ModelGraph:
             scatter = b.op("Where", b.const(has_errors, np.bool_), scatter, self._const(0.0))
             self.has_ends = b.op("And", self.has_ends, b.const(has_errors, np.bool_))
         spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), self._const(quantiles[:, :, None]))
-        self.first_ln_width = b.op("Mul", b.row(scatter, 0), self._const(quantiles[1, 0] - quantiles[0, 0]))
-        self.ln_ends = b.reshape(b.op("Add", self.ln_mass, spread), [2 * n_scales, -1])
+        self.ln_width = b.op("Mul", scatter, self._const((quantiles[1] - quantiles[0])[:, None]))
+        self.ln_ends = b.reshape(b.op("Add", self.ln_mass, spread), [n_ends * n_scales, -1])
         self.ends = b.op("Exp", self.ln_ends)
         no_ends = b.nan_where_not(self.has_ends, dtype)
-        ends = b.op("Add", b.reshape(self.ends, [2, n_scales, -1]), no_ends)
+        ends = b.op("Add", b.reshape(self.ends, [n_ends, n_scales, -1]), no_ends)
         masses = b.nan_unless(self.has_five, self.mass, dtype)
         names = [mass_columns(scale)[0] for scale in self.model.masses_]
         self._set_all(names, masses)
-        self._set_all([*(f"{name}_LO" for name in names), *(f"{name}_HI" for name in names)], ends)
+        self._set_all([f"{name}_{end}" for end in _ENDS for name in names], ends)
         # The error is a difference, which single precision would spoil.
-        first, own = (self._double(b.row(rows, 0)) for rows in (self.mass, scatter))
-        ln_first = b.op("Log", b.op("Max", first, smallest))
-        low, high = (b.op("Exp", b.op("Add", ln_first, b.op("Mul", own, quantile))) for quantile in quantiles[:, 0])
-        self.first_error = b.op("Mul", b.op("Sub", high, low), 0.5)
-        self._set("MASS_ERR", b.op("Add", self.first_error, self._double(b.row(no_ends, 0))))
+        mass, own = (self._double(rows) for rows in (self.mass, scatter))
+        ln_mass = b.op("Log", b.op("Max", mass, smallest))
+        low, high = (b.op("Exp", b.op("Add", ln_mass, b.op("Mul", own, row[:, None]))) for row in quantiles[:2])
+        self.mass_error = b.op("Mul", b.op("Sub", high, low), 0.5)
+        error = b.op("Add", self.mass_error, self._double(no_ends))
+        self._set_all([f"{name}_ERR" for name in names], error, np.float64, first="MASS_ERR")
 
-    def _set_all(self, names, rows):
-        """Name the rows of a matrix of the working type as columns."""
-        for name, value in zip(names, self.b.vectors(rows, len(names)), strict=True):
-            self._set(name, value, self.dtype)
+    def _set_all(self, names, rows, dtype=None, *, first=None):
+        """Name the rows of a matrix, by default of the working type, as columns; the first row as another one, too."""
+        values = self.b.vectors(rows, len(names))
+        for name, value in zip([*names, first or names[0]], [*values, values[0]], strict=True):
+            self._set(name, value, dtype or self.dtype)
 
     def _give_ages(self):
         b, n_scales, dtype = self.b, len(self.model.masses_), self.dtype
@@ -249,23 +255,28 @@ class ModelGraph:
         ages = AgeGraph(b, self.model.age_, self._working(self.feh), self.has_feh, dtype)
         masses = b.stack([self.mass, self.ends])
         logs = ages.ln_initial(masses, b.stack([self.ln_mass, self.ln_ends]))
-        first = b.row(self.mass, 0)
-        found = ages.log_age_and_errors(logs, n_scales, first, self._working(self.first_error), self.first_ln_width)
-        log_age, half_interval, slope_error = found
-        # A star without an age has no interval of ages either.
-        covered = ages.covered(masses)
-        some = b.op("And", b.rows(covered, range(n_scales)), b.op("And", giant, self.has_five))
+        given = self.mass, self._working(self.mass_error), self.ln_width
+        log_age, half_interval, slope_error = ages.log_age_and_errors(logs, n_scales, len(_ENDS), *given)
+        # A star without an age has no interval of ages either. Ends beyond the relation are ages at its end.
+        some = b.op("And", ages.covered(self.mass), b.op("And", giant, self.has_five))
         both = b.op("And", some, self.has_ends)
-        has_age = b.op("And", covered, b.stack([some, both, both]))
+        has_age = b.stack([some, *[both] * len(_ENDS)])
         # The lower mass has the higher age.
-        names = [mass_columns(scale)[1] + end for end in ("", "_HI", "_LO") for scale in self.model.masses_]
-        self._set_all(names, b.nan_unless(has_age, log_age, dtype))
-        has_error = b.op("And", b.row(both, 0), b.op("Less", self.first_error, np.inf))
-        slope_error = b.nan_unless(has_error, slope_error, dtype)
-        has_interval = b.op("And", b.row(has_age, n_scales), b.row(has_age, 2 * n_scales))
-        self._set("AGE_ERR", b.op("Where", has_interval, half_interval, slope_error), dtype)
-        not_giant = b.code(b.op("Not", giant), int(AgeFlag.NOT_GIANT))
-        self._set("AGE_FLAG", b.op("Add", ages.flag(first, self.has_five), not_giant), np.int32)
+        names = [mass_columns(scale)[1] for scale in self.model.masses_]
+        ends = ("", "_HI", "_LO", "_HI95", "_LO95")
+        self._set_all([name + end for end in ends for name in names], b.nan_unless(has_age, log_age, dtype))
+        beyond = b.parts(ages.beyond(self.ends), [n_scales] * len(_ENDS))
+        clipped, clipped_95 = (b.op("And", both, b.op("Or", *beyond[i : i + 2])) for i in (0, 2))
+        has_error = b.op("And", both, b.op("Less", self.mass_error, np.inf))
+        error = b.op("Where", clipped, b.nan_unless(has_error, slope_error, dtype), half_interval)
+        error = b.nan_unless(both, error, dtype)
+        self._set_all([f"{name}_ERR" for name in names], error, first="AGE_ERR")
+        old = b.op("Greater", b.rows(log_age, range(n_scales)), self._const(np.log10(UNIVERSE_AGE) + 9.0))
+        flag = b.op("Add", ages.flag(self.mass, self.has_five), b.code(b.op("Not", giant), int(AgeFlag.NOT_GIANT)))
+        known = ((AgeFlag.CLIPPED, clipped), (AgeFlag.CLIPPED_95, clipped_95), (AgeFlag.OLD, b.op("And", some, old)))
+        for bit, condition in known:
+            flag = b.op("Add", flag, b.code(condition, int(bit)))
+        self._set_all([f"{name}_FLAG" for name in names], flag, np.int32, first="AGE_FLAG")
 
     def _mark_training(self):
         b, model = self.b, self.model
@@ -288,6 +299,6 @@ class ModelGraph:
         return types
 
 
-def _quantile(errors, side):
-    """Quantile of the normalised residuals at an end of the 68.27 % interval; NaN without an error model."""
-    return np.nan if errors is None else errors.quantile(0.5 + side * normal_coverage(1.0))
+def _quantile(errors, level):
+    """Quantile of the normalised residuals; NaN without an error model."""
+    return np.nan if errors is None else errors.quantile(level)

@@ -1,6 +1,6 @@
 """Ages within bounds of mass and [Fe/H]: the formulas of the age transformer, on plain arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,15 @@ class BoundedAges:
             inside = (mass >= low * (1 - 1e-12)) & (mass <= high * (1 + 1e-12)) & (feh == feh_inside)
             mass = np.where(inside, np.clip(mass, low, high), np.nan)
         return mass - self.mass_loss
+
+    def clipped_interval(
+        self, light: NDArray, heavy: NDArray, feh: NDArray, log_age: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return `interval` with ends beyond the bounds of mass at the bounds, and where that is so."""
+        low, high, _ = self.limits(feh)
+        known = np.isfinite(log_age) & ~(np.isnan(light) | np.isnan(heavy))
+        clipped = known & ((light + self.mass_loss < low) | (heavy + self.mass_loss > high))
+        return replace(self, to_edge=True).interval(light, heavy, feh, log_age), clipped
 
     def interval(self, light: NDArray, heavy: NDArray, feh: NDArray, log_age: NDArray) -> NDArray[np.float64]:
         """Return the lower and upper end of the age, (n_stars, 2), for two masses; NaN where `log_age` is."""

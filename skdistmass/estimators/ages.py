@@ -13,6 +13,8 @@ from skdistmass.estimators.age_bounds import BoundedAges, limited_bounds
 from skdistmass.estimators.age_inputs import checked_errors, read_ages, read_masses
 from skdistmass.exceptions import InputError
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
+from skdistmass.schema.bits import AgeFlag
+from skdistmass.schema.limits import UNIVERSE_AGE
 
 __all__ = ["IsochroneAgeTransformer"]
 
@@ -309,43 +311,46 @@ class IsochroneAgeTransformer(TransformerMixin, BaseEstimator):
         return self._bounded().log_age_err(mass, feh, checked_errors(mass_err, mass.shape, "mass_err"))
 
     def ages_of_predicted(
-        self, mass: NDArray, feh: NDArray, mass_interval: NDArray, mass_err: NDArray
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+        self, mass: NDArray, feh: NDArray, mass_intervals: NDArray, mass_err: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int16]]:
         """Return ages, their intervals, errors and flags for masses that a model has predicted.
 
-        The results of `transform`, `age_interval`, `log_age_err` and `flag`, but for numbers as they are: a predicted
-        mass of 99 or 999 is not a placeholder for a missing one. All arrays have shape (n_stars,), intervals
-        (n_stars, 2).
+        As `transform`, `age_interval`, `log_age_err` and `flag`, but a mass of 99 or 999 is no placeholder, and an end
+        beyond the bounds of mass is the age at the bound. Arrays have shape (n_stars,), intervals (2, n_stars, 2).
 
         Parameters
         ----------
-        mass, feh, mass_err : ndarray
-            Mass and its error (Msun), and [Fe/H] (dex); NaN where missing.
-        mass_interval : ndarray
-            Lower and upper end of an interval of mass (Msun); an upper end may be infinite.
+        mass, feh, mass_intervals, mass_err : ndarray
+            Mass, intervals of 68.27 % and 95.45 % and error (Msun), and [Fe/H] (dex); NaN where missing.
 
         Returns
         -------
-        log_age, interval, error : ndarray
+        log_age, intervals, error : ndarray
             Of log10 age (yr); the error is NaN where `mass_err` is infinite, too.
-        flag : ndarray of uint8
-            Sum of the bits of `AgeFlag`.
+        flag : ndarray of int16
+            Sum of all bits of `AgeFlag` but NOT_GIANT.
 
         Examples
         --------
         >>> import numpy as np
         >>> from skdistmass.estimators.ages import IsochroneAgeTransformer
         >>> masses, feh = np.array([1.0, 99.0]), np.zeros(2)
-        >>> interval = np.array([[0.9, 1.1], [90.0, 109.0]])
-        >>> *_, flag = IsochroneAgeTransformer().ages_of_predicted(masses, feh, interval, np.array([0.1, 10.0]))
+        >>> intervals = np.array([[[0.9, 1.1], [90.0, 109.0]], [[0.7, 1.2], [80.0, 119.0]]])
+        >>> *_, flag = IsochroneAgeTransformer().ages_of_predicted(masses, feh, intervals, np.array([0.1, 10.0]))
         >>> flag
-        array([0, 2], dtype=uint8)
+        array([128,   2], dtype=int16)
         """
         ages = self._bounded()
         log_age = ages.log_age(mass, feh)
         error = ages.log_age_err(mass, feh, mass_err)
         error[~np.isfinite(mass_err)] = np.nan
-        return log_age, ages.interval(*mass_interval.T, feh, log_age), error, ages.flag(mass, feh)
+        flag = ages.flag(mass, feh).astype(np.int16)
+        intervals = np.empty((2, len(mass), 2))
+        for number, bit in enumerate((AgeFlag.CLIPPED, AgeFlag.CLIPPED_95)):
+            intervals[number], clipped = ages.clipped_interval(*mass_intervals[number].T, feh, log_age)
+            flag[clipped] |= int(bit)
+        flag[log_age > np.log10(UNIVERSE_AGE) + 9.0] |= int(AgeFlag.OLD)
+        return log_age, intervals, error, flag
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Return the name of the output column, LOG_AGE; `input_features` are only checked against those of `fit`."""

@@ -25,8 +25,8 @@ class Prediction(NamedTuple):
     ----------
     value : ndarray of shape (n_stars,)
         The prediction.
-    interval : ndarray of shape (n_stars, 2)
-        Lower and upper bound.
+    interval : ndarray of shape (n_stars, 2) or (n_coverages, n_stars, 2)
+        Lower and upper bound; of each coverage, if several were asked for.
     label_noise : ndarray of shape (n_stars,)
         The part of the error that comes from the errors of the labels, as a standard deviation; NaN where they are
         unknown.
@@ -38,8 +38,8 @@ class Prediction(NamedTuple):
 
     @property
     def error(self) -> NDArray[np.float64]:
-        """Half the width of the interval, shape (n_stars,)."""
-        return 0.5 * (self.interval[:, 1] - self.interval[:, 0])
+        """Half the width of the interval, shape (n_stars,) or (n_coverages, n_stars)."""
+        return 0.5 * (self.interval[..., 1] - self.interval[..., 0])
 
 
 class IntervalMixin:
@@ -56,7 +56,7 @@ class IntervalMixin:
     _jacobian_values: Callable[..., NDArray[np.float64]]
 
     def predict_with_interval(
-        self, X: Any, coverage: float = ONE_SIGMA, X_err: Any = None, value: ArrayLike | None = None
+        self, X: Any, coverage: ArrayLike = ONE_SIGMA, X_err: Any = None, value: ArrayLike | None = None
     ) -> Prediction:
         """Predict value, interval and the label part of the error, with one pass through the network.
 
@@ -64,8 +64,9 @@ class IntervalMixin:
         ----------
         X : table or array-like of shape (n_stars, n_labels)
             Labels.
-        coverage : float, default=0.6827
-            Probability that the interval holds the true value, between 0 and 1.
+        coverage : float or sequence of floats, default=0.6827
+            Probability that the interval holds the true value, between 0 and 1; of several, the prediction has an
+            interval for each.
         X_err : table or array-like of shape (n_stars, n_labels) or (n_stars, n_labels, n_labels), optional
             Errors or covariances of the labels, multiplied by the network's derivatives. Without them, and for stars
             where they are NaN, the label noise is taken to be that of the training stars.
@@ -100,7 +101,8 @@ class IntervalMixin:
                 "this model has no errors: train it with error_model='conformal' (or 'paper') "
                 f"on {MIN_ROWS} stars or more."
             )
-        if not 0.0 < coverage < 1.0:
+        wanted = np.asarray(coverage, dtype=np.float64)
+        if wanted.ndim > 1 or not np.all((wanted > 0.0) & (wanted < 1.0)):
             raise InputError(f"coverage must be a probability between 0 and 1, got {coverage!r}.")
         X = validate_labels(self, X, reset=False, names=self.labels)
         if X_err is not None:
@@ -110,7 +112,7 @@ class IntervalMixin:
             raise InputError(f"value has shape {given.shape}; one prediction for each of the {len(X)} stars is needed.")
         absent = np.isnan(given)
         given[absent] = self._predict_values(X[absent])
-        return self._add_interval(X, given, coverage, X_err)
+        return self._add_interval(X, given, wanted, X_err)
 
     def predict_interval(self, X: Any, coverage: float = ONE_SIGMA, X_err: Any = None) -> NDArray[np.float64]:
         """Interval that holds the true value with a given probability.
@@ -152,7 +154,8 @@ class IntervalMixin:
 
     def _add_interval(self, X, value, coverage, X_err):
         """Return checked predictions with their intervals."""
-        lower, upper = (self.errors_.quantile(0.5 + side * coverage) for side in (-0.5, 0.5))
+        levels = 0.5 + np.multiply.outer(np.atleast_1d(coverage), [-0.5, 0.5])
+        quantiles = self.errors_.quantile(levels.ravel())
 
         def find(rows):
             noise = None
@@ -160,14 +163,15 @@ class IntervalMixin:
                 noise = label_noise_variance(self._link_jacobian(X[rows], value[rows]), X_err[rows])
             scatter = self.errors_.scatter(X[rows], noise)
             center = self._link(value[rows])
-            found = np.empty((len(rows), 3))
-            found[:, 0] = self._unlink(center + lower * scatter)
-            found[:, 1] = self._unlink(center + upper * scatter)
-            found[:, 2] = np.nan if noise is None else np.sqrt(noise) / self._link_slope(value[rows])
+            found = np.empty((len(rows), 1 + len(quantiles)))
+            for number, quantile in enumerate(quantiles):
+                found[:, number] = self._unlink(center + quantile * scatter)
+            found[:, -1] = np.nan if noise is None else np.sqrt(noise) / self._link_slope(value[rows])
             return found
 
-        found = fill_by_blocks(find, X, np.empty((len(X), 3)))
-        return Prediction(value, found[:, :2], found[:, 2])
+        found = fill_by_blocks(find, X, np.empty((len(X), 1 + len(quantiles))))
+        intervals = found[:, :-1].reshape(len(X), len(levels), 2).swapaxes(0, 1)
+        return Prediction(value, intervals if np.ndim(coverage) else intervals[0], found[:, -1])
 
     def _fit_errors(self, X, y, oof, y_err, X_err):
         """Learn the errors from the out-of-fold residuals on the scale where errors add."""

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
+from skdistmass.estimators.distributions import DistributionMixin
 from skdistmass.estimators.inputs import (
     check_fold,
     check_groups,
@@ -36,7 +37,7 @@ __all__ = ["LabelRegressor"]
 _FEW_STARS = 500
 
 
-class LabelRegressor(NetworkParameterMixin, IntervalMixin, RegressorMixin, BaseEstimator):
+class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, RegressorMixin, BaseEstimator):
     """Regression of one quantity on spectroscopic labels by small neural networks.
 
     The inputs are scaled by a `StandardScaler`, rows are weighted by ``1/sigma^2``, and the mean of several networks is

@@ -10,6 +10,7 @@ from skdistmass.labels import LABEL_NAMES
 from skdistmass.model.prediction import half_width
 from skdistmass.model.predictor import Predictor
 from skdistmass.photometry import LN_DISTANCE_PER_MAG
+from skdistmass.schema.bits import AgeFlag
 from skdistmass.schema.columns import mass_columns, scales_of
 from skdistmass.surveys.stars import Stars
 
@@ -17,12 +18,12 @@ __all__ = ["predict_calibrated"]
 
 Columns = dict[str, NDArray]
 #: The ends of intervals, and how many standard errors each is from the middle.
-_ENDS = {"_LO": 1.0, "_HI": 1.0}
-_OTHER_END = {"_LO": "_HI", "_HI": "_LO"}
+_ENDS = {"_LO": 1.0, "_HI": 1.0, "_LO95": 2.0, "_HI95": 2.0}
+_OTHER_END = {"_LO": "_HI", "_HI": "_LO", "_LO95": "_HI95", "_HI95": "_LO95"}
 
 
 def predict_calibrated(
-    model: Predictor, stars: Stars, calibration: LabelShift, *, out_of_fold: bool = True
+    model: Predictor, stars: Stars, calibration: LabelShift | None, *, out_of_fold: bool = True
 ) -> tuple[Stars, Columns]:
     """Bring labels to the scale of a model, predict, and add the error of the calibration to the errors.
 
@@ -32,8 +33,8 @@ def predict_calibrated(
         A `skdistmass.DistMassModel`, an `skdistmass.deploy.OnnxPredictor` or any other.
     stars : Stars
         With labels on the scale that was calibrated.
-    calibration : LabelCalibration or ConstraintCalibration
-        Fitted.
+    calibration : LabelCalibration, ConstraintCalibration or None
+        Fitted. Without one the labels stay as they are.
     out_of_fold : bool, default=True
         As for the predictor.
 
@@ -50,9 +51,11 @@ def predict_calibrated(
     The calibration's covariance of a star's labels is a sum of outer products of its principal axes. The model
     predicts at both ends of each axis; half the difference is the error that the axis gives to the absolute
     magnitude and to each mass, and these add in quadrature. That holds for any predictor, and for shifts of labels
-    that compensate each other. Ages have the mass error times the slope of age with mass.
+    that compensate each other. Each side of an age's interval grows as that of the mass does.
     """
     stars = stars.with_metallicity(model.card.get("metallicity", "M_H"))
+    if calibration is None:
+        return stars, dict(model.predict_columns(stars, out_of_fold=out_of_fold))
     calibrated = calibration.calibrate(stars, own_error=False)
     columns = dict(model.predict_columns(calibrated, out_of_fold=out_of_fold))
     noise = _noise(model, calibrated, columns, calibration.own_covariance(stars), out_of_fold)
@@ -104,19 +107,23 @@ def _widen_mass(columns: Columns, scale: str, noise: NDArray[np.float64]) -> Non
     """Widen what comes from the mass of a scale by a fractional error of it."""
     mass, age = mass_columns(scale)
     factors = _widen_ends(columns, mass, noise)
+    first = scale == scales_of(columns)[0]
+    flag = columns.get(f"{age}_FLAG", columns.get("AGE_FLAG", np.zeros(len(noise), dtype=int)))
     for end, factor in factors.items():
-        # The lower mass has the higher age.
+        # The lower mass has the higher age. An interval that is cut at the end of the relation stays as it is.
         name = age + _OTHER_END[end]
         if name in columns:
-            columns[name] = columns[age] + factor * (columns[name] - columns[age])
-    first = scale == scales_of(columns)[0]
+            cut = (flag & int(AgeFlag.CLIPPED_95 if end.endswith("95") else AgeFlag.CLIPPED)) != 0
+            wider = columns[age] + factor * (columns[name] - columns[age])
+            columns[name] = np.where(cut, columns[name], wider)
     for mass_err, age_err in [(f"{mass}_ERR", f"{age}_ERR")] + [("MASS_ERR", "AGE_ERR")] * first:
         before = columns.get(mass_err)
         _set_error(columns, mass_err, mass)
         if age_err in columns and before is not None:
             by_slope = columns[age_err] * columns[mass_err] / before
             _set_error(columns, age_err, age)
-            columns[age_err] = np.where(np.isfinite(columns[age_err]), columns[age_err], by_slope)
+            cut = ((flag & int(AgeFlag.CLIPPED)) != 0) | ~np.isfinite(columns[age_err])
+            columns[age_err] = np.where(cut, by_slope, columns[age_err])
 
 
 def _widen_ends(columns: Columns, name: str, noise: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -34,7 +34,7 @@ from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import mass_columns
 from skdistmass.surveys import as_stars, read_survey
 from skdistmass.surveys.stars import Stars
-from skdistmass.surveys.training_sets import TrainingCuts
+from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
 from skdistmass.uncertainty import normal_coverage
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DistMassModel"]
 
-_ONE_SIGMA = normal_coverage(1.0)
+_COVERAGES = (normal_coverage(1.0), normal_coverage(2.0))
 
 
 class DistMassModel(BaseEstimator):
@@ -175,6 +175,8 @@ class DistMassModel(BaseEstimator):
         groups = star_groups(stars)
         rng = check_random_state(self.random_state)
         self.absent_, scales = find_parts(stars, self.parts, self.mass_scales)
+        # A scale without a name comes first: MASS_ERR is its error, and that of the first scale.
+        scales = dict(sorted(scales.items(), key=lambda scale: scale[0] != ""))
         distance = self.abs_mag if self.abs_mag is not None else AbsMagRegressor(binary_filter=BinaryResidualFilter())
         mass = self.mass if self.mass is not None else CNMassRegressor()
         jobs = plan_jobs(stars, self._cuts(), None if "distance" in self.absent_ else distance, mass, scales)
@@ -247,11 +249,8 @@ class DistMassModel(BaseEstimator):
         """
         check_is_fitted(self, "abs_mag_")
         stars = _stars_of(table).with_metallicity(self.metallicity_)
-        if calibration is None:
-            predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
-        else:
-            calibration = as_calibration(calibration)
-            stars, predicted = predict_calibrated(self, stars, calibration, out_of_fold=out_of_fold)
+        calibration = None if calibration is None else as_calibration(calibration)
+        stars, predicted = predict_calibrated(self, stars, calibration, out_of_fold=out_of_fold)
         columns = prediction.complete(stars, predicted, self._cuts())
         catalog = to_table(columns, self.masses_)
         catalog.meta = {"MODEL": "DistMass", "VERSION": self.metadata_["skdistmass_version"]}
@@ -302,13 +301,13 @@ class DistMassModel(BaseEstimator):
         return columns
 
     def _predict_network(self, name, network, labels, label_errors, entries):
-        """Return value, 68.27 % interval, label part of the error, and whether the value is out of fold."""
+        """Return value, intervals of 68.27 % and 95.45 %, label part of the error, and whether it is out of fold."""
         folds = np.full(len(labels), -1, dtype=np.int16) if entries is None else self.training_.fold(name, entries)
         value = network.predict_out_of_fold(labels, folds)
         if network.errors_ is None:
-            return value, np.full((len(labels), 2), np.nan), np.full(len(labels), np.nan), folds >= 0
-        _, interval, noise = network.predict_with_interval(labels, _ONE_SIGMA, label_errors, value=value)
-        return value, interval, noise, (folds >= 0) & np.isfinite(value)
+            return value, np.full((2, len(labels), 2), np.nan), np.full(len(labels), np.nan), folds >= 0
+        _, intervals, noise = network.predict_with_interval(labels, _COVERAGES, label_errors, value=value)
+        return value, intervals, noise, (folds >= 0) & np.isfinite(value)
 
     def _predict_distance(self, columns, stars: Stars, labels, label_errors, entries) -> None:
         n_stars = len(labels)
@@ -321,32 +320,32 @@ class DistMassModel(BaseEstimator):
             parts.append(("ABS_MAG_FALLBACK", self.abs_mag_fallback_, slice(0, 3), fallback))
             # Without two labels nothing better than "edge" can be said.
             space[fallback] = np.maximum(self.fallback_space_.classify(labels[fallback][:, :3]), Space.EDGE)
-        abs_mag, interval = np.full(n_stars, np.nan), np.full((n_stars, 2), np.nan)
+        abs_mag, intervals = np.full(n_stars, np.nan), np.full((2, n_stars, 2), np.nan)
         noise, replaced = np.full(n_stars, np.nan), np.zeros(n_stars, dtype=bool)
         for name, network, used, rows in parts:
             seen = None if entries is None else entries[rows]
             if seen is not None and name == "ABS_MAG_FALLBACK":
                 seen = np.where(seen >= 0, seen, self.training_.find_by_three(labels[rows]))
             found = self._predict_network(name, network, labels[rows][:, used], label_errors[rows][:, used], seen)
-            abs_mag[rows], interval[rows], noise[rows], replaced[rows] = found
+            abs_mag[rows], intervals[:, rows], noise[rows], replaced[rows] = found
         cuts = self._cuts()
         mag_err = stars.floats("K_ERR")
         mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
         mag, extinction = stars.floats("K"), stars.floats("A_K")
-        columns |= prediction.distance_columns(abs_mag, interval, mag, extinction, mag_err, cuts.extinction_error)
+        errors = mag_err, extinction_errors(stars, cuts)
+        columns |= prediction.distance_columns(abs_mag, intervals, mag, extinction, *errors)
         columns |= {"ABS_MAG_LABEL_ERR": noise, "DISTANCE_SPACE": space, "LABEL_FALLBACK": fallback}
         columns["OUT_OF_FOLD"] |= replaced.astype(np.int32)
 
     def _predict_masses(self, columns, labels, label_errors, entries) -> None:
         for number, (scale, network) in enumerate(self.masses_.items()):
             name = mass_columns(scale)[0]
-            mass, interval, _, replaced = self._predict_network(name, network, labels, label_errors, entries)
-            columns |= {name: mass, f"{name}_LO": interval[:, 0], f"{name}_HI": interval[:, 1]}
+            mass, intervals, _, replaced = self._predict_network(name, network, labels, label_errors, entries)
+            columns |= {name: mass, **prediction.interval_columns(name, intervals)}
+            columns[f"{name}_ERR"] = prediction.half_width(intervals[0])
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
-            found = prediction.age_columns(self.age_, scale, mass, interval, labels[:, 2], labels[:, 1])
-            found["MASS_ERR"] = prediction.half_width(interval)
-            # Table 2 has one error of mass and age: that of the first scale.
-            columns |= {key: values for key, values in found.items() if key not in columns}
+            columns |= prediction.age_columns(self.age_, scale, mass, intervals, labels[:, 2], labels[:, 1])
+        columns |= prediction.of_first_scale(columns, next(iter(self.masses_)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that can be read without running code from it.

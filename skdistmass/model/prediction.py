@@ -18,7 +18,12 @@ from skdistmass.schema.bits import AgeFlag, Bit, ExtinctionFlag, Space
 from skdistmass.schema.columns import mass_columns
 from skdistmass.schema.limits import GIANT_LOGG
 from skdistmass.surveys.stars import Stars
-from skdistmass.surveys.training_sets import TrainingCuts, fractional_parallax_error, reference_distances
+from skdistmass.surveys.training_sets import (
+    TrainingCuts,
+    extinction_errors,
+    fractional_parallax_error,
+    reference_distances,
+)
 
 __all__ = [
     "age_columns",
@@ -26,13 +31,17 @@ __all__ = [
     "complete",
     "distance_columns",
     "half_width",
+    "interval_columns",
     "mass_source_bits",
+    "of_first_scale",
     "survey_columns",
     "weighted_columns",
 ]
 
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray]
+# Ends of intervals: which interval, and which end of it.
+_ENDS = {"LO": (0, 0), "HI": (0, 1), "LO95": (1, 0), "HI95": (1, 1)}
 
 
 def half_width(interval: Floats) -> Floats:
@@ -50,8 +59,13 @@ def half_width(interval: Floats) -> Floats:
     return 0.5 * (interval[:, 1] - interval[:, 0])
 
 
+def interval_columns(name: str, intervals: Floats) -> Columns:
+    """Name the ends of intervals of 68.27 % and 95.45 %, shape (2, n_stars, 2), as columns."""
+    return {f"{name}_{end}": intervals[i, :, j] for end, (i, j) in _ENDS.items()}
+
+
 def distance_columns(
-    abs_mag: Floats, interval: Floats, mag: Floats, extinction: Floats, mag_err: Floats, extinction_err: float
+    abs_mag: Floats, intervals: Floats, mag: Floats, extinction: Floats, mag_err: Floats, extinction_err: Floats
 ) -> Columns:
     """Distances from absolute magnitudes, with their intervals (sections 4 and 4.3 of the paper).
 
@@ -59,33 +73,33 @@ def distance_columns(
     ----------
     abs_mag : ndarray of shape (n_stars,)
         Absolute magnitude (mag).
-    interval : ndarray of shape (n_stars, 2)
-        Its 68.27 % interval (mag).
+    intervals : ndarray of shape (2, n_stars, 2)
+        Its intervals of 68.27 % and 95.45 % (mag).
     mag, extinction : ndarray of shape (n_stars,)
         Apparent magnitude and extinction of the same band (mag).
     mag_err : ndarray of shape (n_stars,)
         Error of the magnitude (mag).
-    extinction_err : float
+    extinction_err : ndarray of shape (n_stars,)
         Error of the extinction (mag).
 
     Returns
     -------
     columns : dict of ndarray
-        ABS_MAG and ABS_MAG_ERR (mag); DISTANCE, DISTANCE_LO, DISTANCE_HI and DISTANCE_ERR (kpc). The errors of
-        magnitude and extinction widen each side of the interval of the absolute magnitude in quadrature.
+        ABS_MAG and ABS_MAG_ERR (mag); DISTANCE, its interval ends _LO, _HI, _LO95 and _HI95, and DISTANCE_ERR (kpc).
+        The errors of magnitude and extinction, twice of them for 95.45 %, widen each side of an interval of the
+        absolute magnitude in quadrature.
     """
-    photometric = np.hypot(mag_err, extinction_err)
-    below, above = np.hypot(interval - abs_mag[:, None], photometric[:, None]).T
+    photometric = np.multiply.outer([1.0, 2.0], np.hypot(mag_err, extinction_err))
+    sides = np.hypot(intervals - abs_mag[:, None], photometric[:, :, None])
     distance = distance_from_magnitude(abs_mag, mag, extinction)
     # The fainter end of the absolute magnitude belongs to the nearer distance.
-    ends = np.column_stack([distance * 10.0 ** (-0.2 * above), distance * 10.0 ** (0.2 * below)])
+    ends = distance[:, None] * 10.0 ** (sides[:, :, ::-1] * [-0.2, 0.2])
     return {
         "ABS_MAG": abs_mag,
-        "ABS_MAG_ERR": half_width(interval),
+        "ABS_MAG_ERR": half_width(intervals[0]),
         "DISTANCE": distance,
-        "DISTANCE_LO": ends[:, 0],
-        "DISTANCE_HI": ends[:, 1],
-        "DISTANCE_ERR": half_width(ends),
+        **interval_columns("DISTANCE", ends),
+        "DISTANCE_ERR": half_width(ends[0]),
     }
 
 
@@ -109,7 +123,7 @@ def weighted_columns(distance: Floats, distance_err: Floats, gaia: Floats, gaia_
 
 
 def age_columns(
-    relation: IsochroneAgeTransformer, scale: str, mass: Floats, interval: Floats, m_h: Floats, logg: Floats
+    relation: IsochroneAgeTransformer, scale: str, mass: Floats, intervals: Floats, m_h: Floats, logg: Floats
 ) -> Columns:
     """Ages of giants from their masses (section 6 of the paper).
 
@@ -121,30 +135,38 @@ def age_columns(
         Name of the mass scale.
     mass : ndarray of shape (n_stars,)
         Masses (Msun).
-    interval : ndarray of shape (n_stars, 2)
-        Their 68.27 % intervals (Msun).
+    intervals : ndarray of shape (2, n_stars, 2)
+        Their intervals of 68.27 % and 95.45 % (Msun).
     m_h, logg : ndarray of shape (n_stars,)
         Metallicity and surface gravity (dex).
 
     Returns
     -------
     columns : dict of ndarray
-        AGE_*, AGE_*_LO and AGE_*_HI (log10 yr) of this scale, NaN for stars that are not giants; AGE_ERR (dex) and
-        AGE_FLAG. AGE_ERR is half the width of the interval. Where one end of the interval is outside the relation of
-        mass and age, it is the error of the mass times the slope of the relation
-        (`IsochroneAgeTransformer.log_age_err`).
+        Of this scale: AGE_* and its interval ends (log10 yr), NaN for stars that are not giants; AGE_*_ERR (dex) and
+        AGE_*_FLAG. An end outside the relation of mass and age is the age at the relation's end, which the flag says.
+        AGE_*_ERR is half the width of the 68.27 % interval. Where that is clipped, it is the error of the mass times
+        the slope of the relation (`IsochroneAgeTransformer.log_age_err`).
     """
     giant = logg < GIANT_LOGG
     name = mass_columns(scale)[1]
-    age, ends, slope_error, flag = relation.ages_of_predicted(mass, m_h, interval, half_width(interval))
-    error = half_width(ends)
+    age, ends, slope_error, flag = relation.ages_of_predicted(mass, m_h, intervals, half_width(intervals[0]))
+    clipped = flag & int(AgeFlag.CLIPPED) != 0
+    # What is said of an age and its interval, and not of mass and metallicity, goes with the age.
+    not_giant = (flag & ~int(AgeFlag.CLIPPED | AgeFlag.CLIPPED_95 | AgeFlag.OLD)) | int(AgeFlag.NOT_GIANT)
     return {
         name: np.where(giant, age, np.nan),
-        f"{name}_LO": np.where(giant, ends[:, 0], np.nan),
-        f"{name}_HI": np.where(giant, ends[:, 1], np.nan),
-        "AGE_ERR": np.where(giant, np.where(np.isfinite(error), error, slope_error), np.nan),
-        "AGE_FLAG": flag.astype(np.int16) | np.where(giant, 0, AgeFlag.NOT_GIANT).astype(np.int16),
+        **interval_columns(name, np.where(giant[:, None], ends, np.nan)),
+        f"{name}_ERR": np.where(giant, np.where(clipped, slope_error, half_width(ends[0])), np.nan),
+        f"{name}_FLAG": np.where(giant, flag, not_giant).astype(np.int16),
     }
+
+
+def of_first_scale(columns: Mapping[str, NDArray], scale: str) -> Columns:
+    """Return MASS_ERR, AGE_ERR and AGE_FLAG, of which Table 2 has one: those of the first mass scale."""
+    mass, age = mass_columns(scale)
+    found = {"MASS_ERR": f"{mass}_ERR", "AGE_ERR": f"{age}_ERR", "AGE_FLAG": f"{age}_FLAG"}
+    return {name: columns[of_scale] for name, of_scale in found.items()}
 
 
 def bitmask(training_bits: NDArray, mass_space: NDArray) -> NDArray:
@@ -175,14 +197,16 @@ def survey_columns(stars: Stars, cuts: TrainingCuts) -> Columns:
     Returns
     -------
     columns : dict of ndarray
-        Identifiers, the five labels, MAG, EXTINCTION with its method and flag, GAIAEDR3_DIST with its source, and
+        Identifiers, labels, MAG, EXTINCTION with its error, method and flag, GAIAEDR3_DIST with its source, and
         ``gaia_err``, its error (kpc), which is no column of the catalogue.
     """
     columns = {name: stars[name] for name in ("APOGEE_ID", "APSTAR_ID") if name in stars}
     columns |= {name: stars.floats(name) for name in ("TEFF", "LOGG", "M_H", "C_FE", "N_FE")}
     columns["MAG"], columns["EXTINCTION"] = stars.floats("K"), stars.floats("A_K")
+    known = np.isfinite(columns["EXTINCTION"])
+    columns["EXTINCTION_ERR"] = np.where(known, extinction_errors(stars, cuts), np.nan)
     columns["EXTINCTION_METHOD"] = stars.text("A_K_SRC")
-    missing = np.where(np.isnan(columns["EXTINCTION"]), int(ExtinctionFlag.MISSING), 0)
+    missing = np.where(known, 0, int(ExtinctionFlag.MISSING))
     columns["EXTINCTION_FLAG"] = stars["A_K_FLAG"] if "A_K_FLAG" in stars else missing.astype(np.int16)
     distance, _, source = reference_distances(stars, cuts)
     distance = np.where(source == "cluster", np.nan, distance)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistmass.schema.bits import AgeFlag, ExtinctionFlag, QualityBit, Space
+from skdistmass.schema.bits import SPOILERS, WARNINGS, AgeFlag, ExtinctionFlag, QualityBit, Space
 from skdistmass.schema.columns import mass_columns, scales_of
 from skdistmass.schema.limits import CONFLICT_SIGMA, GIANT_LOGG, HIGH_EXTINCTION
 from skdistmass.surveys.stars import Stars
@@ -15,6 +15,7 @@ from skdistmass.surveys.training_sets import bad_stars
 
 __all__ = ["quality_flags"]
 
+_EXTINCTION_FALLBACKS = ExtinctionFlag.FROM_FILE | ExtinctionFlag.COLOUR | ExtinctionFlag.ASSUMED
 _AGE_LIMITS = AgeFlag.MASS_LOW | AgeFlag.MASS_HIGH | AgeFlag.FEH_LOW | AgeFlag.FEH_HIGH
 
 
@@ -41,23 +42,12 @@ def quality_flags(columns: Mapping[str, NDArray], stars: Stars, gaia_err: NDArra
     mass, age = (_floats(columns, name, len(stars)) for name in mass_columns(scale))
     bit = QualityBit
     lost = ~np.isfinite(_floats(columns, "DISTANCE", len(stars)))
-    _roll_up(flags, bit.DISTANCE_WARN, _DISTANCE_WARNINGS)
-    _roll_up(flags, bit.DISTANCE_BAD, bit.DISTANCE_OUTSIDE | bit.STAR_BAD, lost)
-    _roll_up(flags, bit.MASS_WARN | bit.AGE_WARN, bit.MASS_EDGE | bit.CALIBRATION_OUTSIDE)
-    _roll_up(flags, bit.MASS_BAD, bit.MASS_OUTSIDE | bit.STAR_BAD, ~((mass > 0) & np.isfinite(mass)))
-    _roll_up(flags, bit.AGE_BAD, bit.MASS_BAD | bit.AGE_LIMIT, ~np.isfinite(age))
+    for product, warnings in WARNINGS.items():
+        _roll_up(flags, bit[f"{product}_WARN"], warnings)
+    _roll_up(flags, bit.DISTANCE_BAD, SPOILERS["DISTANCE"], lost)
+    _roll_up(flags, bit.MASS_BAD, SPOILERS["MASS"], ~((mass > 0) & np.isfinite(mass)))
+    _roll_up(flags, bit.AGE_BAD, SPOILERS["AGE"] | bit.MASS_BAD, ~np.isfinite(age))
     return flags
-
-
-_DISTANCE_WARNINGS = (
-    QualityBit.DISTANCE_EDGE
-    | QualityBit.CN_MISSING
-    | QualityBit.EXTINCTION_FALLBACK
-    | QualityBit.EXTINCTION_NEGATIVE
-    | QualityBit.EXTINCTION_HIGH
-    | QualityBit.GAIA_CONFLICT
-    | QualityBit.CALIBRATION_OUTSIDE
-)
 
 
 def _observed(
@@ -81,7 +71,7 @@ def _observed(
         bit.MASS_OUTSIDE: mass_space == Space.OUTSIDE,
         bit.MAG_MISSING: missing("MAG"),
         bit.EXTINCTION_MISSING: np.isnan(extinction),
-        bit.EXTINCTION_FALLBACK: (choice & int(ExtinctionFlag.FROM_FILE)) != 0,
+        bit.EXTINCTION_FALLBACK: (choice & int(_EXTINCTION_FALLBACKS)) != 0,
         bit.EXTINCTION_NEGATIVE: (choice & int(ExtinctionFlag.NEGATIVE)) != 0,
         bit.EXTINCTION_HIGH: extinction >= HIGH_EXTINCTION,
         bit.GAIA_CONFLICT: _gaia_conflict(columns, gaia_err),
@@ -89,6 +79,8 @@ def _observed(
         bit.AGE_LIMIT: (age_flag & int(_AGE_LIMITS)) != 0,
         bit.STAR_BAD: bad_stars(stars),
         bit.CALIBRATION_OUTSIDE: _codes(columns, "CALIBRATION_SPACE", n_stars) == Space.OUTSIDE,
+        bit.AGE_OLD: (age_flag & int(AgeFlag.OLD)) != 0,
+        bit.AGE_CLIPPED: (age_flag & int(AgeFlag.CLIPPED)) != 0,
     }
 
 

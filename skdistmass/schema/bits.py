@@ -49,12 +49,33 @@ class QualityBit(_DescribedFlag):
     DISTANCE_BAD = 1 << 17, "no DISTANCE, or any of DISTANCE_OUTSIDE, STAR_BAD"
     MASS_WARN = 1 << 18, "any of MASS_EDGE, CALIBRATION_OUTSIDE"
     MASS_BAD = 1 << 19, "no mass above 0, or any of MASS_OUTSIDE, STAR_BAD"
-    AGE_WARN = 1 << 20, "any of MASS_EDGE, CALIBRATION_OUTSIDE"
+    AGE_WARN = 1 << 20, "any of MASS_EDGE, AGE_OLD, CALIBRATION_OUTSIDE"
     AGE_BAD = 1 << 21, "no age, or any of MASS_BAD, AGE_LIMIT"
+    AGE_OLD = 1 << 22, "the age is above 13.8 Gyr, that of the universe"
+    AGE_CLIPPED = 1 << 23, "an end of the 68.27 % interval of age is cut at the end of the relation of mass and age"
+
+
+#: Product of a catalogue to the bits of FLAGS that ask for care with it (_WARN), and to those that spoil it (_BAD).
+WARNINGS = {
+    "DISTANCE": QualityBit.DISTANCE_EDGE
+    | QualityBit.CN_MISSING
+    | QualityBit.EXTINCTION_FALLBACK
+    | QualityBit.EXTINCTION_NEGATIVE
+    | QualityBit.EXTINCTION_HIGH
+    | QualityBit.GAIA_CONFLICT
+    | QualityBit.CALIBRATION_OUTSIDE,
+    "MASS": QualityBit.MASS_EDGE | QualityBit.CALIBRATION_OUTSIDE,
+    "AGE": QualityBit.MASS_EDGE | QualityBit.AGE_OLD | QualityBit.CALIBRATION_OUTSIDE,
+}
+SPOILERS = {
+    "DISTANCE": QualityBit.DISTANCE_OUTSIDE | QualityBit.STAR_BAD,
+    "MASS": QualityBit.MASS_OUTSIDE | QualityBit.STAR_BAD,
+    "AGE": QualityBit.MASS_OUTSIDE | QualityBit.STAR_BAD | QualityBit.AGE_LIMIT,
+}
 
 
 class AgeFlag(_DescribedFlag):
-    """Bits of AGE_FLAG: why a star has no age, or one at a limit of the relation of mass and age."""
+    """Bits of AGE_FLAG: why a star has no age, or what to know of the age it has."""
 
     MASS_LOW = 1, "mass below the relation"
     MASS_HIGH = 2, "mass above the relation"
@@ -62,6 +83,9 @@ class AgeFlag(_DescribedFlag):
     FEH_HIGH = 8, "[M/H] above the relation"
     MISSING = 16, "mass or [M/H] is missing"
     NOT_GIANT = 32, "log g >= 3.5: no age is given (section 6.1)"
+    CLIPPED = 64, "an end of the 68.27 % interval is beyond the relation, and is the age at the relation's end"
+    CLIPPED_95 = 128, "the same of the 95.45 % interval"
+    OLD = 256, "the age is above 13.8 Gyr, that of the universe"
 
 
 class ExtinctionFlag(_DescribedFlag):
@@ -71,6 +95,8 @@ class ExtinctionFlag(_DescribedFlag):
     FROM_FILE = 2, "not the method of section 2: a value, or a reddening, of the survey file"
     NO_LATITUDE = 4, "no position is known; the star was taken to be near the Galactic plane"
     MISSING = 8, "there is no extinction"
+    COLOUR = 16, "from the star's J-K, J-H or H-K and the colour that stars of its labels have without dust"
+    ASSUMED = 32, "a value assumed for stars that have no other"
 
 
 class IsochroneFlag(_DescribedFlag):

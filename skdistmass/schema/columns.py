@@ -46,10 +46,10 @@ class CatalogColumn:
 _READ = tomllib.loads(resources.files("skdistmass.schema").joinpath("columns.toml").read_text(encoding="utf-8"))
 #: Table 2 of the paper, in its order.
 TABLE_2 = tuple(CatalogColumn(**values) for values in _READ["table_2"])
-#: What a catalogue holds beyond Table 2. Intervals hold the truth with a probability of 68.27 %.
+#: What a catalogue holds beyond Table 2. Intervals _LO, _HI hold 68.27 % of the truth, _LO95 and _HI95 95.45 %.
 EXTRA_COLUMNS = tuple(CatalogColumn(**values) for values in _READ["extra"])
 _SCHEMA = {column.name: column for column in TABLE_2 + EXTRA_COLUMNS}
-_PATTERN = re.compile(r"^(MASS|AGE)(?:_(?P<scale>.+?))??(?P<end>_LO|_HI)?$")
+_PATTERN = re.compile(r"^(MASS|AGE)(?:_(?P<scale>.+?))??(?P<end>_LO|_HI|_LO95|_HI95|_ERR|_FLAG)?$")
 
 
 def mass_columns(scale):
@@ -125,7 +125,9 @@ def layout(scales):
     >>> [column.name for column in layout(["COR_MO"])][15:20]
     ['MASS_COR_MO', 'MASS_ERR', 'AGE_COR_MO', 'AGE_ERR', 'BITMASK']
     """
-    columns = []
+    columns: dict[str, CatalogColumn] = {}
     for column in TABLE_2 + EXTRA_COLUMNS:
-        columns += [_for_scale(column, scale) for scale in scales] if "*" in column.name else [column]
-    return columns
+        for each in [_for_scale(column, scale) for scale in scales] if "*" in column.name else [column]:
+            # MASS_ERR, AGE_ERR and AGE_FLAG are those of the scale without a name, and are there without it, too.
+            columns.setdefault(each.name, each)
+    return list(columns.values())

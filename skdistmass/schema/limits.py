@@ -2,6 +2,8 @@
 
 #: log g (dex) below which a star counts as a giant and gets an age (section 6.1 of the paper).
 GIANT_LOGG = 3.5
+#: Age of the universe (Gyr); a higher age of a star is flagged.
+UNIVERSE_AGE = 13.8
 #: Bit STAR_BAD of APOGEE's ASPCAPFLAG.
 ASPCAP_STAR_BAD = 1 << 23
 #: A_K (mag) above which stars are not trained on (section 4.1), and are flagged in a catalogue.

@@ -48,13 +48,14 @@ def _build() -> dict[str, Quantity]:
     items += _numbers("J_ERR H_ERR K_ERR", "mag", 0.0, 10.0, high=True)
     # Colour excesses scatter below zero; the Galactic centre has about 3 mag in K.
     items += _numbers("A_K AK_TARG AK_WISE EXTINCTION", "mag", -3.0, 30.0, high=True)
+    items += _numbers("A_K_ERR EXTINCTION_ERR", "mag", 0.0, 30.0, high=True)
     items += _numbers("EBV SFD_EBV", "mag", -3.0, 500.0, high=True)
     # The nearest star has 768 mas and 0.0013 kpc; spectra of single stars reach the Magellanic Clouds (62 kpc).
     items += _numbers("PARALLAX", "mas", -900.0, 900.0) + _numbers("PARALLAX_ERR", "mas", 0.0, 300.0)
     distances = "GAIAEDR3_DIST DISTANCE DISTANCE_WEIGHTED NMSU_DIST"
     for name in distances.split():
         items += _numbers(name, "kpc", 1e-3, 300.0)
-        items += _numbers(f"{name}_LO {name}_HI {name}_ERR", "kpc", 0.0, 1000.0)
+        items += _numbers(f"{name}_LO {name}_HI {name}_LO95 {name}_HI95 {name}_ERR", "kpc", 0.0, 1000.0)
     items += _numbers("ABS_MAG", "mag", -15.0, 25.0, high=True) + _numbers("ABS_MAG_ERR", "mag", 0.0, 20.0, high=True)
     items += _numbers("RUWE", "", 0.0, 1e4)
     return {item.name: item for item in items}

@@ -23,7 +23,7 @@ class Stars:
     - TEFF [K], LOGG [dex(cm s-2)], M_H, FE_H, C_FE, N_FE [dex] and their errors, TEFF_ERR and so on. If the
       file has no [M/H], [Fe/H] stands in for it, and ``stars.metallicity`` says so.
     - J, H, K and their errors, IRAC_4_5, WISE_4_5 and Gaia's magnitudes [mag].
-    - A_K, EBV [mag], with A_K_SRC and EBV_SRC, which say where each star's value is from.
+    - A_K, EBV [mag], with A_K_SRC and EBV_SRC, which say where each star's value is from; A_K_ERR, NaN if unknown.
     - PARALLAX, PARALLAX_ERR [mas], PARALLAX_SRC: "Gaia EDR3", "Gaia DR2", "Hipparcos" ...; " corrected" is added
       if the zero point is taken off. A value is never taken from one source and its error from another.
     - GAIAEDR3_DIST [kpc], GAIAEDR3_DIST_SRC, and GAIAEDR3_DIST_LO and _HI if the file has them.

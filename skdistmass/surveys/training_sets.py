@@ -35,7 +35,8 @@ class TrainingCuts:
     mass_range : tuple of float, default=(0.5, 4.0)
         Masses outside it (Msun) are taken for failures of the seismology, not for stars.
     extinction_error : float, default=0.02
-        Error assumed for A_K (mag). With the errors of parallax and magnitude it makes the error of M_K.
+        Error assumed for an A_K that has none (mag). With the errors of parallax and magnitude it makes the error of
+        M_K.
     assumed_extinction : float or None, default=None
         A_K (mag) to assume, with an error as large, for stars that have none: for surveys away from the Galactic
         plane. By default such stars are left out.
@@ -43,8 +44,9 @@ class TrainingCuts:
         Error assumed for a magnitude that has none (mag).
     cluster_distance_error : float, default=0.08
         Fractional error assumed for the distance of a cluster; the paper gives 7 to 10 %.
-    cluster_distances : dict or None, default=None
-        Name of a cluster to its distance (kpc); by default Table 1 of the paper (`skdistmass.surveys.load_clusters`).
+    cluster_distances : dict, "paper", "modern" or None, default=None
+        Name of a cluster to its distance (kpc), or a list of `skdistmass.surveys.load_clusters`; by default Table 1 of
+        the paper.
     parallax_zero_point : dict
         Source of a parallax to the parallax of infinitely distant sources (mas), which is subtracted where a
         parallax is inverted. By default -0.053 for Gaia DR2 (Zinn et al. 2019, ApJ 878, 136) and -0.021 for Gaia
@@ -59,7 +61,7 @@ class TrainingCuts:
     assumed_extinction: float | None = None
     mag_error: float = MAG_ERR
     cluster_distance_error: float = 0.08
-    cluster_distances: dict[str, float] | None = None
+    cluster_distances: dict[str, float] | str | None = None
     parallax_zero_point: dict[str, float] = field(default_factory=lambda: {"Gaia DR2": -0.053, "Gaia EDR3": -0.021})
 
 
@@ -75,7 +77,17 @@ class TrainingSet:
 
 # What training needs of a survey, besides masses; the rest of a wide file would fill the memory.
 _NEEDED = {f"{name}{end}" for name in (*LABEL_NAMES, "FE_H", "K", "PARALLAX") for end in ("", "_ERR")}
-_NEEDED |= {"A_K", "A_K_SRC", "A_K_FLAG", "PARALLAX_SRC", "GAIAEDR3_DIST", "CLUSTER", "ASPCAPFLAG", "BAD_STAR"}
+_NEEDED |= {
+    "A_K",
+    "A_K_ERR",
+    "A_K_SRC",
+    "A_K_FLAG",
+    "PARALLAX_SRC",
+    "GAIAEDR3_DIST",
+    "CLUSTER",
+    "ASPCAPFLAG",
+    "BAD_STAR",
+}
 _NEEDED |= {"APSTAR_ID", "RA", "DEC", "GLAT", *(name for names in IDENTIFIERS.values() for name in names)}
 
 
@@ -200,13 +212,19 @@ def reference_distances(
     return distance, error, source
 
 
+def extinction_errors(stars: Stars, cuts: TrainingCuts) -> NDArray[np.float64]:
+    """Return the error of each A_K (mag): its own, or the one that the cuts assume."""
+    error = stars.floats("A_K_ERR")
+    return np.where(error > 0, error, cuts.extinction_error)
+
+
 def distance_training_set(stars: Stars, cuts: TrainingCuts, *, names: Sequence[str] = LABEL_NAMES) -> TrainingSet:
     """Select the stars that train the distance network (section 4.1); each must have the labels `names`."""
     cut = _Cutter(len(stars))
     _cut_labels(cut, stars, names)
     mag, mag_err, extinction = stars.floats("K"), stars.floats("K_ERR"), stars.floats("A_K")
     cut("no K magnitude", ~np.isfinite(mag))
-    extinction_err = np.full(len(stars), cuts.extinction_error)
+    extinction_err = extinction_errors(stars, cuts)
     if cuts.assumed_extinction is not None:
         assumed = ~np.isfinite(extinction)
         extinction = np.where(assumed, cuts.assumed_extinction, extinction)

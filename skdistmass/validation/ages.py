@@ -7,6 +7,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from skdistmass.isochrones import GiantAgeRelation
+from skdistmass.surveys.clusters import cluster_ages
 from skdistmass.tables import optional_floats
 from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.columns import carbon_to_nitrogen, cluster_rows, first_age, log_ages, reference_age_columns
@@ -76,7 +77,9 @@ def age_in_clusters(stars: Table, *, predicted: str | None = None) -> Table:
     Returns
     -------
     table : Table
-        CLUSTER, N, MEDIAN [log10 yr], STD and ROBUST_SCATTER [dex]; clusters with three ages or more.
+        CLUSTER, N, MEDIAN [log10 yr], STD and ROBUST_SCATTER [dex]; LITERATURE, the age of the cluster in the
+        literature [log10 yr] (`skdistmass.surveys.load_clusters`, NaN if unknown), and OFFSET, how far the median is
+        above it [dex]. Clusters with three ages or more.
     """
     log_age = log_ages(stars, first_age(stars, predicted))
     rows = []
@@ -84,10 +87,13 @@ def age_in_clusters(stars: Table, *, predicted: str | None = None) -> Table:
         values = log_age[members]
         values = values[np.isfinite(values)]
         if len(values) >= MIN_MEMBERS:
-            rows.append((name, len(values), np.median(values), values.std(ddof=1), robust_scatter(values)))
+            row = (name, len(values), np.median(values), values.std(ddof=1), robust_scatter(values))
+            known = 9.0 + np.log10(float(cluster_ages(np.array([name]))[0]))
+            rows.append((*row, known, row[2] - known))
     require_stars(len(rows), 1, f"clusters have {MIN_MEMBERS} members with an age")
-    names = ("CLUSTER", "N", "MEDIAN", "STD", "ROBUST_SCATTER")
-    return Table(rows=rows, names=names, units={"MEDIAN": "dex(yr)", "STD": "dex", "ROBUST_SCATTER": "dex"})
+    names = ("CLUSTER", "N", "MEDIAN", "STD", "ROBUST_SCATTER", "LITERATURE", "OFFSET")
+    units = {"MEDIAN": "dex(yr)", "STD": "dex", "ROBUST_SCATTER": "dex", "LITERATURE": "dex(yr)", "OFFSET": "dex"}
+    return Table(rows=rows, names=names, units=units)
 
 
 def mass_loss_effect(

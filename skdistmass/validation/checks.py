@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from astropy.table import Table, vstack
 
-from skdistmass.validation import ages, chemistry, comparisons, distances, masses
+from skdistmass.validation import ages, chemistry, comparisons, distances, masses, quality
 from skdistmass.validation.columns import age_columns, column_of, mass_scales
+from skdistmass.validation.quality import without_bad
 from skdistmass.validation.requirements import MissingInputError
 from skdistmass.validation.scales import label_scale
-from skdistmass.validation.stars import join_reference
+from skdistmass.validation.stars import join_reference, with_extinction
 
 __all__ = ["Check", "Validation", "validate"]
 
@@ -51,6 +52,9 @@ class Validation:
     ----------
     stars : Table
         The catalogue joined with its reference, of `join_reference`.
+    judged : Table
+        The same without the values that the catalogue's flags call bad, of `without_bad`: what the other tables, the
+        figures and the summary are made of.
     tables : dict of Table
         By name; ``meta["title"]`` is the title of each, ``meta["fits"]`` the fits of those of [C/N].
     skipped : dict of str
@@ -60,6 +64,7 @@ class Validation:
     """
 
     stars: Table
+    judged: Table
     tables: dict[str, Table] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
@@ -71,10 +76,15 @@ def validate(
     *,
     distance_columns: Sequence[str] = (),
     age_columns: Sequence[str] = (),
-    cluster_distances: Mapping[str, float] | None = None,
+    cluster_distances: Mapping[str, float] | str | None = None,
+    assumed_extinction: float | None = None,
+    include_bad: bool = False,
     model: Any = None,
 ) -> Validation:
     """Make all tables and the summary.
+
+    Distances, masses and ages are judged that the catalogue's FLAGS do not call bad. Those of warned and of bad stars
+    are shown beside them, and for each flag how much worse its stars are.
 
     Parameters
     ----------
@@ -85,8 +95,13 @@ def validate(
     distance_columns, age_columns : sequence of str, default=()
         Further columns of the catalogue or the reference to compare the distances (kpc) and ages (Gyr) of the catalogue
         with, such as those of astroNN, StarHorse, or isochrones. A column that states a unit is converted.
-    cluster_distances : dict, optional
-        Distances (kpc) of clusters that are not in Table 1 of the paper, or better ones.
+    cluster_distances : dict, "paper" or "modern", optional
+        Distances (kpc) of clusters that are not in Table 1 of the paper, or better ones; or a list of
+        `skdistmass.surveys.load_clusters`.
+    assumed_extinction : float, optional
+        A_K (mag) to assume, with an error as large, for stars whose catalogue has ABS_MAG and MAG, but no extinction.
+    include_bad : bool, default=False
+        Judge all stars, whatever their flags say.
     model : Predictor, optional
         The model that made the catalogue, to check whether the labels are on its scale.
 
@@ -115,28 +130,40 @@ def validate(
     'there is no column CLUSTER in the catalogue'
     """
     stars = join_reference(catalog, reference, columns=(*distance_columns, *age_columns))
-    result = Validation(stars)
-    makers = _makers(stars, distance_columns, age_columns, cluster_distances, model)
+    if assumed_extinction is not None:
+        stars = with_extinction(stars, assumed_extinction)
+    result = Validation(stars, stars if include_bad else without_bad(stars))
+    makers = _makers(result, distance_columns, age_columns, cluster_distances, model)
     for name, (title, make) in makers.items():
         try:
             result.tables[name] = make()
             result.tables[name].meta["title"] = title
         except MissingInputError as reason:
             result.skipped[name] = str(reason)
-    for summary in (_distance_checks, _cluster_checks, _mass_checks, _age_checks, _chemistry_checks, _scale_checks):
+    parts = (
+        _distance_checks,
+        _cluster_checks,
+        _mass_checks,
+        _age_checks,
+        _flag_checks,
+        _chemistry_checks,
+        _scale_checks,
+    )
+    for summary in parts:
         result.checks += summary(result.tables)
     result.checks += [Check(makers[name][0], "", reason, NOT_TESTED) for name, reason in result.skipped.items()]
     return result
 
 
 def _makers(
-    stars: Table,
+    found: Validation,
     distance_columns: Sequence[str],
     age_names: Sequence[str],
-    known: Mapping[str, float] | None,
+    known: Mapping[str, float] | str | None,
     model: Any,
 ) -> dict[str, tuple[str, Callable[[], Table]]]:
     """Return the title of each table, and the function that makes it."""
+    stars = found.judged
     given, predicted = "Reference masses at low (1) and high (2)", "Predicted masses at low (1) and high (2)"
     spoo = "Ages against those from [C/N] of Spoo et al. 2022 (figure 15)"
     clusters = partial(distances.cluster_distances, distances=known)
@@ -148,6 +175,8 @@ def _makers(
         "ages": ("Ages against other ages (figure 16)", lambda: ages.age_statistics(stars)),
         "cluster_ages": ("Scatter of ages in clusters (figure 17)", lambda: ages.age_in_clusters(stars)),
         "coverage": ("How often the intervals hold the reference", lambda: comparisons.coverage(stars)),
+        "grades": ("Good, warned and bad stars", lambda: quality.errors_by_grade(found.stars)),
+        "flags": ("How much worse the stars of each flag are", lambda: quality.errors_by_flag(found.stars)),
         "comparisons": ("Other columns on common stars", lambda: _comparisons(stars, distance_columns, age_names)),
         "birth_cn": ("[C/N] against [Fe/H] (figure 8)", lambda: chemistry.birth_cn_relation(stars)),
         "cn_radial_trend": ("Birth [C/N] against radius (figure 9)", lambda: chemistry.cn_radial_trend(stars)),
@@ -266,7 +295,7 @@ def _mass_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
         if row["STATED"] < 0.9 * row["N"]:
             # If the errors of the reference are unknown, they look like errors of the catalogue that are too small.
             verdict, text = INFORMATION, f"{text}; {row['STATED']} of them with an error of the reference"
-        name = f"Errors of {row['QUANTITY']}: stars within 1 and 2 of them"
+        name = f"Intervals of {row['QUANTITY']}: stars within them"
         yield Check(name, "not tested (68.3 % and 95.4 % wanted, to 3 %)", text, verdict)
 
 
@@ -275,6 +304,12 @@ def _age_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
         value = float(np.mean(tables["cluster_ages"]["STD"]))
         text = f"{value:.3f} dex ({len(tables['cluster_ages'])} clusters)"
         yield _limit("Age scatter within clusters, mean", "below 0.1 dex (section 7)", value, 0.1, text)
+        for row in tables["cluster_ages"]:
+            if np.isfinite(row["OFFSET"]):
+                paper = "3.65 against 11.3 Gyr (section 6.4)" if row["CLUSTER"] == "N6388" else "not given"
+                ages_gyr = [10.0 ** (row[name] - 9.0) for name in ("MEDIAN", "LITERATURE")]
+                text = f"{ages_gyr[0]:.2f} against {ages_gyr[1]:.2f} Gyr ({row['OFFSET']:+.2f} dex, {row['N']} stars)"
+                yield Check(f"Age of {row['CLUSTER']} against the literature", paper, text, INFORMATION)
     for row in tables.get("ages", ()):
         text = f"bias {row['BIAS']:+.3f}, scatter {row['SCATTER']:.3f} dex ({row['N']} stars)"
         paper = "general agreement with astroNN (section 6.4)"
@@ -283,6 +318,22 @@ def _age_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
     off = float(np.abs(np.asarray(over) - (0.11, 0.03)).max())
     name = "Age too high by, after a loss of 0.03 Msun at 1 and 2 Msun"
     yield _limit(name, "11 % and 3 % (section 6.2)", off, 0.01, " and ".join(f"{value:.1%}" for value in over))
+
+
+def _flag_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
+    table = tables.get("grades", Table({"QUANTITY": []}))
+    for name in dict.fromkeys(table["QUANTITY"]):
+        parts = [
+            f"{row['STARS']}: bias {row['BIAS']:+.3f}, scatter {row['SCATTER']:.3f} ({row['N']} stars)"
+            for row in table[table["QUANTITY"] == name]
+            if row["N"]
+        ]
+        yield Check(f"{name} by flags", "not tested", "; ".join(parts), INFORMATION)
+    for row in tables.get("flags", ()):
+        text = f"bias {row['BIAS']:+.3f}, scatter {row['SCATTER']:.3f} ({row['N']} stars)"
+        if np.isfinite(row["TIMES_WORSE"]):
+            text = f"{row['TIMES_WORSE']:.2f} times the error of stars without it, {text}"
+        yield Check(f"{row['QUANTITY']} of stars with {row['FLAG']}", "not tested", text, INFORMATION)
 
 
 def _chemistry_checks(tables: Mapping[str, Table]) -> Iterator[Check]:

@@ -11,7 +11,7 @@ from skdistmass.tables import optional_floats, optional_text
 from skdistmass.validation.requirements import MissingInputError, require, where
 
 SUN_RADIUS = 8.122  # kpc (GRAVITY Collaboration 2018, A&A 615, L15); also the default of astropy
-_ENDS = ("_ERR", "_LO", "_HI", "_ELO", "_EHI", "_SRC", "_FLAG")
+_ENDS = ("_ERR", "_LO", "_HI", "_LO95", "_HI95", "_ELO", "_EHI", "_SRC", "_FLAG")
 #: Unit: the smallest 5 % quantile and the largest median that values in it can have, and what they are if outside.
 _PLAUSIBLE = {
     "kpc": (0.0, 300.0, "pc"),
@@ -96,15 +96,15 @@ def log_ages(stars: Table, name: str) -> NDArray[np.float64]:
     return 9.0 + np.log10(np.where(values > 0, values, np.nan))
 
 
-def cluster_rows(stars: Table) -> list[tuple[str, NDArray[np.intp], float]]:
+def cluster_rows(stars: Table, version: str = "paper") -> list[tuple[str, NDArray[np.intp], float]]:
     """Return (name, rows, adopted distance in kpc) of each cluster, sorted by name.
 
-    The distance is NaN for a cluster that is not in Table 1 of the paper.
+    The distance is NaN for a cluster that is not in this version of `load_clusters`.
     """
     require(stars, "CLUSTER")
     text = optional_text(stars, "CLUSTER")
-    table = load_clusters()
-    number = match_clusters(text)
+    table = load_clusters(version)
+    number = match_clusters(text, version)
     names = np.where(number >= 0, np.asarray(table["NAME"])[number], text)
     found = []
     for name in np.unique(names[names != ""]):

@@ -94,7 +94,7 @@ def distance_by_logg(
 
 
 def cluster_distances(
-    stars: Table, *, predicted: str = "DISTANCE", distances: Mapping[str, float] | None = None
+    stars: Table, *, predicted: str = "DISTANCE", distances: Mapping[str, float] | str | None = None
 ) -> Table:
     """Compare the distances of clusters with the adopted ones (figure 5 of the paper).
 
@@ -104,16 +104,17 @@ def cluster_distances(
         With CLUSTER and the predicted distances.
     predicted : str
         Column of distances (kpc).
-    distances : dict, optional
-        Name of each cluster, as in CLUSTER, to its distance in kpc; by default Table 1 of the paper. Clusters
-        that are in neither are left out, as are those with fewer than three members with a distance.
+    distances : dict, "paper" or "modern", optional
+        Name of each cluster, as in CLUSTER, to its distance in kpc; or a list of `skdistmass.surveys.load_clusters`; by
+        default Table 1 of the paper. Clusters that are in neither are left out, as are those with fewer than three
+        members with a distance.
 
     Returns
     -------
     table : Table
         CLUSTER, N, ADOPTED [kpc], MEAN [kpc]; ERROR, the fractional error of the mean; SCATTER, the standard
         deviation of the fractional distances around the mean; WITHIN, around the adopted distance; MEDIAN_ERROR and
-        ROBUST_SCATTER, the same by median and MAD; OUTSIDE, the fraction of these stars that are outside the labels
+        ROBUST_SCATTER, the same by median and MAD; OUTSIDE, the fraction of all members that are outside the labels
         that the distance model was trained on (DISTANCE_SPACE; NaN if the catalogue does not have it); P_VALUE, the
         probability of a deviation from the other clusters as large as the deviation of this one, by Student's t; and
         DEVIANT, whether it is below 1 % divided by the number of clusters.
@@ -122,11 +123,12 @@ def cluster_distances(
     found = in_unit(stars, predicted, "kpc")
     space = optional_floats(stars, "DISTANCE_SPACE")
     outside = np.where(np.isfinite(space), space >= Space.OUTSIDE, np.nan)
+    version, known = (distances, {}) if isinstance(distances, str) else ("paper", distances or {})
     rows = []
-    for name, members, adopted in cluster_rows(stars):
-        adopted = (distances or {}).get(name, adopted)
-        members = members[np.isfinite(found[members])]
+    for name, members, adopted in cluster_rows(stars, version):
+        adopted = known.get(name, adopted)
         values = found[members]
+        values = values[np.isfinite(values)]
         if len(values) < MIN_MEMBERS or not np.isfinite(adopted):
             continue
         error = values / adopted - 1.0

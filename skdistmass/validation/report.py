@@ -79,14 +79,16 @@ def write_report(
     title: str = "Validation of a DistMass catalogue",
     distance_columns: Sequence[str] = (),
     age_columns: Sequence[str] = (),
-    cluster_distances: Mapping[str, float] | None = None,
+    cluster_distances: Mapping[str, float] | str | None = None,
+    assumed_extinction: float | None = None,
+    include_bad: bool = False,
     notes: str = "",
 ) -> Validation:
     """Write the validation report of a catalogue: one HTML file, with its pictures inside, that needs no network.
 
     Parameters
     ----------
-    catalog, reference, distance_columns, age_columns, cluster_distances
+    catalog, reference, distance_columns, age_columns, cluster_distances, assumed_extinction, include_bad
         As in `validate`, which has the same errors. Distances get panels in figure 4.
     output : path-like, default="report.html"
         File to write. A file that exists is replaced when the new one is complete.
@@ -109,10 +111,18 @@ def write_report(
     DistMassError
         If the file can't be written.
     """
-    columns = {"distance_columns": distance_columns, "age_columns": age_columns}
-    found = validate(catalog, reference, **columns, cluster_distances=cluster_distances, model=model)
-    others = {"fig04_mad_vs_logg": {"others": _other_distances(found.stars, distance_columns)}}
-    pictures = _pictures(*draw_figures(found.stars, found=found, **others))
+    found = validate(
+        catalog,
+        reference,
+        distance_columns=distance_columns,
+        age_columns=age_columns,
+        cluster_distances=cluster_distances,
+        assumed_extinction=assumed_extinction,
+        include_bad=include_bad,
+        model=model,
+    )
+    others = {"fig04_mad_vs_logg": {"others": _other_distances(found.judged, distance_columns)}}
+    pictures = _pictures(*draw_figures(found.judged, found=found, **others))
     texts = {"title": title, "notes": notes, "command": command}
     _write(_page(found, **texts, figures=pictures, origin=_origin(found), training=_training(model)), Path(output))
     return found

@@ -9,14 +9,17 @@ from astropy.table import Column, MaskedColumn, Table
 from numpy.typing import NDArray
 
 from skdistmass.exceptions import ColumnError, InputError
+from skdistmass.photometry import distance_from_magnitude
+from skdistmass.schema.bits import SPOILERS, QualityBit
+from skdistmass.schema.limits import EXTINCTION_ERR
 from skdistmass.surveys import Stars, as_stars, read_survey
 from skdistmass.surveys.chunks import read_table
 from skdistmass.surveys.layout import recognise
 from skdistmass.surveys.quantities import quantity
 from skdistmass.surveys.training_sets import TrainingCuts, reference_distances
-from skdistmass.tables import column_names, find_column, is_table, optional_text
+from skdistmass.tables import column_names, find_column, is_table, optional_floats, optional_text
 from skdistmass.validation.columns import in_unit
-from skdistmass.validation.requirements import MissingInputError
+from skdistmass.validation.requirements import MissingInputError, require
 
 __all__ = ["join_reference", "read_catalog"]
 
@@ -98,6 +101,33 @@ def join_reference(catalog: Any, reference: Any = None, *, columns: Sequence[str
         source = np.where(np.isfinite(distance), "Gaia", "")
         return _with_distances(stars, distance, np.full(len(stars), np.nan), source)
     return _joined(stars, _read_reference(reference, columns, stars), columns)
+
+
+def with_extinction(stars: Table, assumed: float) -> Table:
+    """Return stars with distances for those that lack nothing for one but the extinction, of which A_K is assumed.
+
+    DISTANCE and its intervals are given where ABS_MAG and MAG are there and EXTINCTION is not; the error of A_K is
+    `assumed` itself, at least 0.02 mag. DISTANCE_BAD of FLAGS stays only where labels or the star are bad.
+    """
+    require(stars, "ABS_MAG", "MAG")
+    names = ("ABS_MAG", "ABS_MAG_ERR", "MAG", "EXTINCTION")
+    abs_mag, error, mag, extinction = (optional_floats(stars, name, "mag") for name in names)
+    rows = np.isfinite(abs_mag + mag) & np.isnan(extinction)
+    distance = distance_from_magnitude(abs_mag, mag, np.full(len(stars), assumed))
+    error = np.hypot(error, max(assumed, EXTINCTION_ERR))
+    found = {"DISTANCE": distance}
+    for end, n_sigma in (("LO", -1.0), ("HI", 1.0), ("LO95", -2.0), ("HI95", 2.0)):
+        found[f"DISTANCE_{end}"] = distance * 10.0 ** (0.2 * n_sigma * error)
+    stars = stars.copy(copy_data=False)
+    for name, values in found.items():
+        stars[name] = Column(np.where(rows, values, optional_floats(stars, name, "kpc")), unit="kpc")
+    if "FLAGS" in stars.colnames:
+        flags = np.nan_to_num(optional_floats(stars, "FLAGS")).astype(np.int64)
+        spoiled = flags & int(SPOILERS["DISTANCE"]) != 0
+        flags[rows & ~spoiled] &= ~int(QualityBit.DISTANCE_BAD)
+        flags[rows] |= int(QualityBit.EXTINCTION_FALLBACK | QualityBit.DISTANCE_WARN)
+        stars["FLAGS"] = flags
+    return stars
 
 
 def _joined(stars: Table, reference: Stars, columns: Sequence[str]) -> Table:

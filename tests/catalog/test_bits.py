@@ -101,7 +101,17 @@ def test_k2_stars_without_carbon_and_nitrogen(kepler, real_data, tmp_path):
     assert (flags & QualityBit.MASS_BAD != 0).all()
     labelled = np.isfinite(stars["TEFF"]) & np.isfinite(stars["LOGG"])
     assert np.isfinite(catalog["ABS_MAG"][labelled]).mean() > 0.9
-    # No extinction at all in this file: no distances, and a bit that says why.
-    assert (flags & QualityBit.EXTINCTION_MISSING != 0).all()
-    assert np.isnan(np.ma.filled(catalog["DISTANCE"], np.nan)).all()
+    # No extinction in this file: that of the colours is used, and said to be.
+    known = np.isfinite(np.ma.filled(catalog["DISTANCE"], np.nan))
+    assert known[labelled].mean() > 0.9
+    assert (text(catalog["EXTINCTION_METHOD"])[known] == "COLOUR").all()
+    assert (flags[known] & QualityBit.EXTINCTION_FALLBACK != 0).all()
+    assert (np.asarray(catalog["EXTINCTION_FLAG"])[known] == 16).all()
+    extinction, latitude = np.asarray(catalog["EXTINCTION"]), np.abs(stars["GLAT"])
+    assert np.median(extinction[known & (latitude > 40)]) < 0.03
+    assert np.median(extinction[known & (latitude < 10)]) > 0.1
+    # Its error is in the distance's error.
+    for name, kind in (("DISTANCE_LO", -1), ("DISTANCE_HI95", 2)):
+        side = 5 * np.log10(np.asarray(catalog[name])[known] / np.asarray(catalog["DISTANCE"])[known]) / kind
+        assert np.all(side > np.hypot(0.02, np.asarray(catalog["EXTINCTION_ERR"])[known]))
     assert np.isfinite(np.ma.filled(catalog["DISTANCE_WEIGHTED"], np.nan)).mean() > 0.9

@@ -238,6 +238,48 @@ def test_choice_of_extinction_goes_from_the_options_into_the_catalogue(folder):
     assert not np.char.startswith(methods[stars["SFD_EBV"] > -1], "RJCE").any()
 
 
+def test_stars_that_bring_no_extinction(folder):
+    """Their colour gives one, and an assumed value the rest; every command that needs it can be told so."""
+    stars = Table.read(folder / "stars.fits")[:300]
+    stars.remove_columns(
+        [
+            n
+            for n in ("A_K", "A_K_SRC", "AK_TARG", "AK_WISE", "SFD_EBV", "IRAC_4_5", "WISE_4_5", "EBV")
+            if n in stars.colnames
+        ]
+    )
+    stars["J"][:100] = 99.99
+    stars["H"][:100] = 99.99
+    stars.write(folder / "bare.fits", overwrite=True)
+    for command in (("predict", folder / "model", folder / "bare.fits"), ("catalog", folder / "bare.fits")):
+        more = () if command[0] == "predict" else ("--model", folder / "model")
+        methods = []
+        for options in ((), ("--assume-extinction", "0.1")):
+            result = run(*command, "-o", folder / "c.fits", *more, *options, "--overwrite", "--quiet")
+            assert result.exit_code == 0, result.output
+            catalog = Table.read(folder / "c.fits")
+            method = np.char.strip(np.asarray(catalog["EXTINCTION_METHOD"]).astype(str))
+            known = np.isfinite(np.ma.filled(catalog["EXTINCTION"], np.nan))
+            assert (known == (method != "")).all()
+            methods.append(set(method[:100]) | set(method[100:][known[100:]]))
+        assert methods == [{"", "COLOUR"}, {"ASSUMED", "COLOUR"}]
+        assert catalog.meta["AKASSUME"] == "0.1"
+        assert "Bressan" in catalog.meta["AKCOLOUR"]
+        assert np.all(catalog["EXTINCTION_ERR"][method == "ASSUMED"] == 0.1)
+    options = ("--assume-extinction", "0.1", "--cluster-distances", "modern", "--overwrite", "--quiet")
+    result = run("validate", folder / "c.fits", "--reference", folder / "bare.fits", "-o", folder / "r.html", *options)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("command", ["predict", "catalog", "train"])
+def test_dust_map_without_its_package(folder, monkeypatch, command):
+    monkeypatch.setitem(sys.modules, "dustmaps", None)
+    inputs = {"predict": (folder / "model", folder / "stars.fits")}.get(command, (folder / "stars.fits",))
+    result = run(command, *inputs, "-o", folder / "x.fits", "--dust-map", "sfd")
+    assert result.exit_code == 1
+    assert "pip install 'skdistmass[dust]'" in only_line(result)
+
+
 @pytest.mark.parametrize("option", [("--latitude-limit", "91"), ("--negative-extinction", "drop")])
 def test_senseless_choices_of_extinction_are_refused(folder, option):
     for arguments in (("catalog", folder / "stars.fits"), ("train", folder / "stars.fits")):

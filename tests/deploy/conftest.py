@@ -15,7 +15,7 @@ from skdistmass.exceptions import DistMassWarning, ImpossibleValueWarning
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.tables import column_names
 
-_SURVEY_NAMES = {"MAG": "K", "EXTINCTION": "A_K", "MAG_ERR": "K_ERR"}
+_SURVEY_NAMES = {"MAG": "K", "EXTINCTION": "A_K", "MAG_ERR": "K_ERR", "EXTINCTION_ERR": "A_K_ERR"}
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +96,7 @@ def assert_parity():
         expected = {name for name in catalog.colnames if name not in (*LABEL_NAMES, "MAG", "EXTINCTION", "OUT_OF_FOLD")}
         # From Gaia, dust maps and the flags of the survey, which are no inputs.
         expected -= {"GAIAEDR3_DIST", "GAIAEDR3_DIST_SRC", "DISTANCE_WEIGHTED", "DISTANCE_WEIGHTED_ERR"}
-        expected -= {"EXTINCTION_METHOD", "EXTINCTION_FLAG", "FLAGS"}
+        expected -= {"EXTINCTION_METHOD", "EXTINCTION_FLAG", "EXTINCTION_ERR", "FLAGS"}
         if "TEFF_ERR" not in inputs:
             expected -= {"ABS_MAG_LABEL_ERR"}
         assert set(outputs) == expected

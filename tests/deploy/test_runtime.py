@@ -21,7 +21,7 @@ from skdistmass.deploy.card import seal
 from skdistmass.deploy.contents import unexpected_content
 from skdistmass.deploy.format import LARGEST_FILE, NO_CHECKSUM
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError, UnitError
-from skdistmass.surveys import Stars
+from skdistmass.surveys import Stars, as_stars
 
 STARS = {
     "TEFF": [4750.0, 4500.0, -9999.0],
@@ -362,3 +362,20 @@ def test_needs_onnxruntime_and_numpy_alone(exported, tmp_path):
     command = [sys.executable, "-c", _ALONE, str(exported())]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_errors_of_extinctions_count_without_an_input_for_them(model, exported, training_stars):
+    """A graph that assumes an error of the extinction gives the intervals of the stars' own."""
+    stars = as_stars(training_stars[:500])
+    error = np.where(np.arange(500) % 3 == 0, np.nan, np.linspace(0.001, 0.4, 500))
+    stars = stars.with_columns({"A_K_ERR": error})
+    # Errors of labels and magnitudes are no inputs of this graph either.
+    bare = stars.with_columns({n: np.full(500, np.nan) for n in stars if n.endswith("_ERR") and n != "A_K_ERR"})
+    wanted = model.predict_columns(bare, out_of_fold=False)
+    found = load(exported(), threads=1).predict_columns(stars)
+    for name in ("DISTANCE", "DISTANCE_LO", "DISTANCE_HI", "DISTANCE_LO95", "DISTANCE_HI95", "DISTANCE_ERR"):
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-9, err_msg=name)
+    wide = error > 0.3
+    plain = load(exported(), threads=1).predict_columns(bare.with_columns({"A_K_ERR": np.full(500, np.nan)}))
+    wide &= np.isfinite(plain["DISTANCE"])
+    assert np.all(found["DISTANCE_ERR"][wide] > 1.3 * plain["DISTANCE_ERR"][wide])

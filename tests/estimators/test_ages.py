@@ -302,15 +302,27 @@ def test_predicted_masses_are_taken_as_they_are():
     mass, feh = np.array([1.0, 2.0, 99.0, np.nan, 1.2]), np.array([0.0, -0.3, 0.0, 0.0, 0.1])
     interval, error = np.column_stack([0.9 * mass, 1.1 * mass]), 0.1 * mass
     interval[4, 1] = 999.0
-    log_age, found, log_age_err, flag = ages.ages_of_predicted(mass, feh, interval, error)
+    wide = np.column_stack([0.7 * mass, 1.2 * mass])
+    log_age, (found, found_95), log_age_err, flag = ages.ages_of_predicted(mass, feh, [interval, wide], error)
     X = np.column_stack([mass, feh])
     usual = [0, 1, 3]
     np.testing.assert_array_equal(log_age[usual], ages.transform(X[usual])[:, 0])
     np.testing.assert_array_equal(found[usual], ages.age_interval(X[usual], mass_interval=interval[usual]))
     np.testing.assert_array_equal(log_age_err[usual], ages.log_age_err(X[usual], error[usual]))
-    assert flag.tolist() == [0, 0, AgeFlag.MASS_HIGH, AgeFlag.MISSING, 0]
-    # The upper end of mass is beyond the bounds; the lower one, which gives the higher age, is not.
-    assert np.isnan(found[4]).tolist() == [True, False]
+    assert flag.tolist() == [AgeFlag.CLIPPED_95, 0, AgeFlag.MASS_HIGH, AgeFlag.MISSING, AgeFlag.CLIPPED]
+    # An end of mass beyond the bounds gives the age at the bound.
+    bounds = ages.transform([[8.0, 0.1], [0.8, 0.0]])[:, 0]
+    assert [found[4, 0], found_95[0, 1]] == bounds.tolist()
+    np.testing.assert_array_equal(found_95[1], ages.age_interval(X[1:2], mass_interval=wide[1:2])[0])
+    assert np.isnan(found_95[2:4]).all()
     assert np.isnan(ages.age_interval(X[4:], mass_interval=interval[4:])).all()
     infinite = np.full(5, np.inf)
-    assert np.isnan(ages.ages_of_predicted(mass, feh, interval, infinite)[2]).all()
+    assert np.isnan(ages.ages_of_predicted(mass, feh, [interval, wide], infinite)[2]).all()
+
+
+def test_ages_above_that_of_the_universe_are_flagged():
+    ages = IsochroneAgeTransformer()
+    feh, narrow = np.zeros(2), np.array([0.999, 1.001])
+    mass = ages.inverse_transform(np.column_stack([np.log10([13.7e9, 13.9e9]), feh]))[:, 0]
+    *_, flag = ages.ages_of_predicted(mass, feh, np.stack(2 * [mass[:, None] * narrow]), 0.01 * mass)
+    assert flag.tolist() == [0, AgeFlag.OLD]

@@ -21,7 +21,7 @@ from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import files
-from skdistmass.schema.bits import Bit, QualityBit
+from skdistmass.schema.bits import AgeFlag, Bit, QualityBit
 from skdistmass.schema.columns import describe
 from skdistmass.surveys import as_stars
 
@@ -204,11 +204,46 @@ def test_errors_are_half_the_interval(catalog):
         ("DISTANCE_ERR", "DISTANCE_LO", "DISTANCE_HI"),
         ("MASS_ERR", "MASS_CAL_LO", "MASS_CAL_HI"),
         ("AGE_ERR", "AGE_CAL_LO", "AGE_CAL_HI"),
+        ("MASS_AP3_ERR", "MASS_AP3_LO", "MASS_AP3_HI"),
+        ("AGE_AP3_ERR", "AGE_AP3_LO", "AGE_AP3_HI"),
     ):
         half = 0.5 * (np.asarray(catalog[high]) - np.asarray(catalog[low]))
         known = np.isfinite(half)
+        if name_of_flag := error.replace("_ERR", "_FLAG") if error.startswith("AGE") else "":
+            clipped = np.asarray(catalog[name_of_flag]) & AgeFlag.CLIPPED > 0
+            assert np.all(np.asarray(catalog[error])[clipped] > half[clipped])
+            known &= ~clipped
         assert known.sum() > 300
         np.testing.assert_allclose(np.asarray(catalog[error])[known], half[known], rtol=1e-12)
+
+
+def test_intervals_of_95_percent(catalog, stars):
+    truths = {"DISTANCE": "TRUE_DISTANCE", "MASS_CAL": "TRUE_MASS", "AGE_CAL": None}
+    for name, truth in truths.items():
+        low, high, low_95, high_95 = (np.asarray(catalog[f"{name}_{end}"]) for end in ("LO", "HI", "LO95", "HI95"))
+        known = np.isfinite(low)
+        assert np.array_equal(known, np.isfinite(high_95))
+        assert np.all((low_95 <= low)[known] & (high <= high_95)[known])
+        if truth == "TRUE_DISTANCE":
+            good = known & ~np.asarray(stars["TRUE_BINARY"], bool) & (np.asarray(stars["ASPCAPFLAG"]) & 1 << 23 == 0)
+            inside = (low_95 < stars[truth]) & (stars[truth] < high_95)
+            assert np.mean(inside[good]) == pytest.approx(0.954, abs=0.03)
+
+
+def test_ages_beyond_the_relation(model, catalog):
+    flag, age, high = (np.asarray(catalog[name]) for name in ("AGE_CAL_FLAG", "AGE_CAL", "AGE_CAL_HI"))
+    np.testing.assert_array_equal(flag, catalog["AGE_FLAG"])
+    light = np.isfinite(age) & (np.asarray(catalog["MASS_CAL_LO"]) < 0.8)
+    assert light.any()
+    assert np.all(flag[light] & AgeFlag.CLIPPED)
+    at_bound = model.age_.transform(np.column_stack([np.full(light.sum(), 0.8), catalog["M_H"][light]]))[:, 0]
+    np.testing.assert_allclose(high[light], at_bound, rtol=1e-12)
+    old = flag & AgeFlag.OLD > 0
+    assert np.array_equal(old, age > np.log10(13.8e9))
+    flags = np.asarray(catalog["FLAGS"])
+    assert np.array_equal(flags & QualityBit.AGE_OLD > 0, old)
+    assert np.all(flags[old] & QualityBit.AGE_WARN)
+    assert np.array_equal(flags & QualityBit.AGE_CLIPPED > 0, flag & AgeFlag.CLIPPED > 0)
 
 
 def test_bits(model, stars, catalog):

@@ -7,7 +7,10 @@ from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdistmass.surveys import load_clusters, match_clusters
+from skdistmass.exceptions import InputError
+from skdistmass.surveys import as_stars, load_clusters, match_clusters
+from skdistmass.surveys.clusters import cluster_ages, cluster_distances
+from skdistmass.surveys.training_sets import TrainingCuts, reference_distances
 
 
 def test_table_is_as_printed():
@@ -60,3 +63,49 @@ def test_members_of_the_shared_table(real_data):
     names = np.char.strip(np.asarray(members["CLUSTER"]).astype(str))
     assert set(names[rows < 0]) == {"M53"}  # not among the paper's clusters
     assert set(np.asarray(load_clusters()["NAME"])[rows[rows >= 0]]) == {"M67", "M3", "M5", "N2158", "N5466", "N7789"}
+
+
+# ---- the modern list
+
+
+def test_every_source_has_a_reference():
+    clusters = load_clusters("modern")
+    for column in ("DISTANCE_SRC", "AGE_SRC"):
+        assert {str(name) for name in clusters[column] if name} <= set(clusters.meta)
+    assert np.array_equal(np.isfinite(clusters["AGE"]), clusters["AGE_SRC"] != "")
+
+
+def test_all_clusters_of_table_1_have_a_modern_distance():
+    paper, modern = load_clusters(), load_clusters("modern")
+    rows = match_clusters(paper["CATALOG_NAME"], "modern")
+    assert (rows >= 0).all()
+    assert (np.asarray(modern["CATALOG_NAME"])[rows] == np.asarray(paper["CATALOG_NAME"])).all()
+    ratio = np.asarray(paper["DISTANCE"]) / np.asarray(modern["DISTANCE"])[rows]
+    by_name = dict(zip(paper["NAME"], ratio, strict=True))
+    assert [round(by_name[name], 2) for name in ("M10", "N6397", "47TUC")] == [0.79, 0.81, 1.11]
+    assert 0.75 < ratio.min() < ratio.max() < 1.25
+
+
+def test_distances_and_ages_by_name():
+    names = np.array(["M 10", "NGC 6254", "", "nowhere", "M53"])
+    np.testing.assert_array_equal(cluster_distances(names, "modern"), [5.07, 5.07, np.nan, np.nan, 18.5])
+    np.testing.assert_array_equal(cluster_distances(names), [4.0, 4.0, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        cluster_ages(np.array(["NGC 6388", "M67", "Pal 5", ""])), [11.3, 4.27, np.nan, np.nan]
+    )
+    # A cluster that is in one list only has one name, too.
+    assert cluster_distances(np.array(["NGC 5024"]), {"M 53": 18.0})[0] == 18.0
+
+
+def test_training_on_modern_distances():
+    stars = as_stars({"CLUSTER": ["M10", "M67"], "PARALLAX": [0.2, 1.1], "PARALLAX_ERR": [0.1, 0.5]})
+    for version, expected in ((None, [4.0, 0.9]), ("paper", [4.0, 0.9]), ("modern", [5.07, 0.889])):
+        distance, _, source = reference_distances(stars, TrainingCuts(cluster_distances=version))
+        assert (source == "cluster").all()
+        assert distance.tolist() == expected
+
+
+@pytest.mark.parametrize("use", [load_clusters, lambda version: cluster_distances(np.array(["M3"]), version)])
+def test_unknown_version(use):
+    with pytest.raises(InputError, match="choose one of paper, modern"):
+        use("newest")

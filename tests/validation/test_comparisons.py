@@ -69,7 +69,7 @@ def test_members_unlike_the_training_stars_are_counted():
     stars = Table({"CLUSTER": ["M67"] * 5, "DISTANCE": [0.9, 0.9, 0.9, 0.9, np.nan]})
     assert np.isnan(cluster_distances(stars)["OUTSIDE"][0])
     stars["DISTANCE_SPACE"] = [0, 1, 2, 3, 2]  # inside, edge, outside, missing
-    assert cluster_distances(stars)["OUTSIDE"][0] == 0.5
+    assert cluster_distances(stars)["OUTSIDE"][0] == 0.6  # without a distance, too
 
 
 def test_few_clusters_are_not_held_against_each_other():
@@ -96,7 +96,7 @@ def test_ages_and_their_scatter_in_clusters(plain):
     # The noise of 6 % in mass, times the slope of the relation.
     assert 0.05 < table["SCATTER"][0] < 0.2
     inside = age_in_clusters(plain)
-    assert {"CLUSTER", "N", "MEDIAN", "STD", "ROBUST_SCATTER"} == set(inside.colnames)
+    assert {"CLUSTER", "N", "MEDIAN", "STD", "ROBUST_SCATTER", "LITERATURE", "OFFSET"} == set(inside.colnames)
     assert np.all(inside["N"] >= 3)
     assert np.median(inside["STD"]) < 0.2
 

@@ -9,14 +9,26 @@ from astropy.io import fits
 
 from skdistmass.catalog.rows import BIT_COLUMNS
 
-__all__ = ["BLOCK", "checksum_cards", "datasum", "primary_header", "record_type", "table_header", "to_records"]
+__all__ = [
+    "BLOCK",
+    "checksum_cards",
+    "datasum",
+    "is_nullable",
+    "primary_header",
+    "record_type",
+    "table_header",
+    "to_records",
+]
 
 BLOCK = 2880
 EXTENSION = "DISTMASS"
 NULL_INTEGER = -1
 _FORMATS = {"f8": "D", "i2": "I", "i4": "J", "?": "L"}
-# Integers that are null where the catalogue was made without what tells them.
-NULLABLE = ("NMSU_FLAG", "AGE_FLAG", "OUT_OF_FOLD")
+
+
+def is_nullable(name):
+    """Tell whether a column has integers that are null where the catalogue was made without what tells them."""
+    return name in ("NMSU_FLAG", "AGE_FLAG", "OUT_OF_FOLD") or (name.startswith("AGE_") and name.endswith("_FLAG"))
 
 
 def record_type(columns):
@@ -66,7 +78,7 @@ def table_header(columns, n_rows, provenance):
         header[f"TFORM{number}"] = f"{column.dtype[1:]}A" if text else _FORMATS[column.dtype]
         if fits_unit(column.unit):
             header[f"TUNIT{number}"] = fits_unit(column.unit)
-        if column.name in NULLABLE:
+        if is_nullable(column.name):
             header[f"TNULL{number}"] = NULL_INTEGER
         header[f"TUCD{number}"] = column.ucd
         header[f"TCOMM{number}"] = column.description + logarithm_note(column.unit)

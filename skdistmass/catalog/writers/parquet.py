@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdistmass.catalog.writers.fits import NULL_INTEGER, NULLABLE, astropy_metadata
+from skdistmass.catalog.writers.fits import NULL_INTEGER, astropy_metadata, is_nullable
 from skdistmass.catalog.writers.votable import votable_document
 
 __all__ = ["write_parquet"]
@@ -47,5 +47,5 @@ def _array(values, column, kind, pa):
         values = values == b"T"
     else:
         values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
-        mask = values == NULL_INTEGER if column.name in NULLABLE else None
+        mask = values == NULL_INTEGER if is_nullable(column.name) else None
     return pa.array(values, type=kind, mask=mask)

@@ -6,7 +6,7 @@ import io
 import numpy as np
 
 from skdistmass.catalog.rows import BIT_COLUMNS
-from skdistmass.catalog.writers.fits import NULL_INTEGER, NULLABLE, logarithm_note
+from skdistmass.catalog.writers.fits import NULL_INTEGER, is_nullable, logarithm_note
 
 __all__ = ["votable_document", "write_votable"]
 
@@ -39,7 +39,7 @@ def votable_document(columns, provenance):
             ucd=column.ucd,
         )
         field.description = column.description + logarithm_note(column.unit) + _bits(column.name)
-        if column.name in NULLABLE:
+        if is_nullable(column.name):
             field.values.null = NULL_INTEGER
         table.fields.append(field)
     resource.tables.append(table)
@@ -74,7 +74,7 @@ def write_votable(path, columns, provenance, pieces):
     # astropy leaves out the data of an empty table: it goes in front of the end of the table element.
     head, tail = document.rsplit("</TABLE>", 1)
     nulls = (len(columns) + 7) // 8
-    positions = [i for i, column in enumerate(columns) if column.name in NULLABLE]
+    positions = [i for i, column in enumerate(columns) if is_nullable(column.name)]
     with open(path, "wb") as file:
         file.write(head.rstrip().encode("utf-8") + b"\n    <DATA>\n     <BINARY2>\n      <STREAM encoding='base64'>\n")
         rest = b""

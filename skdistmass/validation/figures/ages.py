@@ -91,7 +91,7 @@ def fig17_cluster_ages(
     """Histograms of the ages of the members of each cluster (figure 17).
 
     Panels are of clusters with three ages or more, with the standard deviation of the log ages in dex. Of more than 60
-    clusters, those with most ages are drawn.
+    clusters, those with most ages are drawn. A dotted line is at the age in the literature, where one is known.
 
     Parameters
     ----------
@@ -117,6 +117,8 @@ def fig17_cluster_ages(
             values = np.clip(values[np.isfinite(values)], edges[0], edges[-1])
             ax.hist(values, edges, color=drawing.COLOURS[number % len(drawing.COLOURS)], **style)
             for row in other[other["CLUSTER"] == cluster]:
+                if np.isfinite(row["LITERATURE"]):
+                    ax.axvline(row["LITERATURE"], color="0.2", linestyle=":", linewidth=1.0)
                 lines.append(f"{drawing.plain(name)}: {row['N']} stars, {row['STD']:.2f} dex")
         drawing.panel_letter(ax, None, "\n".join(lines))
         ax.set(ylabel="stars", xlim=(edges[0], edges[-1]))

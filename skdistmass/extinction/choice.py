@@ -10,64 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skdistmass.exceptions import InputError, shortened
+from skdistmass.extinction.colours import IntrinsicColours
+from skdistmass.extinction.laws import RJCE_IRAC, RJCE_WISE, SFD, ExtinctionLaw
 from skdistmass.schema.bits import ExtinctionFlag
+from skdistmass.schema.limits import EXTINCTION_ERR
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
-__all__ = [
-    "RJCE_IRAC",
-    "RJCE_WISE",
-    "SFD",
-    "Extinction",
-    "ExtinctionChoice",
-    "ExtinctionFlag",
-    "ExtinctionLaw",
-    "galactic_latitude",
-]
-
-
-@dataclass(frozen=True)
-class ExtinctionLaw:
-    """A_K from a colour or a reddening: ``coefficient * (colour - intrinsic_colour)``.
-
-    Attributes
-    ----------
-    name : str
-        Name of the method in a catalogue.
-    coefficient : float
-        A_K per magnitude of colour excess.
-    intrinsic_colour : float
-        Colour without dust (mag); 0 where the input is an excess already, such as E(B-V).
-    reference : str
-        Source of the numbers.
-
-    Examples
-    --------
-    >>> from skdistmass.extinction import RJCE_WISE
-    >>> RJCE_WISE.extinction([0.15, float("nan")]).round(4)  # H - W2
-    array([0.0918, nan])
-    """
-
-    name: str
-    coefficient: float
-    intrinsic_colour: float
-    reference: str
-
-    def extinction(self, colour: ArrayLike) -> NDArray[np.float64]:
-        """Return A_K (mag) for colours (mag); negative for a star bluer than the intrinsic colour."""
-        return self.coefficient * (np.asarray(colour, dtype=np.float64) - self.intrinsic_colour)
-
-
-_RJCE = "Majewski, Zasowski & Nidever (2011), ApJ 739, 25"
-#: H - [4.5] of Spitzer's IRAC.
-RJCE_IRAC = ExtinctionLaw("RJCE_IRAC", 0.918, 0.08, _RJCE)
-#: H - W2 of WISE.
-RJCE_WISE = ExtinctionLaw("RJCE_WISE", 0.918, 0.05, f"{_RJCE}; zero point of Zasowski et al. (2013), AJ 146, 81")
-#: E(B-V) of the map of Schlegel et al.
-SFD = ExtinctionLaw(
-    "SFD", 0.302, 0.0, "Schlegel, Finkbeiner & Davis (1998), ApJ 500, 525; A_K/E(B-V) as in APOGEE's targeting"
-)
+__all__ = ["Extinction", "ExtinctionChoice", "galactic_latitude"]
 
 
 @dataclass(frozen=True)
@@ -82,11 +33,14 @@ class Extinction:
         Name of the law; for a value of the file its name there; blank where there is none.
     flag : ndarray of int16, shape (n_stars,)
         Sums of `ExtinctionFlag`.
+    errors : ndarray of float, shape (n_stars,)
+        Errors of A_K (mag): of colours, assumed values, and values of the file that have one; NaN for other methods.
     """
 
     values: NDArray[np.float64]
     method: NDArray[Any]
     flag: NDArray[np.int16]
+    errors: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -96,8 +50,9 @@ class ExtinctionChoice:
     Nearer to the Galactic plane than `latitude_limit`, A_K is that of the Rayleigh-Jeans colour excess (RJCE) with
     IRAC's 4.5 micron magnitude, or with WISE's where IRAC's is missing. Farther away it is that of the reddening map.
     Where these inputs are missing, a value of the survey file is used: A_K (AK_TARG and AK_WISE in allStar files), and
-    where there is none, a reddening E(B-V). The method of each star is given, and a flag marks all others than the
-    regular ones.
+    where there is none, a reddening E(B-V). A star that has nothing of this gets A_K from its J-K, J-H or H-K and the
+    colour that stars of its labels have without dust (method COLOUR), with an error. The method of each star is given,
+    and a flag marks all others than the regular ones.
 
     Parameters
     ----------
@@ -110,9 +65,14 @@ class ExtinctionChoice:
     dust_map : callable or None, default=None
         ``dust_map(coordinates)`` gets an astropy SkyCoord and returns E(B-V), as queries of the package dustmaps do.
         It replaces the column SFD_EBV. A star for which it gives NaN is treated as one without a map.
+        `skdistmass.extinction.load_dust_map` makes one by name.
     negative : {"zero", "keep", "missing"}, default="zero"
         What a negative extinction becomes. It comes from photometric errors or a wrong intrinsic colour, and is
         flagged in any case.
+    colours : IntrinsicColours, "default" or None, default="default"
+        Colours without dust, for stars that have no other extinction; None does without.
+    assumed : float or None, default=None
+        A_K (mag) for stars that have none by any method, with an error as large (at least 0.02 mag).
 
     Raises
     ------
@@ -144,6 +104,8 @@ class ExtinctionChoice:
     dust: ExtinctionLaw = SFD
     dust_map: Callable[[SkyCoord], ArrayLike] | None = None
     negative: str = "zero"
+    colours: IntrinsicColours | str | None = "default"
+    assumed: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.latitude_limit <= 90:
@@ -152,6 +114,10 @@ class ExtinctionChoice:
             raise InputError(f"negative is {self.negative!r}; give 'zero', 'keep' or 'missing'.")
         if self.dust_map is not None and not callable(self.dust_map):
             raise InputError(f"dust_map is {self.dust_map!r}; give a function of coordinates that returns E(B-V).")
+        if self.colours not in (None, "default") and not isinstance(self.colours, IntrinsicColours):
+            raise InputError(f"colours is {self.colours!r}; give IntrinsicColours, 'default' or None.")
+        if self.assumed is not None and not 0 <= self.assumed < np.inf:
+            raise InputError(f"assumed is {self.assumed!r}; give an A_K of 0 mag or more, or None.")
         for name in ("irac", "wise", "dust"):
             if not isinstance(getattr(self, name), ExtinctionLaw):
                 raise InputError(f"{name} is {getattr(self, name)!r}; give an ExtinctionLaw.")
@@ -162,8 +128,8 @@ class ExtinctionChoice:
         Parameters
         ----------
         stars : skdistmass.surveys.Stars
-            Uses the quantities H, IRAC_4_5, WISE_4_5, A_K, EXTINCTION, AK_TARG, AK_WISE, EBV, SFD_EBV, their methods,
-            and GLAT or RA and DEC; any may be absent.
+            Uses the quantities J, H, K, IRAC_4_5, WISE_4_5, A_K, EXTINCTION, AK_TARG, AK_WISE, EBV, SFD_EBV, their
+            methods, GLAT or RA and DEC, and TEFF, LOGG and M_H; any may be absent.
 
         Returns
         -------
@@ -183,17 +149,22 @@ class ExtinctionChoice:
         chosen.take(by_irac, near, self.irac.name)
         chosen.take(by_wise, near, self.wise.name)
         chosen.take(by_map, ~near, self.dust.name)
-        for values, method in _file_extinctions(stars):
-            chosen.take(values, True, method, ExtinctionFlag.FROM_FILE)
+        for values, method, error in _file_extinctions(stars):
+            chosen.take(values, True, method, ExtinctionFlag.FROM_FILE, error)
         chosen.take(by_map, near, self.dust.name, ExtinctionFlag.FROM_FILE)
         # A reddening of unknown origin, and colours far from the plane, come last.
         chosen.take(self.dust.extinction(stars.floats("EBV")), True, "EBV", ExtinctionFlag.FROM_FILE)
         chosen.take(by_irac, True, self.irac.name, ExtinctionFlag.FROM_FILE)
         chosen.take(by_wise, True, self.wise.name, ExtinctionFlag.FROM_FILE)
+        self._take_colours(chosen, stars, latitude)
+        if self.assumed is not None:
+            values = np.full(len(stars), self.assumed)
+            error = np.maximum(values, EXTINCTION_ERR)
+            chosen.take(values, True, "ASSUMED", ExtinctionFlag.ASSUMED, error)
         return self._finish(chosen, latitude)
 
     def apply(self, stars: Any) -> Any:
-        """Return stars with A_K, A_K_SRC and A_K_FLAG as chosen.
+        """Return stars with A_K, A_K_ERR, A_K_SRC and A_K_FLAG as chosen.
 
         Parameters
         ----------
@@ -206,7 +177,25 @@ class ExtinctionChoice:
             Shares all other columns with those given.
         """
         found = self.choose(stars)
-        return stars.with_columns({"A_K": found.values, "A_K_SRC": found.method, "A_K_FLAG": found.flag})
+        columns = {"A_K": found.values, "A_K_ERR": found.errors, "A_K_SRC": found.method, "A_K_FLAG": found.flag}
+        return stars.with_columns(columns)
+
+    def intrinsic_colours(self) -> IntrinsicColours | None:
+        """Return the colours without dust in use; None without the method COLOUR."""
+        return IntrinsicColours.default() if isinstance(self.colours, str) else self.colours
+
+    def _take_colours(self, chosen: _Chosen, stars: Any, latitude: NDArray[np.float64]) -> None:
+        """Take the extinction of near-infrared colours for stars that have none."""
+        rows, colours = np.flatnonzero(np.isnan(chosen.values)), self.intrinsic_colours()
+        if colours is None or not len(rows):
+            return
+        values, error = np.full((2, len(stars)), np.nan)
+        labels, bands, errors = (
+            np.column_stack([stars.floats(f"{name}{end}")[rows] for name in names.split()])
+            for names, end in (("TEFF LOGG M_H", ""), ("J H K", ""), ("J H K", "_ERR"))
+        )
+        values[rows], error[rows] = colours.extinction(labels, bands, errors, latitude=latitude[rows])
+        chosen.take(values, True, "COLOUR", ExtinctionFlag.COLOUR, error)
 
     def _finish(self, chosen: _Chosen, latitude: NDArray[np.float64]) -> Extinction:
         with np.errstate(invalid="ignore"):
@@ -217,8 +206,8 @@ class ExtinctionChoice:
         missing = np.isnan(chosen.values)
         chosen.flag[np.isnan(latitude) & ~missing] |= int(ExtinctionFlag.NO_LATITUDE)
         chosen.flag[missing] |= int(ExtinctionFlag.MISSING)
-        chosen.method[missing] = ""
-        return Extinction(chosen.values, chosen.method.astype(str), chosen.flag)
+        chosen.method[missing], chosen.error[missing] = "", np.nan
+        return Extinction(chosen.values, chosen.method.astype(str), chosen.flag, chosen.error)
 
     def _map_reddening(self, stars: Any) -> NDArray[np.float64]:
         """E(B-V) of the dust map, or else of the file's SFD_EBV."""
@@ -251,20 +240,24 @@ class _Chosen:
         self.values = np.full(n_stars, np.nan)
         self.method = np.full(n_stars, "", dtype=object)
         self.flag = np.zeros(n_stars, dtype=np.int16)
+        self.error = np.full(n_stars, np.nan)
 
-    def take(self, values, allowed, method, flag=0) -> None:
+    def take(self, values, allowed, method, flag=0, error=None) -> None:
         rows = np.isnan(self.values) & np.isfinite(values) & allowed
         self.values[rows] = values[rows]
         self.method[rows] = method if isinstance(method, str) else method[rows]
         self.flag[rows] |= int(flag)
+        if error is not None:
+            self.error[rows] = error[rows]
 
 
-def _file_extinctions(stars: Any) -> Iterator[tuple[NDArray[np.float64], Any]]:
-    """Yield the extinctions a file has, in the order of preference, and their names."""
+def _file_extinctions(stars: Any) -> Iterator[tuple[NDArray[np.float64], Any, NDArray[np.float64] | None]]:
+    """Yield the extinctions a file has, in the order of preference, with their names and errors."""
     for name, called in (("A_K", "A_K_SRC"), ("EXTINCTION", "EXTINCTION_METHOD"), ("AK_TARG", "AK_TARG_METHOD")):
         method = stars.text(called).astype(object)
-        yield stars.floats(name), np.where(method == "", name, method)
-    yield stars.floats("AK_WISE"), "AK_WISE"
+        error = stars.floats(f"{name}_ERR")
+        yield stars.floats(name), np.where(method == "", name, method), np.where(error > 0, error, np.nan)
+    yield stars.floats("AK_WISE"), "AK_WISE", None
 
 
 def _sfd_reddening(stars: Any) -> NDArray[np.float64]:
