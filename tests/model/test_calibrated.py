@@ -133,6 +133,9 @@ def test_the_error_of_a_calibration_widens_every_interval(model, survey, loose):
     added = np.sqrt(np.einsum("ni,nij,nj->n", jacobian, covariance, jacobian))
     side = np.hypot(np.log(before["MASS_HI"] / before["MASS"]), added)
     np.testing.assert_allclose(np.log(after["MASS_HI"] / after["MASS"])[rows], side[rows], rtol=0.02)
+    for name in ("DISTANCE", "MASS"):
+        for end in ("_HI", "_HI95"):
+            assert (after[f"{name}{end}"] > before[f"{name}{end}"])[rows].all()
     for name in ("DISTANCE", "MASS", "AGE"):
         error = 0.5 * (after[f"{name}_HI"] - after[f"{name}_LO"])
         known = np.isfinite(error) & rows
