@@ -18,16 +18,19 @@ from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.estimators.cn_mass import CNMassRegressor
+from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.estimators.seeds import seeded
 from skdistmass.estimators.star_keys import star_groups
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import prediction
+from skdistmass.model.calibrated import predict_calibrated
 from skdistmass.model.files import write_model
 from skdistmass.model.networks import Networks, lacks_abundances, predict_networks, space_of
 from skdistmass.model.posterior import PosteriorMixin
 from skdistmass.model.reading import labels_of, stars_of
+from skdistmass.model.table import to_table
 from skdistmass.model.training import (
     FALLBACK_LABELS,
     accuracy_of,
@@ -39,7 +42,7 @@ from skdistmass.model.training import (
     train,
 )
 from skdistmass.schema.bits import Space
-from skdistmass.schema.columns import layout, mass_columns
+from skdistmass.schema.columns import mass_columns
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
 
@@ -234,7 +237,7 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
                 progress(job.name, len(jobs))
         return trained
 
-    def predict(self, table: Any, *, out_of_fold: bool = True) -> Table:
+    def predict(self, table: Any, *, out_of_fold: bool = True, calibration: Any = None) -> Table:
         """Predict distances, masses and ages.
 
         Parameters
@@ -245,6 +248,9 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
         out_of_fold : bool, default=True
             Whether stars that were trained on get predictions from networks that had not seen them, so that a
             catalogue does not flatter its own training set. The column OUT_OF_FOLD says which did.
+        calibration : LabelCalibration, ConstraintCalibration or path-like, optional
+            Brings the labels to the scale of the model: a fitted one, its file, or the name of one that comes with the
+            package. The catalogue has the calibrated labels; its errors have that of the calibration.
 
         Returns
         -------
@@ -257,21 +263,15 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
         ColumnError, UnitError
             If the table lacks Teff, log g or the metallicity, or has a column in another kind of unit.
         """
-        from astropy.table import Column, Table
-
         check_is_fitted(self, "abs_mag_")
         stars = stars_of(table).with_metallicity(self.metallicity_)
-        predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
+        calibration = None if calibration is None else as_calibration(calibration)
+        stars, predicted = predict_calibrated(self, stars, calibration, out_of_fold=out_of_fold)
         columns = prediction.complete(stars, predicted, self._cuts())
-        catalog = Table()
-        for schema in layout(self.masses_):
-            if schema.name in columns:
-                values = columns[schema.name]
-                values = values if schema.dtype.startswith("U") else values.astype(schema.dtype)
-                catalog[schema.name] = Column(
-                    values, unit=schema.unit, description=schema.description, meta={"ucd": schema.ucd}
-                )
+        catalog = to_table(columns, self.masses_)
         catalog.meta = {"MODEL": "DistMass", "VERSION": self.metadata_["skdistmass_version"]}
+        if calibration is not None:
+            catalog.meta["CALIB"], catalog.meta["CALIBSHA"] = calibration.identity
         return catalog
 
     @property

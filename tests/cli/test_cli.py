@@ -223,7 +223,7 @@ def test_choice_of_extinction_goes_from_the_options_into_the_catalogue(folder):
         options = ("--negative-extinction", negative, "--latitude-limit", limit, "--overwrite", "--quiet")
         result = run("catalog", folder / "blue.fits", "-o", folder / "c.fits", "--model", folder / "model", *options)
         assert result.exit_code == 0, result.output
-        assert result.output == ""
+        assert result.stdout == ""  # on the error output it may say that distances are off, as they are
         catalogs[negative, limit] = Table.read(folder / "c.fits")
     kept = np.ma.filled(catalogs["keep", 16]["EXTINCTION"], np.nan)
     negative = kept < 0
