@@ -113,9 +113,8 @@ def training_cuts():
 
 
 def training_space():
-    """Return the training space before training. Two per cent of the training stars count as outside: of the others,
-    fewer than 8 per cent are beyond their 95 per cent intervals, among luminous giants, too."""
-    return TrainingSpace(outside_fraction=0.02, edge_fraction=0.05, random_state=0)
+    """Return the training space before training, of the labels that every star has or of all."""
+    return TrainingSpace(random_state=0)
 
 
 def train():

@@ -81,6 +81,8 @@ def distilled(
     result.masses_ = {scale: small(regressor, model.mass_space_) for scale, regressor in model.masses_.items()}
     if model.abs_mag_fallback_ is not None:
         result.abs_mag_fallback_ = small(model.abs_mag_fallback_, model.fallback_space_)
+    found = {scale: small(network, model.mass_fallback_space_) for scale, network in model.mass_fallbacks_.items()}
+    result.mass_fallbacks_ = found
     return result
 
 

@@ -91,10 +91,6 @@ def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = Fals
     for absent, what in ((model.abs_mag_ is None, "distances"), (not model.masses_, "masses")):
         if absent:
             raise InputError(f"the model has no {what}, and a graph holds distances and masses; train a model of both.")
-    if model.mass_fallbacks_:
-        raise InputError(
-            "a graph holds no masses of stars without C and N; train the model with mass_fallback=False to export it."
-        )
     nodes: list[Any] = []
     constants: list[Any] = []
     names: dict[str, int] = {}

@@ -85,6 +85,7 @@ class ModelGraph:
         self.has_logg, self.has_feh = has[1], has[2]
         self.has_three = b.all_of(*has[:3])
         self.has_five = b.all_of(self.has_three, *has[3:])
+        self.has_mass_labels = self.has_three if self.model.mass_fallbacks_ else self.has_five
         self.labels = self._double(b.op("Where", self.present, given, self._const(self.center[:, None])))
         self.key_labels = b.op("Where", self.present, given, self._const(MISSING_IN_KEY))
         _, self.logg, self.feh, *_ = b.vectors(self.labels, len(LABEL_NAMES))
@@ -115,33 +116,48 @@ class ModelGraph:
         assumed = np.array([[self.cuts.mag_error], [self.cuts.extinction_error]])
         self.photometric = b.op("Where", b.op("Greater", photometric, 0.0), photometric, assumed)
 
+    def _split(self, rows, sizes):
+        """Cut a matrix into parts of these numbers of rows; None for those of none."""
+        parts = iter(self.b.parts(rows, sizes))
+        return [next(parts) if size else None for size in sizes]
+
     def _predict_networks(self):
-        """Values and scatter of all networks: of the distance, of the masses, without C and N."""
+        """Values and scatter of all networks: of the distance, of the masses, and of both without C and N."""
         b, model = self.b, self.model
-        parts = [model.abs_mag_, *model.masses_.values()]
-        if model.abs_mag_fallback_ is not None:
-            parts.append(model.abs_mag_fallback_)
-        pipelines = [pipelines_of(part) for part in parts]
+        three = [] if model.abs_mag_fallback_ is None else [model.abs_mag_fallback_]
+        groups = [[model.abs_mag_], [*model.masses_.values()], three, [*model.mass_fallbacks_.values()]]
+        parts = [part for group in groups for part in group]
+        pipelines = [[pipeline for part in group for pipeline in pipelines_of(part)] for group in groups]
         networks = [Network.from_pipeline(pipeline) for group in pipelines for pipeline in group]
         fused = FusedNetworks(b, networks, self.working, self.center, self.scale, self.dtype)
-        outputs = fused.outputs()
-        sizes = [len(pipelines[0]), len(model.masses_), sum(map(len, pipelines[1 + len(model.masses_) :]))]
-        five, self.mass, *three = b.parts(outputs, sizes)
-        self.log_masses = next(iter(model.masses_.values())).loss == "student"
+        outputs = self._split(fused.outputs(), [len(group) for group in pipelines])
+        self.log_masses = groups[1][0].loss == "student"
         if self.log_masses:
-            self.mass = b.op("Exp", self.mass)
-        magnitudes = [parts[0], *parts[1 + len(model.masses_) :]]
-        self.stellar = [self._stellar_graph(part) for part in magnitudes]
-        found = [self._abs_mag(g, rows) for g, rows in zip(self.stellar, [five, *three], strict=True)]
-        noise = self._label_noise(fused, [five, *three], sizes) if self.input_errors else None
+            outputs[1::2] = [None if rows is None else b.op("Exp", rows) for rows in outputs[1::2]]
+        self.stellar = [self._stellar_graph(part) for part in groups[0] + groups[2]]
+        given = [rows for rows in outputs[::2] if rows is not None]
+        found = [self._abs_mag(g, rows) for g, rows in zip(self.stellar, given, strict=True)]
+        noise = self._label_noise(fused, outputs, [len(group) for group in pipelines]) if self.input_errors else None
         errors = [part.errors_ for part in parts]
         scatter = scatter_rows(b, errors, self.with_ones, self.center, self.scale, noise, self.dtype)
         # Quantiles of the normalised residuals at the ends of both intervals, shape (4, n_networks).
         quantiles = np.array([[_quantile(e, level) for e in errors] for level in _END_LEVELS])
-        sizes = [1, len(model.masses_), len(parts) - 1 - len(model.masses_)]
-        five_scatter, self.mass_scatter, *three_scatter = b.parts(scatter, sizes)
-        self._pick_abs_mag(found, [five_scatter, *three_scatter], quantiles[:, [0, -1][: len(found)]])
-        self.mass_quantiles = quantiles[:, 1 : 1 + len(model.masses_)]
+        sizes = [len(group) for group in groups]
+        scatters = self._split(scatter, sizes)
+        *quantiles, _ = np.split(quantiles, np.cumsum(sizes), axis=1)
+        self._pick_abs_mag(found, [rows for rows in scatters[::2] if rows is not None], np.hstack(quantiles[::2]))
+        self.mass, self.mass_scatter = (self._pick_masses(*rows[1::2]) for rows in (outputs, scatters))
+        self.mass_quantiles = quantiles[1::2]
+
+    def _pick_masses(self, five, three):
+        """Rows of the masses, by the networks that have the labels they need."""
+        return five if three is None else self.b.op("Where", self._without_cn(), three, five)
+
+    def _mass_numbers(self, function, dtype):
+        """What follows from the quantiles of the mass networks, shape (4, n_scales)."""
+        five, three = (np.nan_to_num(quantiles) for quantiles in self.mass_quantiles)
+        without = self.b.const(function(three), dtype) if three.size else None
+        return self._pick_masses(self.b.const(function(five), dtype), without)
 
     def _stellar_graph(self, part):
         """Nodes of stellar physics, None for a plain network."""
@@ -179,36 +195,39 @@ class ModelGraph:
         extra = b.op("Mul", extra, _TWICE)
         return b.op("Mul", b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), extra)), _SIDES)
 
-    def _label_noise(self, fused, magnitudes, sizes):
+    def _label_noise(self, fused, outputs, sizes):
         """Variance of each network's prediction by the label errors, on the scale where its errors add."""
-        b, n_masses, has_fallback = self.b, len(self.model.masses_), self.model.abs_mag_fallback_ is not None
-        jacobians = b.parts(self._double(fused.jacobians()), sizes)
-        jacobians[0] = self._abs_mag_jacobian(self.stellar[0], magnitudes[0], jacobians[0])
-        if has_fallback:
-            jacobians[-1] = self._abs_mag_jacobian(self.stellar[1], magnitudes[1], jacobians[-1])
-        n_parts = 1 + n_masses + has_fallback
-        spread = b.op("Mul", b.stack(jacobians), self._used_errors())
-        squares = b.op("Mul", spread, spread)
-        every = np.ones((n_parts, 1, len(LABEL_NAMES)))
-        variance = b.reshape(b.op("MatMul", b.const(every), squares), [n_parts, -1])
-        if has_fallback:
-            # Errors of C and N, which may well be missing there, are no part of it.
-            without_cn = b.row(squares, n_parts - 1)
-            three = b.reshape(b.op("MatMul", np.ones((1, 3)), b.rows(without_cn, range(3))), [1, -1])
-            variance = b.stack([b.rows(variance, range(n_parts - 1)), three])
-        part = self._label_part(self.model.abs_mag_, b.row(variance, 0))
-        if has_fallback:
-            without_cn = self._label_part(self.model.abs_mag_fallback_, b.row(variance, n_parts - 1))
+        b = self.b
+        five, *masses, three, masses_three = self._split(self._double(fused.jacobians()), sizes)
+        # Errors of C and N, which may well be missing there, are no part of what is predicted without them.
+        first = b.op("Where", b.const([[True]] * 3 + [[False]] * 2, np.bool_), self.label_errors, 0.0)
+        five = self._abs_mag_jacobian(self.stellar[0], outputs[0], five)
+        found = [self._variance(five, self._used_errors(), 1)]
+        part = self._label_part(self.model.abs_mag_, b.row(found[0], 0))
+        found.append(self._mass_variance(masses[0], self.label_errors, outputs[1]))
+        if three is not None:
+            three = self._abs_mag_jacobian(self.stellar[1], outputs[2], three)
+            found.append(self._variance(three, first, 1))
+            without_cn = self._label_part(self.model.abs_mag_fallback_, b.row(found[-1], 0))
             part = b.op("Where", self._without_cn(), without_cn, part)
-        part = b.nan_unless(self._has_labels(), part)
-        self._set("ABS_MAG_LABEL_ERR", part)
-        relative = b.rows(variance, range(1, 1 + n_masses))
-        if not self.log_masses:
-            # Errors of masses add on the logarithm, whose slope is 1 / mass.
-            masses = self._double(self.mass)
-            relative = b.op("Div", relative, b.op("Mul", masses, masses))
-        rest = [b.rows(variance, range(1 + n_masses, n_parts))] if has_fallback else []
-        return b.stack([b.rows(variance, [0]), relative, *rest])
+        self._set("ABS_MAG_LABEL_ERR", b.nan_unless(self._has_labels(), part))
+        if masses_three is not None:
+            found.append(self._mass_variance(masses_three, first, outputs[3]))
+        return b.stack(found)
+
+    def _variance(self, jacobian, errors, n_networks):
+        """Variance by the errors of the labels, shape (n_networks, N)."""
+        spread = self.b.op("Mul", jacobian, errors)
+        every = self.b.const(np.ones((n_networks, 1, len(LABEL_NAMES))))
+        return self.b.reshape(self.b.op("MatMul", every, self.b.op("Mul", spread, spread)), [n_networks, -1])
+
+    def _mass_variance(self, jacobian, errors, mass):
+        """Variance of the logarithms of masses, on which their errors add."""
+        variance = self._variance(jacobian, errors, len(self.model.masses_))
+        if self.log_masses:
+            return variance
+        mass = self._double(mass)
+        return self.b.op("Div", variance, self.b.op("Mul", mass, mass))
 
     def _abs_mag_jacobian(self, stellar, outputs, jacobians):
         """Derivatives of an absolute magnitude, shape (1, n_labels, N)."""
@@ -242,27 +261,30 @@ class ModelGraph:
 
     def _answer_spaces(self):
         b, model = self.b, self.model
-        spaces, present = [model.mass_space_, model.distance_space_], [self.has_five, self.has_five]
-        if self.fallback is not None:
-            spaces.append(model.fallback_space_)
-            present.append(self.has_three)
+        three = [model.fallback_space_ if self.fallback is not None else None, model.mass_fallback_space_]
+        spaces = [model.mass_space_, model.distance_space_, *(space for space in three if space is not None)]
+        present = [self.has_five, self.has_five, *[self.has_three] * (len(spaces) - 2)]
         answers = space_answers(b, spaces, self.products, self.center, self.scale, present, self.dtype)
-        mass, distance, *without_cn = b.vectors(answers, len(spaces))
+        mass, distance, *rest = b.vectors(answers, len(spaces))
+        if model.mass_fallback_space_ is not None:
+            mass = b.op("Where", self._without_cn(), self._edge_at_best(rest[-1]), mass)
+            self._set("LABEL_FALLBACK_MASS", self._without_cn(), np.bool_)
         fallback = self.fallback
         if fallback is None:
             fallback = b.op("And", self.has_five, b.op("Not", self.has_five))
+        elif self.is_optional:
+            known = b.op("Less", distance, b.const(Space.OUTSIDE, np.int32))
+            distance = b.op("Where", known, rest[0], self._edge_at_best(rest[0]))
         else:
-            # Without two labels nothing better than "edge" can be said.
-            edge = b.const(Space.EDGE, np.int32)
-            at_best = b.op("Where", b.op("Less", without_cn[0], edge), edge, without_cn[0])
-            if self.is_optional:
-                known = b.op("Less", distance, b.const(Space.OUTSIDE, np.int32))
-                distance = b.op("Where", known, without_cn[0], at_best)
-            else:
-                distance = b.op("Where", fallback, at_best, distance)
+            distance = b.op("Where", fallback, self._edge_at_best(rest[0]), distance)
         self._set("MASS_SPACE", mass, np.int32)
         self._set("DISTANCE_SPACE", distance, np.int32)
         self._set("LABEL_FALLBACK", fallback, np.bool_)
+
+    def _edge_at_best(self, answer):
+        """Without two labels nothing better than "edge" can be said."""
+        edge = self.b.const(Space.EDGE, np.int32)
+        return self.b.op("Where", self.b.op("Less", answer, edge), edge, answer)
 
     def _give_distances(self):
         b, bounds = self.b, self.abs_mag_bounds
@@ -291,26 +313,27 @@ class ModelGraph:
         b, n_scales, dtype, n_ends = self.b, len(self.model.masses_), self.dtype, len(_ENDS)
         smallest = SMALLEST_MASS[dtype.name]
         self.ln_mass = b.op("Log", b.op("Max", self.mass, self._const(smallest)))
-        self.has_ends = b.op("And", b.op("Not", b.op("Less", self.mass, self._const(0.0))), self.has_five)
-        scatter, quantiles = self.mass_scatter, np.nan_to_num(self.mass_quantiles)
-        has_errors = ~np.isnan(self.mass_quantiles[0])[:, None]
+        self.has_ends = b.op("And", b.op("Not", b.op("Less", self.mass, self._const(0.0))), self.has_mass_labels)
+        scatter = self.mass_scatter
+        has_errors = ~np.isnan(self.mass_quantiles[0][0])[:, None]
         if not has_errors.all():
             scatter = b.op("Where", b.const(has_errors, np.bool_), scatter, self._const(0.0))
             self.has_ends = b.op("And", self.has_ends, b.const(has_errors, np.bool_))
-        spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), self._const(quantiles[:, :, None]))
-        self.ln_width = b.op("Mul", scatter, self._const((quantiles[1] - quantiles[0])[:, None]))
+        spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), self._mass_numbers(lambda q: q[:, :, None], dtype))
+        self.ln_width = b.op("Mul", scatter, self._mass_numbers(lambda q: (q[1] - q[0])[:, None], dtype))
         self.ln_ends = b.reshape(b.op("Add", self.ln_mass, spread), [n_ends * n_scales, -1])
         self.ends = b.op("Exp", self.ln_ends)
         no_ends = b.nan_where_not(self.has_ends, dtype)
         ends = b.op("Add", b.reshape(self.ends, [n_ends, n_scales, -1]), no_ends)
-        masses = b.nan_unless(self.has_five, self.mass, dtype)
+        masses = b.nan_unless(self.has_mass_labels, self.mass, dtype)
         names = [mass_columns(scale)[0] for scale in self.model.masses_]
         self._set_all(names, masses)
         self._set_all([f"{name}_{end}" for end in _ENDS for name in names], ends)
         # The error is a difference, which single precision would spoil.
         mass, own = (self._double(rows) for rows in (self.mass, scatter))
         ln_mass = b.op("Log", b.op("Max", mass, smallest))
-        low, high = (b.op("Exp", b.op("Add", ln_mass, b.op("Mul", own, row[:, None]))) for row in quantiles[:2])
+        rows = [self._mass_numbers(lambda q, end=end: q[end][:, None], np.float64) for end in (0, 1)]
+        low, high = (b.op("Exp", b.op("Add", ln_mass, b.op("Mul", own, row))) for row in rows)
         self.mass_error = b.op("Mul", b.op("Sub", high, low), 0.5)
         error = b.op("Add", self.mass_error, self._double(no_ends))
         self._set_all([f"{name}_ERR" for name in names], error, np.float64, first="MASS_ERR")
@@ -330,7 +353,7 @@ class ModelGraph:
         given = self.mass, self._working(self.mass_error), self.ln_width
         log_age, half_interval, slope_error = ages.log_age_and_errors(logs, n_scales, len(_ENDS), *given)
         # A star without an age has no interval of ages either. Ends beyond the relation are ages at its end.
-        some = b.op("And", ages.covered(self.mass), b.op("And", giant, self.has_five))
+        some = b.op("And", ages.covered(self.mass), b.op("And", giant, self.has_mass_labels))
         both = b.op("And", some, self.has_ends)
         has_age = b.stack([some, *[both] * len(_ENDS)])
         # The lower mass has the higher age.
@@ -344,7 +367,8 @@ class ModelGraph:
         error = b.nan_unless(both, error, dtype)
         self._set_all([f"{name}_ERR" for name in names], error, first="AGE_ERR")
         old = b.op("Greater", b.rows(log_age, range(n_scales)), self._const(np.log10(UNIVERSE_AGE) + 9.0))
-        flag = b.op("Add", ages.flag(self.mass, self.has_five), b.code(b.op("Not", giant), int(AgeFlag.NOT_GIANT)))
+        not_giant = b.code(b.op("Not", giant), int(AgeFlag.NOT_GIANT))
+        flag = b.op("Add", ages.flag(self.mass, self.has_mass_labels), not_giant)
         known = ((AgeFlag.CLIPPED, clipped), (AgeFlag.CLIPPED_95, clipped_95), (AgeFlag.OLD, b.op("And", some, old)))
         for bit, condition in known:
             flag = b.op("Add", flag, b.code(condition, int(bit)))

@@ -12,7 +12,7 @@ from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
 from skdistmass.deploy.distill import distilled
 from skdistmass.deploy.graph import graph_inputs
-from skdistmass.exceptions import DistMassWarning, InputError
+from skdistmass.exceptions import DistMassWarning
 
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4, 3), max_iter=20)
 SMALL = {"network": NETWORK, "n_networks": 2, "n_folds": 2}
@@ -42,6 +42,14 @@ def whole(stars):
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module", params=["student", "squared"])
+def with_mass_fallback(request, stars):
+    """Masses of stars without carbon or nitrogen, too."""
+    mass = CNMassRegressor(loss=request.param, **SMALL)
+    scales = {"": "MASS", "CAL": "MASS_CAL"}
+    return train(stars, AbsMagRegressor(**SMALL), mass, mass_scales=scales, mass_fallback=True)
+
+
 @pytest.fixture(scope="module")
 def plain_loss(stars):
     """Physics without optional labels, so that there is a second network of three labels."""
@@ -52,7 +60,7 @@ def plain_loss(stars):
 
 def check(model, tmp_path, plain_columns, assert_parity, dtype, input_errors):
     export_model(model, tmp_path / "m.onnx", dtype=dtype, input_errors=input_errors)
-    table = Table(make_survey(20_000, random_state=1))
+    table = Table(make_survey(5000, random_state=1))
     table["N_FE"][::4] = np.nan
     inputs = plain_columns(table, graph_inputs(input_errors), dtype)
     predictor = load(tmp_path / "m.onnx", threads=1)
@@ -60,6 +68,9 @@ def check(model, tmp_path, plain_columns, assert_parity, dtype, input_errors):
     without = np.isnan(inputs["N_FE"]) & np.isfinite(outputs["ABS_MAG"])
     assert without.any()
     assert outputs["LABEL_FALLBACK"][without].all()
+    if model.mass_fallbacks_:
+        assert np.isfinite(outputs["MASS"][without]).any()
+        assert (outputs["MASS_SPACE"][without] == 1).any()
     assert_parity(model, inputs, outputs)
 
 
@@ -72,6 +83,13 @@ def test_parity(whole, tmp_path, plain_columns, assert_parity, dtype, input_erro
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_parity_with_the_plain_loss(plain_loss, tmp_path, plain_columns, assert_parity, dtype):
     check(plain_loss, tmp_path, plain_columns, assert_parity, dtype, True)
+
+
+@pytest.mark.parametrize(("dtype", "input_errors"), [("float64", True), ("float32", True), ("float64", False)])
+def test_parity_of_masses_without_abundances(
+    with_mass_fallback, tmp_path, plain_columns, assert_parity, dtype, input_errors
+):
+    check(with_mass_fallback, tmp_path, plain_columns, assert_parity, dtype, input_errors)
 
 
 def test_saved_and_read_again_it_is_the_same(whole, stars, tmp_path):
@@ -91,11 +109,3 @@ def test_distilled_corrections_are_small_and_near(whole, stars):
     inside = np.asarray(columns[0]["DISTANCE_SPACE"]) == 0
     difference = (columns[1]["ABS_MAG"] - whole.predict(stars, out_of_fold=False)["ABS_MAG"])[inside]
     assert np.nanmedian(np.abs(difference)) < 0.02
-
-
-def test_masses_without_abundances_are_refused_by_name(stars, tmp_path):
-    model = train(
-        stars, AbsMagRegressor(**SMALL), CNMassRegressor(**SMALL), mass_scales={"": "MASS"}, mass_fallback=True
-    )
-    with pytest.raises(InputError, match="mass_fallback=False"):
-        export_model(model, tmp_path / "m.onnx")
