@@ -378,12 +378,8 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
 
         Parameters
         ----------
-        X : table or array-like of shape (n_stars, n_labels)
-            Labels.
-        y : array-like of shape (n_stars,)
-            True values.
-        sample_weight : array-like of shape (n_stars,), optional
-            Weights.
+        X, y, sample_weight
+            As for `fit`.
 
         Returns
         -------
