@@ -35,8 +35,6 @@ from skdistmass.uncertainty import MIN_ROWS
 
 __all__ = ["LabelRegressor"]
 
-_FEW_STARS = 500
-
 
 class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, RegressorMixin, BaseEstimator):
     """Regression of one quantity on spectroscopic labels by small neural networks.
@@ -233,7 +231,7 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
         chosen = self._choose_rows(X, y, weights, groups)
         stars = distinct_rows(X, y) if groups is None else groups
         n_stars = len(np.unique(stars[chosen]))
-        n_folds = min(self.n_folds or (5 if n_stars >= _FEW_STARS else 12), n_stars)
+        n_folds = min(self.n_folds or (5 if n_stars >= 500 else 12), n_stars)
         with_errors = self.error_model is not None and n_folds >= 2 and len(X) >= MIN_ROWS
         at_once = with_errors and can_leave_out(self._network(), np.count_nonzero(chosen))
         fold = fold_numbers(stars, n_folds, rng.randint(np.iinfo(np.int32).max)) if at_once else None
