@@ -11,6 +11,7 @@ _PUBLIC = {
     "BinaryResidualFilter": "skdistmass.estimators.binaries",
     "CNMassRegressor": "skdistmass.estimators.cn_mass",
     "DistMassModel": "skdistmass.model",
+    "EvolutionaryStateClassifier": "skdistmass.estimators.evolution",
     "ExtinctionChoice": "skdistmass.extinction",
     "IsochroneAgeTransformer": "skdistmass.estimators.ages",
     "IsochroneDistanceRegressor": "skdistmass.isochrones",

@@ -6,10 +6,13 @@ import click
 
 from skdistmass._version import __version__
 from skdistmass.cli import options
+from skdistmass.cli.calibrate import calibrate, calibration_report
+from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
     OneLineErrors,
     check_output,
     command_line,
+    is_calibration,
     is_table_file,
     load_any_model,
     load_isochrones,
@@ -43,6 +46,8 @@ def main():
 
 
 main.add_command(train)
+main.add_command(posterior)
+main.add_command(calibrate)
 
 
 @main.command()
@@ -73,10 +78,11 @@ def demo(out, n_stars, seed, quiet):
 @options.resume
 @options.extinction
 @options.layout
+@options.calibration
 @options.refit_values
 @options.overwrite
 @options.quiet
-def predict(names, output, resume, extinction, layout, refit_values, overwrite, quiet):
+def predict(names, output, resume, extinction, layout, calibration, refit_values, overwrite, quiet):
     """Predict distances, masses and ages of the stars in TABLE with MODEL, by default the model 'apogee'.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
@@ -88,8 +94,9 @@ def predict(names, output, resume, extinction, layout, refit_values, overwrite, 
         raise click.UsageError(f"a model and one table are needed, not {len(names)} names.")
     model, table = names if len(names) == 2 else (DEFAULT_MODEL, names[0])
     table = Path(table)
-    check_output(output, overwrite or resume, [table, model])
+    check_output(output, overwrite or resume, filter(None, [table, model, calibration]))
     settings = {"resume": resume, "overwrite": overwrite, "out_of_fold": not refit_values, "layout": layout}
+    settings["calibration"] = calibration
     write_catalog(model, table, output, quiet=quiet, extinction=extinction, **settings)
 
 
@@ -124,6 +131,7 @@ def predict(names, output, resume, extinction, layout, refit_values, overwrite, 
 @options.layout
 @click.option("--hdu", help="FITS extension of the survey.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Threads; memory grows with them.")
+@options.calibration
 @options.refit_values
 @options.overwrite
 @options.quiet
@@ -140,6 +148,7 @@ def catalog(
     layout,
     hdu,
     jobs,
+    calibration,
     refit_values,
     overwrite,
     quiet,
@@ -149,7 +158,7 @@ def catalog(
     Reads and writes in chunks, chooses the extinction of each star as in section 2 of the paper, and can continue after
     a stop (--resume), with the same result. The file has its final name only when it is complete.
     """
-    check_output(output, overwrite or resume, [survey, model])
+    check_output(output, overwrite or resume, filter(None, [survey, model, calibration]))
     write_catalog(
         model,
         survey,
@@ -161,6 +170,7 @@ def catalog(
         chunk_rows=chunk_rows,
         n_jobs=jobs,
         out_of_fold=not refit_values,
+        calibration=calibration,
         parallax_zero_point=number_or_text(parallax_zero_point),
         layout=layout,
         hdu=int(hdu) if hdu is not None and hdu.isdigit() else hdu,
@@ -243,19 +253,29 @@ def export(model, output, dtype, input_errors, overwrite):
 
 
 @main.command()
-@click.argument("name", metavar="MODEL|TABLE")
+@click.argument("name", metavar="MODEL|TABLE|CALIBRATION")
 @options.layout
 def info(name, layout):
-    """Print what a MODEL was trained on, or what is in a survey TABLE.
+    """Print what a MODEL was trained on, what is in a survey TABLE, or what a CALIBRATION does.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
     the package. Of a TABLE it prints the layout, which column becomes which quantity in which unit, and what is missing
-    for distances, masses and ages. Only the beginning of a table is read.
+    for distances, masses and ages. Only the beginning of a table is read. CALIBRATION is a file of 'skdistmass
+    calibrate', or the name of one that comes with the package.
     """
+    if is_calibration(name):
+        from skdistmass.estimators.label_calibration import load_calibration
+
+        for line in calibration_report(load_calibration(name)):
+            click.echo(line)
+        return
     if is_table_file(name):
+        from skdistmass.catalog.provenance import origin_of
         from skdistmass.surveys import describe_file
 
         click.echo(describe_file(name, layout=layout))
+        for what, text in origin_of(name).items():
+            click.echo(f"made with the {what} {text}")
         return
     model = load_any_model(name)
     if hasattr(model, "describe"):

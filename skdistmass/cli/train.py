@@ -33,23 +33,12 @@ _BINARY_THRESHOLD = 0.13
     help="Mass column to train on; may be repeated. MASS_ERR and AGE_ERR are those of MASS, else of the first. By "
     "default every column MASS or MASS_* that has an error (_ERR, or _LO and _HI).",
 )
-@click.option(
-    "--join",
-    "joined",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="TABLE",
-    help="Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, "
-    "or that a further --join table connects.",
+@options.joined(
+    "Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, "
+    "or that a further --join table connects."
 )
-@click.option("--match-radius", type=float, help="Join by position, too, within this distance in arcsec.")
-@click.option(
-    "--ambiguous",
-    type=click.Choice(["error", "first", "skip"]),
-    default="error",
-    show_default=True,
-    help="What to do where a joined table has several different rows of one star.",
-)
+@options.match_radius
+@options.ambiguous
 @click.option("--clusters", type=click.Path(path_type=Path), help="Table of cluster members, joined likewise.")
 @click.option(
     "--min-membership",

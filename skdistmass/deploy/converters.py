@@ -16,6 +16,7 @@ import numpy as np
 
 from skdistmass.deploy.ages import AgeGraph
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
+from skdistmass.deploy.calibration import calibrated_labels
 from skdistmass.deploy.errors import scatter_rows
 from skdistmass.deploy.inputs import is_present
 from skdistmass.deploy.networks import FusedNetworks, Network, common_scale, pipelines_of
@@ -48,6 +49,7 @@ def register_converters() -> None:
     ['variable']
     """
     from skl2onnx import update_registered_converter
+    from sklearn.frozen import FrozenEstimator
 
     from skdistmass import (
         AbsMagRegressor,
@@ -57,6 +59,7 @@ def register_converters() -> None:
         IsochroneDistanceRegressor,
         TrainingSpace,
     )
+    from skdistmass.estimators.label_calibration import ConstraintCalibration, LabelCalibration
     from skdistmass.estimators.label_regressor import LabelRegressor
 
     for kind in (LabelRegressor, AbsMagRegressor, CNMassRegressor):
@@ -79,6 +82,12 @@ def register_converters() -> None:
     update_registered_converter(
         TrainingSpace, "SkDistMassTrainingSpace", _space_shapes, _convert_space, parser=_space_parser
     )
+    for kind in (LabelCalibration, ConstraintCalibration):
+        update_registered_converter(
+            kind, f"SkDistMass{kind.__name__}", _calibration_shapes, _convert_calibration, parser=_calibration_parser
+        )
+    # What keeps a fitted calibration from being fitted again in a pipeline.
+    update_registered_converter(FrozenEstimator, "SkDistMassFrozenEstimator", _no_shapes, _no_nodes, parser=_thaw)
     # The filter works in training only: in a pipeline it hands its input on.
     update_registered_converter(
         BinaryResidualFilter, "SkDistMassBinaryResidualFilter", _no_shapes, _no_nodes, parser=_hand_on
@@ -94,6 +103,12 @@ def register_converters() -> None:
 
 def _hand_on(scope, model, inputs, custom_parsers=None):
     return inputs
+
+
+def _thaw(scope, model, inputs, custom_parsers=None):
+    from skl2onnx._parse import _parse_sklearn  # the public one makes the inner model's outputs those of the graph
+
+    return _parse_sklearn(scope, model.estimator, inputs, custom_parsers=custom_parsers)
 
 
 def _no_shapes(operator):
@@ -202,6 +217,8 @@ _regressor_parser = _parse(_regressor_outputs)
 _age_parser = _parse(lambda _, options: [("variable", False)] + [("flag", True)] * bool(options.get("with_flag")))
 _space_parser = _parse(lambda *_: [("label", True), ("scores", False), ("answer", True)])
 
+_calibration_parser = _parse(lambda *_: [("variable", False)])
+
 
 def _shape_outputs(operator, widths):
     for output, width in zip(operator.outputs, widths, strict=True):
@@ -305,3 +322,16 @@ def _convert_space(scope, operator, container):
     _write(b, operator, 0, sign)
     _write(b, operator, 1, b.nan_unless(complete, b.op("Sub", score, model.offset_)))
     _write(b, operator, 2, answer)
+
+
+def _calibration_shapes(operator):
+    _check_width(operator)
+    _shape_outputs(operator, [operator.raw_operator.n_features_in_])
+
+
+def _convert_calibration(scope, operator, container):
+    b, model = _builder(scope, container), operator.raw_operator
+    filling = np.zeros(model.n_features_in_)
+    filling[model.terms_.columns] = model.terms_.location
+    present, labels = _clean(b, _input_rows(b, operator), model.n_features_in_, filling)
+    _write(b, operator, 0, calibrated_labels(b, model, present, labels), model.n_features_in_)

@@ -7,8 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -264,6 +262,9 @@ def find_valley(residual: ArrayLike, *, n_bins: int = 200, significance: float =
     >>> bool(0.1 < find_valley(np.concatenate([single, double])) < 0.22), find_valley(single)
     (True, None)
     """
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import find_peaks
+
     counts, edges = np.histogram(np.asarray(residual), bins=n_bins, range=(-0.5, 0.6))
     centers = 0.5 * (edges[1:] + edges[:-1])
     smoothing = 2.0

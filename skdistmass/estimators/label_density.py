@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
@@ -23,7 +22,7 @@ _STARS_TO_ADD_COMPONENT = 30
 # ... and dropped if they end with fewer than this: a handful of stars far from all others.
 _STARS_TO_KEEP_COMPONENT = 5
 # Stars that the mixture is fitted to, at the most; the limits of inside and edge come from all.
-_MOST_STARS = 30_000
+_MOST_STARS = 10_000
 # The components' terms of this many stars stay in the processor's cache.
 _BLOCK_ROWS = 4096
 
@@ -83,6 +82,15 @@ class LabelDensity:
             np.exp(terms, out=terms)
             score[start : start + len(terms)] = highest + np.log(terms.sum(axis=1))
         return score
+
+    def draw(self, n_stars, random_state):
+        """Draw labels of stars from the density; shape (n_stars, n_labels)."""
+        rng = check_random_state(random_state)
+        component = rng.choice(len(self.weights), n_stars, p=self.weights)
+        normal = rng.normal(size=(n_stars, len(self.location)))
+        # The covariance of a Gaussian is the inverse of P P^T.
+        offsets = np.linalg.solve(self.precisions_cholesky.transpose(0, 2, 1)[component], normal[:, :, None])[:, :, 0]
+        return (self.means[component] + offsets) @ np.linalg.inv(self.whitening) * self.scale + self.location
 
     def best_replacements(self, X):
         """Find, label by label, the value with which each star fits best, and the score it then has.
@@ -164,6 +172,8 @@ def _whitening(scaled):
 
 def _fit_mixture(whitened, n_components, random_state):
     """Fit the mixture; return weights, means and covariances of the components kept."""
+    from sklearn.mixture import GaussianMixture
+
     n_stars, n_labels = whitened.shape
     if n_stars == 1:  # scikit-learn's mixture takes no less than two rows
         whitened = np.repeat(whitened, 2, axis=0)

@@ -27,6 +27,7 @@ IDENTIFIERS = ("GAIA_SOURCE_ID", "APOGEE_ID", "SDSS_ID", "TMASS_ID", "KIC", "EPI
 #: Number that stands for a missing label in a key, and the factor of each label.
 MISSING_IN_KEY = -1234.5
 KEY_FACTORS = np.random.RandomState(0).standard_normal(len(LABEL_NAMES))
+_BLOCK_ROWS = 65_536  # names turned into Python's text at a time
 
 
 def label_keys(labels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,11 +60,12 @@ def spectrum_keys(stars: Stars) -> NDArray[np.int64]:
 def _keys_of(values: NDArray) -> NDArray[np.int64]:
     if values.dtype.kind in "iu":
         return np.where(values > 0, values, 0).astype(np.int64)
-    unique, inverse = np.unique(values, return_inverse=True)
-    digests = b"".join(
-        hashlib.blake2b(text.encode(), digest_size=8).digest() if text else bytes(8) for text in unique.tolist()
-    )
-    return np.frombuffer(digests, dtype="<i8").astype(np.int64)[inverse]
+    keys = np.empty(len(values), dtype="<i8")
+    for start in range(0, len(values), _BLOCK_ROWS):
+        block = values[start : start + _BLOCK_ROWS].tolist()
+        digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() if text else bytes(8) for text in block)
+        keys[start : start + len(block)] = np.frombuffer(b"".join(digests), dtype="<i8")
+    return keys.astype(np.int64, copy=False)
 
 
 def star_groups(stars: Stars) -> NDArray[np.int64]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Column, Table
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
@@ -20,14 +18,19 @@ from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.estimators.cn_mass import CNMassRegressor
+from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.estimators.seeds import seeded
 from skdistmass.estimators.star_keys import star_groups
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABEL_NAMES, out_of_range
+from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import prediction
+from skdistmass.model.calibrated import predict_calibrated
 from skdistmass.model.files import write_model
 from skdistmass.model.networks import Networks, lacks_abundances, predict_networks, space_of
+from skdistmass.model.posterior import PosteriorMixin
+from skdistmass.model.reading import labels_of, stars_of
+from skdistmass.model.table import to_table
 from skdistmass.model.training import (
     FALLBACK_LABELS,
     accuracy_of,
@@ -39,15 +42,17 @@ from skdistmass.model.training import (
     train,
 )
 from skdistmass.schema.bits import Space
-from skdistmass.schema.columns import layout, mass_columns
-from skdistmass.surveys import as_stars, read_survey
+from skdistmass.schema.columns import mass_columns
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["DistMassModel"]
 
 
-class DistMassModel(BaseEstimator):
+class DistMassModel(PosteriorMixin, BaseEstimator):
     """Distances, masses and ages of a survey's stars.
 
     Trains one `AbsMagRegressor`, one `CNMassRegressor` for each mass scale of the survey and a `TrainingSpace` for
@@ -177,11 +182,11 @@ class DistMassModel(BaseEstimator):
         InputError
             If the cuts leave no star to train on; the message says what each removed.
         """
-        stars = _stars_of(table)
+        stars = stars_of(table)
         if len(stars) == 0:
             raise InputError("the training table is empty: it has 0 rows.")
         self.metallicity_ = stars.metallicity
-        labels, label_errors = _labels_of(stars)
+        labels, label_errors = labels_of(stars)
         groups = star_groups(stars)
         rng = check_random_state(self.random_state)
         self.absent_, scales = find_parts(stars, self.parts, self.mass_scales)
@@ -232,7 +237,7 @@ class DistMassModel(BaseEstimator):
                 progress(job.name, len(jobs))
         return trained
 
-    def predict(self, table: Any, *, out_of_fold: bool = True) -> Table:
+    def predict(self, table: Any, *, out_of_fold: bool = True, calibration: Any = None) -> Table:
         """Predict distances, masses and ages.
 
         Parameters
@@ -243,6 +248,9 @@ class DistMassModel(BaseEstimator):
         out_of_fold : bool, default=True
             Whether stars that were trained on get predictions from networks that had not seen them, so that a
             catalogue does not flatter its own training set. The column OUT_OF_FOLD says which did.
+        calibration : LabelCalibration, ConstraintCalibration or path-like, optional
+            Brings the labels to the scale of the model: a fitted one, its file, or the name of one that comes with the
+            package. The catalogue has the calibrated labels; its errors have that of the calibration.
 
         Returns
         -------
@@ -256,18 +264,14 @@ class DistMassModel(BaseEstimator):
             If the table lacks Teff, log g or the metallicity, or has a column in another kind of unit.
         """
         check_is_fitted(self, "abs_mag_")
-        stars = _stars_of(table).with_metallicity(self.metallicity_)
-        predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
+        stars = stars_of(table).with_metallicity(self.metallicity_)
+        calibration = None if calibration is None else as_calibration(calibration)
+        stars, predicted = predict_calibrated(self, stars, calibration, out_of_fold=out_of_fold)
         columns = prediction.complete(stars, predicted, self._cuts())
-        catalog = Table()
-        for schema in layout(self.masses_):
-            if schema.name in columns:
-                values = columns[schema.name]
-                values = values if schema.dtype.startswith("U") else values.astype(schema.dtype)
-                catalog[schema.name] = Column(
-                    values, unit=schema.unit, description=schema.description, meta={"ucd": schema.ucd}
-                )
+        catalog = to_table(columns, self.masses_)
         catalog.meta = {"MODEL": "DistMass", "VERSION": self.metadata_["skdistmass_version"]}
+        if calibration is not None:
+            catalog.meta["CALIB"], catalog.meta["CALIBSHA"] = calibration.identity
         return catalog
 
     @property
@@ -299,7 +303,7 @@ class DistMassModel(BaseEstimator):
         absent = [name for name in FALLBACK_LABELS if name not in stars]
         if absent:
             raise ColumnError(f"no column {', '.join(absent)}; the stars have {', '.join(stars) or 'no columns'}.")
-        labels, label_errors = _labels_of(stars)
+        labels, label_errors = labels_of(stars)
         entries = self.training_.find(stars, labels)
         columns: dict[str, NDArray] = {"OUT_OF_FOLD": np.zeros(len(stars), dtype=np.int32)}
         if self.abs_mag_ is not None:
@@ -334,13 +338,10 @@ class DistMassModel(BaseEstimator):
             columns[f"{name}_ERR"] = prediction.half_width(intervals[0])
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
             columns |= prediction.age_columns(self.age_, scale, mass, intervals, labels[:, 2], labels[:, 1])
+        columns |= prediction.of_first_scale(columns, next(iter(self.masses_)))
         columns["MASS_SPACE"] = space_of(networks, self.mass_space_, self.mass_fallback_space_, labels)
         if self.mass_fallbacks_:
             columns["LABEL_FALLBACK_MASS"] = lacks_abundances(labels)
-        # Table 2 has one error of mass and age: that of the first scale.
-        mass_name, age_name = mass_columns(next(iter(self.masses_)))
-        for name, kind in ((mass_name, "ERR"), (age_name, "ERR"), (age_name, "FLAG")):
-            columns[f"{name.partition('_')[0]}_{kind}"] = columns[f"{name}_{kind}"]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that can be read without running code from it.
@@ -379,16 +380,3 @@ class DistMassModel(BaseEstimator):
         from skdistmass.deploy import export_model
 
         export_model(self, path, **options)
-
-
-def _stars_of(table: Any) -> Stars:
-    """Read a file, or give a table in memory its canonical columns."""
-    return read_survey(Path(table)) if isinstance(table, str | os.PathLike) else as_stars(table)
-
-
-def _labels_of(stars: Stars) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return labels and their errors, NaN where a value is not possible."""
-    labels, errors = stars.labels, stars.label_errors
-    labels[out_of_range(labels)] = np.nan
-    errors[~(errors >= 0)] = np.nan
-    return labels, errors

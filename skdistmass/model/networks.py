@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Found(NamedTuple):
     """What networks predict, one row for each star."""
 
     value: NDArray[np.float64]
-    intervals: NDArray[np.float64]  # of 68.27 % and 95.45 %, shape (2, n_stars, 2)
+    intervals: NDArray[np.float64]  # of each coverage, shape (n_coverages, n_stars, 2)
     noise: NDArray[np.float64]  # label part of the error
     replaced: NDArray[np.bool_]  # whether the value is out of fold
 
@@ -53,16 +54,18 @@ def predict_networks(
     label_errors: NDArray[np.float64],
     entries: NDArray[np.intp] | None,
     source: NDArray[np.str_] | None = None,
+    coverages: Sequence[float] = _COVERAGES,
 ) -> Found:
     """Predict each star by the network that has the labels it needs.
 
     `entries` are those of `training`, None for predictions by the final networks; `source` is of each star's labels.
+    Of networks without errors the intervals are NaN.
     """
     folds = _folds(networks.name, training, entries, len(labels))
     if networks.fallback is None:
-        return _predict(networks.network, labels, label_errors, folds, source)
+        return _predict(networks.network, labels, label_errors, folds, source, coverages)
     without = lacks_abundances(labels)
-    found = _predict(networks.network, labels, label_errors, folds, source)
+    found = _predict(networks.network, labels, label_errors, folds, source, coverages)
     if not without.any():
         return found
     three = labels[without, :3]
@@ -70,7 +73,7 @@ def predict_networks(
         entries = np.where(entries[without] >= 0, entries[without], training.find_by_three(labels[without]))
     folds = _folds(networks.fallback_name, training, entries, len(three))
     source = None if source is None else source[without]
-    some = _predict(networks.fallback, three, label_errors[without, :3], folds, source)
+    some = _predict(networks.fallback, three, label_errors[without, :3], folds, source, coverages)
     found.value[without], found.noise[without], found.replaced[without] = some.value, some.noise, some.replaced
     found.intervals[:, without] = some.intervals
     return found
@@ -97,11 +100,11 @@ def _folds(name, training, entries, n_stars):
     return np.full(n_stars, -1, dtype=np.int16) if entries is None else training.fold(name, entries)
 
 
-def _predict(network, labels, label_errors, folds, source):
+def _predict(network, labels, label_errors, folds, source, coverages):
     further = {"source": source} if network.loss == "student" and source is not None else {}
     value = network.predict_out_of_fold(labels, folds, **further)
     replaced = (folds >= 0) & np.isfinite(value)
     if network.errors_ is None:
-        return Found(value, np.full((2, len(labels), 2), np.nan), np.full(len(labels), np.nan), replaced)
-    _, intervals, noise = network.predict_with_interval(labels, _COVERAGES, label_errors, value=value, **further)
+        return Found(value, np.full((len(coverages), len(labels), 2), np.nan), np.full(len(labels), np.nan), replaced)
+    _, intervals, noise = network.predict_with_interval(labels, coverages, label_errors, value=value, **further)
     return Found(value, intervals, noise, replaced)

@@ -33,6 +33,7 @@ __all__ = [
     "half_width",
     "interval_columns",
     "mass_source_bits",
+    "of_first_scale",
     "survey_columns",
     "weighted_columns",
 ]
@@ -159,6 +160,13 @@ def age_columns(
         f"{name}_ERR": np.where(giant, np.where(clipped, slope_error, half_width(ends[0])), np.nan),
         f"{name}_FLAG": np.where(giant, flag, not_giant).astype(np.int16),
     }
+
+
+def of_first_scale(columns: Mapping[str, NDArray], scale: str) -> Columns:
+    """Return MASS_ERR, AGE_ERR and AGE_FLAG, of which Table 2 has one: those of the first mass scale."""
+    mass, age = mass_columns(scale)
+    found = {"MASS_ERR": f"{mass}_ERR", "AGE_ERR": f"{age}_ERR", "AGE_FLAG": f"{age}_FLAG"}
+    return {name: columns[of_scale] for name, of_scale in found.items()}
 
 
 def bitmask(training_bits: NDArray, mass_space: NDArray) -> NDArray:

@@ -43,7 +43,7 @@ class TrainingRecord:
     spectra: NDArray[np.int64]
     bits: NDArray[np.int32]
     folds: Mapping[str, NDArray[np.int16]]
-    _order: dict[str, NDArray[np.intp]] = field(default_factory=dict, init=False, repr=False)
+    _sorted: dict[str, tuple[NDArray, NDArray[np.intp]]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -97,10 +97,11 @@ class TrainingRecord:
         return np.where(told_apart, np.where(same >= 0, self.bits[same], 0), bits)
 
     def _look_up(self, name: str, known: NDArray, wanted: NDArray) -> NDArray[np.intp]:
-        if name not in self._order:
-            self._order[name] = np.argsort(known, kind="stable")
-        order = self._order[name]
-        at = find_sorted(known[order], wanted)
+        if name not in self._sorted:
+            order = np.argsort(known, kind="stable")
+            self._sorted[name] = known[order], order
+        in_order, order = self._sorted[name]
+        at = find_sorted(in_order, wanted)
         return np.where(at >= 0, order[at] if len(order) else -1, -1)
 
     def fold(self, name: str, entries: NDArray[np.intp]) -> NDArray[np.int16]:

@@ -91,7 +91,7 @@ def network_jacobian(network: MLPRegressor, X: NDArray[np.float64]) -> NDArray[n
     for coefs, intercepts in zip(network.coefs_[:-1], network.intercepts_[:-1], strict=True):
         layer = activate(layer @ coefs + intercepts)
         hidden.append(layer)
-    backward = np.broadcast_to(network.coefs_[-1].T, (len(X), network.coefs_[-1].shape[0]))
+    backward: NDArray[np.float64] = network.coefs_[-1].T
     for layer, coefs in zip(hidden[::-1], network.coefs_[-2::-1], strict=True):
-        backward = (backward * slope(layer)) @ coefs.T
-    return np.ascontiguousarray(backward)
+        backward = (slope(layer) * backward) @ coefs.T
+    return np.ascontiguousarray(np.broadcast_to(backward, X.shape))

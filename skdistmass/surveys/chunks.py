@@ -1,5 +1,7 @@
 """A survey file: read as a whole or a stretch of rows at a time, and known again by its checksum."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -7,8 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-
-from astropy.table import MaskedColumn, Table
+from typing import TYPE_CHECKING
 
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 from skdistmass.surveys.files import blame, open_table
@@ -18,6 +19,9 @@ from skdistmass.surveys.plan import make_plan
 from skdistmass.surveys.plausibility import warn_of_impossible
 from skdistmass.surveys.stars import Stars
 from skdistmass.units import understand_unit
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class InputFile:
     sha256: str  # of its content
 
     @classmethod
-    def of(cls, path: str | PathLike[str]) -> "InputFile":
+    def of(cls, path: str | PathLike[str]) -> InputFile:
         """Read a file once and take its checksum; raise `FileFormatError` if it is absent or can't be read."""
         path = Path(path)
         try:
@@ -144,7 +148,7 @@ class SurveyFile:
         """Close the file; `read` opens it again."""
         self._file.close()
 
-    def __enter__(self) -> "SurveyFile":
+    def __enter__(self) -> SurveyFile:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -240,6 +244,8 @@ def read_table(path: str | PathLike[str]) -> Table:
 
     Missing values are masked. The errors are those of `read_survey`.
     """
+    from astropy.table import MaskedColumn, Table
+
     path = Path(path)
     kind, file = open_table(path)
     with blame(path, kind):

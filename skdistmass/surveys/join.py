@@ -120,24 +120,27 @@ def join(stars: Stars, *tables: Stars, match_radius: float | None = None, ambigu
 
 def shared_identifiers(one: Stars, other: Stars) -> list[str]:
     """Return the kinds of identifiers that two tables both have, in the order of `IDENTIFIERS`."""
-    return [kind for kind in IDENTIFIERS if _keys(one, kind) is not None and _keys(other, kind) is not None]
+    return [kind for kind in IDENTIFIERS if all(_identifiers(stars, kind) is not None for stars in (one, other))]
 
 
-def _keys(stars: Stars, kind: str) -> NDArray | None:
-    """Return the identifiers of one kind, blank or 0 where missing; None if there is none at all."""
+def _identifiers(stars: Stars, kind: str) -> NDArray | None:
+    """Return the column of one kind of identifier; None if there is none at all."""
     for column in IDENTIFIERS[kind]:
-        if column in stars:
-            values = stars[column]
-            if values.dtype.kind == "U":
-                values = np.array([_TWOMASS.sub("", text) for text in values.tolist()], dtype=str)
-            if (values != values.dtype.type()).any():
-                return values
+        if column in stars and (stars[column] != stars[column].dtype.type()).any():
+            return stars[column]
     return None
+
+
+def _keys(values: NDArray) -> NDArray:
+    """Return identifiers without the prefixes that catalogues put before the names of 2MASS."""
+    if values.dtype.kind != "U":
+        return values
+    return np.fromiter((_TWOMASS.sub("", text) for text in values), dtype=values.dtype, count=len(values))
 
 
 def _unconnected(stars: Stars, table: Stars) -> str:
     def kinds(one: Stars) -> str:
-        return ", ".join(kind for kind in IDENTIFIERS if _keys(one, kind) is not None) or "no identifier"
+        return ", ".join(kind for kind in IDENTIFIERS if _identifiers(one, kind) is not None) or "no identifier"
 
     return (
         f"{table.source or 'a table'} has {kinds(table)}, the survey {kinds(stars)}: they share no identifier. Join a "
@@ -147,9 +150,10 @@ def _unconnected(stars: Stars, table: Stars) -> str:
 
 def _match_by_name(stars: Stars, table: Stars, kind: str, ambiguous: str) -> tuple[NDArray[np.intp], str]:
     """Return the row of the table for each star, or -1, and what to say of ambiguous rows."""
-    wanted, found = _keys(stars, kind), _keys(table, kind)
-    assert wanted is not None
-    assert found is not None
+    named, listed = _identifiers(stars, kind), _identifiers(table, kind)
+    assert named is not None
+    assert listed is not None
+    wanted, found = _keys(named), _keys(listed)
     blank = found == found.dtype.type()
     order = np.argsort(found, kind="stable")
     order = order[~blank[order]]

@@ -20,7 +20,7 @@ from skdistmass.surveys.quantities import quantity
 _ROWS = 1000  # that are looked at
 # What each product needs; of the names in one entry, any will do.
 _LABELS = (("TEFF",), ("LOGG",), ("M_H", "FE_H"))
-_EXTINCTIONS = ("A_K", "EXTINCTION", "IRAC_4_5", "WISE_4_5", "SFD_EBV", "EBV")
+_EXTINCTIONS = ("A_K", "EXTINCTION", "IRAC_4_5", "WISE_4_5", "SFD_EBV", "EBV", "J", "H")  # J - K or H - K, at last
 _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "distance": (*_LABELS, ("K", "MAG"), _EXTINCTIONS),
     "mass": (*_LABELS, ("C_FE",), ("N_FE",)),

@@ -124,16 +124,29 @@ def read_training_stars(
     FileFormatError, ColumnError, UnitError
         As for `skdistmass.surveys.read_survey`.
     """
-    parts = []
+    heads: list[Stars] = []
+    filled: dict[str, NDArray] = {}
     with SurveyFile(path, layout, columns=columns) as file:
-        for chunk in file.chunks(chunk_rows):
+        start = 0
+        for chunk in file.chunks(chunk_rows) if file.n_rows else [file.read()]:
             chosen = extinction.apply(chunk)
-            kept = {n: v for n, v in chosen.columns.items() if n in _NEEDED or n in columns or n.startswith("MASS")}
-            parts.append(replace(chosen, columns=kept))
-        if not parts:
-            parts.append(extinction.apply(file.read()))
-    joined = stack_stars(parts)
-    return replace(joined, source=parts[0].source, layout=parts[0].layout)
+            for name, values in chosen.columns.items():
+                if name in _NEEDED or name in columns or name.startswith("MASS"):
+                    _fill(filled, name, values, start, file.n_rows)
+            start += len(chunk)
+            heads.append(chosen[:0])
+    joined = stack_stars(heads)
+    return replace(joined, columns=filled, source=heads[0].source, layout=heads[0].layout)
+
+
+def _fill(columns: dict[str, NDArray], name: str, values: NDArray, start: int, n_rows: int) -> None:
+    """Put the values of a chunk into the column of all rows: in memory once, not in parts and as a whole."""
+    if name not in columns:
+        missing = np.nan if values.dtype.kind == "f" else values.dtype.type()
+        columns[name] = np.full((n_rows, *values.shape[1:]), missing, dtype=values.dtype)
+    wide_enough = np.promote_types(columns[name].dtype, values.dtype)
+    columns[name] = columns[name].astype(wide_enough, copy=False)
+    columns[name][start : start + len(values)] = values
 
 
 class _Cutter:

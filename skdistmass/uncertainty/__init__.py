@@ -1,6 +1,7 @@
 """Errors of predictions."""
 
 from skdistmass.uncertainty.conformal import ConformalErrors
+from skdistmass.uncertainty.distribution import LEVELS, PredictiveDistribution
 from skdistmass.uncertainty.paper import PaperErrors
 from skdistmass.uncertainty.statistics import (
     MIN_ROWS,
@@ -11,10 +12,12 @@ from skdistmass.uncertainty.statistics import (
 )
 
 __all__ = [
+    "LEVELS",
     "MIN_ROWS",
     "NORMAL_TO_MAD",
     "ConformalErrors",
     "PaperErrors",
+    "PredictiveDistribution",
     "label_noise_variance",
     "normal_coverage",
     "robust_scatter",

@@ -29,10 +29,6 @@ def _parts(residual, scatter, noise):
     return variance, residual[:, None] - scatter[:, None] * _CENTER
 
 
-def _densities(variance, distance):
-    return np.exp(-0.5 * distance**2 / variance) / (_SQRT_2PI * np.sqrt(variance))
-
-
 def _ridge(n_terms):
     """Weak penalty on all terms but the constant, per star."""
     penalty = np.full(n_terms, 1e-3)
@@ -48,30 +44,28 @@ def fit_terms(terms, values):
 
 def _fit_scatter(terms, residual, noise, weights, start):
     """Coefficients of the logarithm of the scatter, for a given shape of the errors."""
+    from skdistmass.uncertainty.kernels import log_likelihood
+
     ridge = _ridge(terms.shape[1])
 
     def loss(coef):
         scatter = np.exp(np.clip(terms @ coef, -20.0, 20.0))
-        variance, distance = _parts(residual, scatter, noise)
-        density = _densities(variance, distance) * weights
-        total = np.maximum(density.sum(axis=1), 1e-300)
-        own = np.square(scatter[:, None] * _WIDTH)
-        pull = distance / variance
-        slope = density * ((pull * distance - 1.0) * own / variance + pull * scatter[:, None] * _CENTER)
-        slope = slope.sum(axis=1) / total
-        value = -np.mean(np.log(total)) + 0.5 * ridge @ coef**2
-        return value, ridge * coef - terms.T @ slope / len(residual)
+        value, slope = log_likelihood(scatter, residual, noise, weights, _WIDTH, _CENTER)
+        return 0.5 * ridge @ coef**2 - value / len(residual), ridge * coef - terms.T @ slope / len(residual)
 
     return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
 
 
 def _fit_shape(residual, scatter, noise, weights):
     """Weights of the mixture by expectation maximisation, for a given scatter."""
-    density = _densities(*_parts(residual, scatter, noise))
+    from skdistmass.uncertainty.kernels import expected_shares
+
+    variance, distance = _parts(residual, scatter, noise)
+    density = np.exp(-0.5 * distance**2 / variance) / (_SQRT_2PI * np.sqrt(variance))
+    shares = np.empty(len(weights))
     for _ in range(400):
-        share = density * weights
-        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-300)
-        updated = (share.sum(axis=0) + _START) / (len(residual) + 1.0)
+        expected_shares(density, weights, shares)
+        updated = (shares + _START) / (len(residual) + 1.0)
         change = np.abs(updated - weights).max()
         weights = updated
         if change < 1e-5:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from skdistmass.schema.bits import SPOILERS, WARNINGS, QualityBit
 from skdistmass.tables import optional_floats
-from skdistmass.uncertainty import NORMAL_TO_MAD, robust_scatter
+from skdistmass.uncertainty import robust_scatter
 from skdistmass.validation.ages import age_residuals
 from skdistmass.validation.columns import age_columns, first_age, mass_scales, reference_age_columns
 from skdistmass.validation.comparisons import pulls
@@ -132,7 +132,7 @@ def errors_by_grade(stars: Table) -> Table:
 
 
 def errors_by_flag(stars: Table) -> Table:
-    """Compute how much worse the stars of each flag are than those without any flag on the same quantity.
+    """Compute how much worse the stars of each flag are than those without it.
 
     Parameters
     ----------
@@ -143,20 +143,20 @@ def errors_by_flag(stars: Table) -> Table:
     -------
     table : Table
         QUANTITY; FLAG, a bit that makes a star warned or bad; N; BIAS, SCATTER and BEYOND_95 as in `errors_by_grade`;
-        TIMES_WORSE, the median absolute error as a multiple of that of stars that are neither warned nor bad. Flags of
-        fewer than five stars with a reference are left out.
+        TIMES_WORSE, the median absolute error as a multiple of that of stars that do not have the flag and are not bad
+        (NaN if these are fewer than five). Flags of fewer than five stars with a reference are left out.
     """
     require(stars, "FLAGS")
     flags = np.nan_to_num(optional_floats(stars, "FLAGS")).astype(np.int64)
     rows = []
     for product, name, error, pull in _products(stars):
-        good = np.abs(error[(grades(stars, product) == "good") & np.isfinite(error)])
-        usual = NORMAL_TO_MAD * np.median(good) if len(good) >= MIN_PER_BIN else np.nan
+        size, bad = np.where(np.isfinite(error), np.abs(error), np.nan), grades(stars, product) == "bad"
         for bit in WARNINGS[product] | SPOILERS[product]:
             chosen = flags & int(bit) != 0
             found = _summary(error, pull, chosen)
             if found[0] >= MIN_PER_BIN:
-                size = NORMAL_TO_MAD * np.median(np.abs(error[chosen & np.isfinite(error)]))
-                rows.append((name, bit.name, *found, size / usual))
+                others = size[~chosen & ~bad & np.isfinite(size)]
+                usual = np.median(others) if len(others) >= MIN_PER_BIN else np.nan
+                rows.append((name, bit.name, *found, np.nanmedian(size[chosen]) / usual))
     require_stars(len(rows), 1, f"flags of {MIN_PER_BIN} stars with a reference")
     return Table(rows=rows, names=("QUANTITY", "FLAG", "N", "BIAS", "SCATTER", "BEYOND_95", "TIMES_WORSE"))

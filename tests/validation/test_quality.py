@@ -86,7 +86,7 @@ def test_report_judges_good_stars(flagged):
     assert pooled[1] > 1.1 * pooled[0]
     texts = {check.name: check.found for check in found.checks}
     assert "warned: bias" in texts["DISTANCE by flags"]
-    assert "times the error of unflagged stars" in texts["MASS_CAL of stars with MASS_OUTSIDE"]
+    assert "times the error of stars without it" in texts["MASS_CAL of stars with MASS_OUTSIDE"]
 
 
 def test_coverage_takes_intervals_of_95_percent():

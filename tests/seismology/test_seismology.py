@@ -1,0 +1,133 @@
+"""Masses and radii by the scaling relations, and their corrections."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skdistmass import read_survey
+from skdistmass.exceptions import InputError, UnitError
+from skdistmass.seismology import (
+    REFERENCES,
+    SolarReference,
+    gaia_radius_factor,
+    isochrone_correction,
+    mass_scales,
+    scaling_relations,
+    white_correction,
+)
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_sun_has_one_mass_and_radius(name):
+    sun = scaling_relations(*([value] for value in REFERENCES[name]), reference=name)
+    np.testing.assert_allclose([sun.mass[0], sun.radius[0], sun.logg[0]], [1.0, 1.0, 4.438], rtol=1e-12)
+
+
+@given(
+    mass=st.floats(0.3, 8.0), radius=st.floats(0.5, 200.0), teff=st.floats(3500.0, 7000.0), f_dnu=st.floats(0.9, 1.1)
+)
+def test_frequencies_of_a_known_star_give_it_back(mass, radius, teff, f_dnu):
+    solar = REFERENCES["APOKASC-3"]
+    numax = solar.numax * mass / radius**2 / np.sqrt(teff / solar.teff)
+    dnu = f_dnu * solar.dnu * np.sqrt(mass / radius**3)
+    star = scaling_relations([numax], [dnu], [teff], f_dnu=f_dnu)
+    np.testing.assert_allclose([star.mass[0], star.radius[0]], [mass, radius], rtol=1e-9)
+    assert star.logg[0] == pytest.approx(4.438 + np.log10(mass / radius**2), abs=1e-9)
+
+
+def test_errors_are_those_of_draws():
+    rng = np.random.default_rng(0)
+    centers, errors = (30.0, 4.0, 4800.0), (0.2, 0.015, 40.0)
+    draws = scaling_relations(*(rng.normal(c, e, 200_000) for c, e in zip(centers, errors, strict=True)))
+    star = scaling_relations(*([c] for c in centers), numax_err=[errors[0]], dnu_err=[errors[1]], teff_err=[errors[2]])
+    for name in ("mass", "radius", "logg"):
+        assert getattr(star, f"{name}_err")[0] == pytest.approx(np.std(getattr(draws, name)), rel=0.02), name
+
+
+def test_what_is_no_frequency_gives_nothing():
+    star = scaling_relations([30.0, -1.0, np.nan, 99.0], [4.0, 4.0, 4.0, 0.0], [4800.0] * 4, numax_err=0.1)
+    assert np.isfinite([star.mass[0], star.mass_err[0], star.logg_err[0]]).all()
+    for values in star:
+        assert np.isnan(values[1:3]).all()
+    assert np.isnan(star.mass[3])
+    assert np.isfinite(star.logg[3])  # needs no separation
+
+
+def test_units_are_converted_and_others_refused():
+    plain = scaling_relations([30.0], [4.0], [4800.0])
+    units = scaling_relations([3e-5] * u.Hz, [4.0] * u.uHz, [4.8] * u.kK)
+    np.testing.assert_allclose(units.mass, plain.mass)
+    with pytest.raises(UnitError, match="numax"):
+        scaling_relations([30.0] * u.K, [4.0], [4800.0])
+
+
+def test_unknown_reference_is_named():
+    with pytest.raises(InputError, match=r"'Sun'.*'APOKASC-3'"):
+        scaling_relations([30.0], [4.0], [4800.0], reference="Sun")
+    own = scaling_relations([30.0], [4.0], [4800.0], reference=SolarReference(3076.0, 135.146, 5772.0))
+    np.testing.assert_array_equal(own.mass, scaling_relations([30.0], [4.0], [4800.0]).mass)
+
+
+def test_white_correction_is_constant_beyond_its_range():
+    x = np.array([0.47, 0.55, 0.67])
+    np.testing.assert_allclose(white_correction(1e4 * x), -4.29 * x**2 + 4.84 * x - 0.35)
+    assert white_correction([3000.0]) == white_correction([4700.0])
+    assert white_correction([9000.0]) == white_correction([6700.0])
+    assert np.isnan(white_correction([np.nan]))
+
+
+def test_isochrone_correction_depends_on_the_state():
+    f = isochrone_correction([35.0] * 4, [4.1] * 4, [4850.0] * 4, [0.0] * 4, [1, 2, 0, -1])
+    assert f[0] < f[1]
+    assert np.isnan(f[2:]).all()
+    assert 0.9 < f[0] < 1.05
+    assert np.isnan(isochrone_correction([np.nan], [4.0], [4850.0], [0.0], [1]))
+
+
+def test_planted_factor_of_the_radius_is_found():
+    rng = np.random.default_rng(1)
+    radius = rng.uniform(4.0, 30.0, 6000)
+    planted = 1.0 - 0.002 * (radius - 4.0)
+    outliers = np.where(rng.random(6000) < 0.05, 2.0, 1.0)
+    factor, error = gaia_radius_factor(radius, planted * radius * rng.normal(1.0, 0.04, 6000) * outliers)
+    inner = (radius > 6.0) & (radius < 27.0)
+    assert np.max(np.abs(factor - planted)[inner]) < 5 * error.max()
+    assert np.isnan(gaia_radius_factor(np.append(radius, np.nan), np.append(radius, 1.0))[0][-1])
+    with pytest.raises(InputError, match="19 stars"):
+        gaia_radius_factor(radius[:19], radius[:19])
+
+
+def test_six_scales():
+    rng = np.random.default_rng(2)
+    numax, teff = rng.uniform(20.0, 150.0, 500), rng.uniform(4500.0, 5000.0, 500)
+    dnu = 0.26 * numax**0.77
+    state = rng.integers(1, 3, 500)
+    given = numax, dnu, teff, np.zeros(500), state
+    plain = mass_scales(*given, numax_err=0.01 * numax)
+    radius = scaling_relations(numax, dnu, teff, f_dnu=isochrone_correction(*given)).radius
+    masses = mass_scales(*given, gaia_radius=0.98 * radius, numax_err=0.01 * numax)
+    scales = [f"MASS_{kind}_{scale}" for kind in ("UNCOR", "COR") for scale in ("SS", "MO", "TW")]
+    names = [name + end for name in scales for end in ("", "_ERR")]
+    assert list(masses) == names
+    assert set(plain) == {name for name in names if "UNCOR" in name}
+    np.testing.assert_allclose(masses["MASS_COR_SS"], 0.98**3 * masses["MASS_UNCOR_SS"])
+    np.testing.assert_allclose(masses["MASS_UNCOR_TW_ERR"], 0.03 * masses["MASS_UNCOR_TW"])
+    # Scales of the same stars agree to some percent.
+    for name in ("MO", "TW"):
+        assert np.median(np.abs(plain[f"MASS_UNCOR_{name}"] / plain["MASS_UNCOR_SS"] - 1)) < 0.08
+
+
+def test_masses_of_yu_2018(real_data):
+    names = ["NUMAX", "DNU", "EVSTATE", "MASS_YU_NOCOR", "MASS_YU_COR"]
+    stars = read_survey(real_data("kepler_giants.fits"), columns=names)
+    numax, dnu, state, raw, corrected = (np.asarray(stars[name], dtype=float) for name in names)
+    f_dnu = isochrone_correction(numax, dnu, stars["TEFF"], stars["M_H"], state)
+    for f, published in ((1.0, raw), (f_dnu, corrected)):
+        ratio = scaling_relations(numax, dnu, stars["TEFF"], f_dnu=f).mass / published
+        assert abs(np.nanmedian(ratio) - 1) < 0.01
+    truth = (corrected / raw) ** 0.25
+    for number, median in ((1, 0.003), (2, 0.002)):
+        rows = (state == number) & np.isfinite(f_dnu) & np.isfinite(truth)
+        assert np.median(np.abs(f_dnu / truth - 1)[rows]) < median
