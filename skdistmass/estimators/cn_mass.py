@@ -76,7 +76,7 @@ oof_prediction_, fold_, fold_pipelines_, errors_
         network: Network | None = None,
         n_networks: int = 4,
         error_model: str | None = "conformal",
-        n_folds: int = 5,
+        n_folds: int | None = None,
         labels: tuple[str, ...] | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
