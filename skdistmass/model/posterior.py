@@ -179,24 +179,26 @@ class PosteriorMixin:
         Returns
         -------
         values : dict of PopulationValue
-            ``"AGE"`` (log10 yr, of giants) and ``"MODULUS"`` (distance modulus, mag), as far as the model has them.
+            ``"AGE"`` (log10 yr, of giants) and ``"MODULUS"`` (distance modulus, mag), as far as stars have them.
             Each has a mean, an error, percentiles, the scatter of the stars about it, and the probability of each star
             to belong (`skdistmass.model.population.PopulationValue`).
 
         Raises
         ------
         InputError
-            If no star has draws.
+            If no star has an age or a distance.
         """
         draws = self.sample(table, n_samples, age_limit=None, **options)
         found = {}
-        if "AGE" in draws:
+        if np.isfinite(draws.get("AGE", np.empty((0, 1)))).all(axis=1).any():
             limit = 9.0 + float(np.log10(age_limit))
             found["AGE"] = common_value(draws["AGE"], 7.5, limit, prior=lambda age: 10.0**age, systematic=systematic)
-        if "DISTANCE" in draws:
-            modulus = 10.0 + 5.0 * np.log10(draws["DISTANCE"])
-            ends = np.nanpercentile(modulus, [0.1, 99.9]) if np.isfinite(modulus).any() else (0.0, 1.0)
-            found["MODULUS"] = common_value(modulus, ends[0] - 0.1, ends[1] + 0.1)
+        modulus = 10.0 + 5.0 * np.log10(draws.get("DISTANCE", np.empty((0, 1))))
+        if np.isfinite(modulus).all(axis=1).any():
+            low, high = np.nanpercentile(modulus, [0.1, 99.9])
+            found["MODULUS"] = common_value(modulus, low - 0.1, high + 0.1)
+        if not found:
+            raise InputError("no star has an age or a distance: all lack labels, or a magnitude and an extinction.")
         return found
 
     def _draw_blocks(

@@ -217,3 +217,8 @@ def test_population_of_one_age(model, stars):
     found = model.population(stars[near], random_state=0)
     assert abs(found["MODULUS"].mean - np.mean(modulus[near])) < 0.12
     assert found["MODULUS"].membership.shape == (near.sum(),)
+    dwarfs = stars[np.asarray(stars["LOGG"]) > 4.0]
+    assert list(model.population(dwarfs[:20], random_state=0)) == ["MODULUS"]
+    dwarfs["K"] = np.nan
+    with pytest.raises(InputError, match="no star has an age or a distance"):
+        model.population(dwarfs[:20])
