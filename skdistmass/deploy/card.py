@@ -31,7 +31,7 @@ def model_card(model, dtype, inputs, card=None):
     cuts = model.cuts or TrainingCuts()
     own = {
         "name": "skdistmass model",
-        "description": "distance, mass and age of stars from spectroscopic labels",
+        "description": f"{_parts(model)} of stars from spectroscopic labels",
         "date": "",
         "licence": "",
         "limits": "Ages are given below log g 3.5 only. Outside the training space values are given and flagged: "
@@ -65,7 +65,16 @@ def model_card(model, dtype, inputs, card=None):
             "python": platform.python_version(),
         },
     }
+    if model.absent_:
+        own["absent"] = dict(model.absent_)
     return own | dict(card or {})
+
+
+def _parts(model):
+    """Name what the model predicts."""
+    if not model.masses_:
+        return "distance"
+    return "mass and age" if model.abs_mag_ is None else "distance, mass and age"
 
 
 def _accuracy(found):

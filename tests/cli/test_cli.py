@@ -149,6 +149,17 @@ def test_masses_are_joined(folder):
     without = run(*arguments)
     assert without.exit_code == 0, without.output
     assert "no mass: no masses to train on" in without.output
+    # That model has distances alone; so do its graph, its catalogue, and what is said of them.
+    assert run("export", folder / "joined", "-o", folder / "joined.onnx").exit_code == 0
+    told = run("info", folder / "joined.onnx").output
+    assert "description: distance of stars" in told
+    assert "mass no masses to train on" in told
+    for model in ("joined", "joined.onnx"):
+        result = run("catalog", folder / "bare.fits", "--model", folder / model, "-o", folder / f"{model}.fits")
+        assert result.exit_code == 0, result.output
+        names = Table.read(folder / f"{model}.fits").colnames
+        assert "DISTANCE_LO95" in names
+        assert not {"MASS", "AGE", "MASS_LO", "AGE_HI"} & set(names)
 
 
 def test_export_is_the_model(folder):
