@@ -311,7 +311,7 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
         if self.masses_:
             self._predict_masses(columns, labels, label_errors, entries if out_of_fold else None)
         bits = self.training_.bits_of(stars, entries)
-        space = columns.get("MASS_SPACE", np.full(len(stars), Space.MISSING))
+        space = columns.get("MASS_SPACE", np.full(len(stars), Space.INSIDE))  # without masses nothing is outside theirs
         columns["BITMASK"] = prediction.bitmask(bits, space)
         return columns
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.model.draws import UNITS, resample, summarise
 from skdistmass.model.networks import Networks, predict_networks
+from skdistmass.model.population import PopulationValue, common_value
 from skdistmass.model.reading import labels_of, stars_of
 from skdistmass.model.training import mass_fallback_name
 from skdistmass.photometry import distance_from_magnitude
@@ -155,6 +156,49 @@ class PosteriorMixin:
             values = np.concatenate([part[name] for part in parts])
             unit = UNITS.get(name.rpartition("_")[0]) if not name.startswith(("AGE_CUT", "AGE_BY")) else None
             found[name] = Column(values, unit=unit)
+        return found
+
+    def population(
+        self, table: Any, n_samples: int = 300, *, age_limit: float = 13.8, systematic: float = 0.0, **options: Any
+    ) -> dict[str, PopulationValue]:
+        """Find one age and one distance for the members of a cluster or of a population.
+
+        Parameters
+        ----------
+        table : Stars, table or path-like
+            The members, as for `predict`.
+        n_samples : int, default=300
+            Draws of each star.
+        age_limit : float, default=13.8
+            Highest age (Gyr); below it the prior is flat in time.
+        systematic : float, default=0.0
+            Error of log10 age that all stars have in common, such as that of the mass scale (dex).
+        **options
+            ``scale``, ``parallax``, ``out_of_fold`` and ``random_state``, as for `sample`.
+
+        Returns
+        -------
+        values : dict of PopulationValue
+            ``"AGE"`` (log10 yr, of giants) and ``"MODULUS"`` (distance modulus, mag), as far as stars have them.
+            Each has a mean, an error, percentiles, the scatter of the stars about it, and the probability of each star
+            to belong (`skdistmass.model.population.PopulationValue`).
+
+        Raises
+        ------
+        InputError
+            If no star has an age or a distance.
+        """
+        draws = self.sample(table, n_samples, age_limit=None, **options)
+        found = {}
+        if np.isfinite(draws.get("AGE", np.empty((0, 1)))).all(axis=1).any():
+            limit = 9.0 + float(np.log10(age_limit))
+            found["AGE"] = common_value(draws["AGE"], 7.5, limit, prior=lambda age: 10.0**age, systematic=systematic)
+        modulus = 10.0 + 5.0 * np.log10(draws.get("DISTANCE", np.empty((0, 1))))
+        if np.isfinite(modulus).all(axis=1).any():
+            low, high = np.nanpercentile(modulus, [0.1, 99.9])
+            found["MODULUS"] = common_value(modulus, low - 0.1, high + 0.1)
+        if not found:
+            raise InputError("no star has an age or a distance: all lack labels, or a magnitude and an extinction.")
         return found
 
     def _draw_blocks(

@@ -201,3 +201,24 @@ def test_blocks_and_seeds(model, stars, monkeypatch):
     parts = model.sample(stars[:40], 50, random_state=7)
     assert parts["MASS"].shape == whole["MASS"].shape
     assert model.sample(stars[:0], 50)["MASS"].shape == (0, 50)
+
+
+def test_population_of_one_age(model, stars):
+    """Giants of about one true age, at their true distances."""
+    age, modulus = np.asarray(stars["TRUE_LOG_AGE"]), 10.0 + 5.0 * np.log10(np.asarray(stars["TRUE_DISTANCE"]))
+    giant = np.asarray(stars["TRUE_LOGG"]) < 3.3
+    rows = giant & (np.abs(age - 9.6) < 0.05)
+    assert rows.sum() >= 20
+    found = model.population(stars[rows], random_state=0)
+    truth = np.log10(np.mean(10.0 ** age[rows]))
+    assert abs(found["AGE"].mean - truth) < 3 * np.hypot(found["AGE"].std, 0.03)
+    assert found["AGE"].std < 0.06
+    near = giant & (np.abs(modulus - np.median(modulus[giant])) < 0.05)
+    found = model.population(stars[near], random_state=0)
+    assert abs(found["MODULUS"].mean - np.mean(modulus[near])) < 0.12
+    assert found["MODULUS"].membership.shape == (near.sum(),)
+    dwarfs = stars[np.asarray(stars["LOGG"]) > 4.0]
+    assert list(model.population(dwarfs[:20], random_state=0)) == ["MODULUS"]
+    dwarfs["K"] = np.nan
+    with pytest.raises(InputError, match="no star has an age or a distance"):
+        model.population(dwarfs[:20])
