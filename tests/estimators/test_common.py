@@ -12,6 +12,7 @@ from skdistmass.estimators.stellar_baseline import StellarBaseline
 from skdistmass.exceptions import InputError
 
 SMALL = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=2, max_iter=30)
+FEW_NETWORKS = {"n_networks": 2, "n_folds": 2}
 ONE_NETWORK = {"n_networks": 1, "error_model": None}
 
 
@@ -26,8 +27,8 @@ IGNORED = pytest.mark.filterwarnings(
 
 @parametrize_with_checks(
     [
-        AbsMagRegressor(),
-        CNMassRegressor(),
+        AbsMagRegressor(**FEW_NETWORKS),
+        CNMassRegressor(**FEW_NETWORKS),
         AbsMagRegressor(network=MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=300), **ONE_NETWORK),
         AbsMagRegressor(binary_filter=BinaryResidualFilter(n_folds=2, n_rounds=1), **ONE_NETWORK),
         LabelRegressor(
@@ -42,7 +43,15 @@ def test_scikit_learn_contract(estimator, check):
 
 
 @parametrize_with_checks(
-    [StellarBaseline(correction_scale=0.2), AbsMagRegressor(baseline="stellar", binary_filter="auto", **ONE_NETWORK)]
+    [
+        StellarBaseline(correction_scale=0.2),
+        AbsMagRegressor(
+            baseline="stellar",
+            binary_filter="auto",
+            network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=3),
+            **ONE_NETWORK,
+        ),
+    ]
 )
 @IGNORED
 def test_scikit_learn_contract_of_stellar_physics(estimator, check):
