@@ -59,7 +59,7 @@ def load_pretrained(name="kepler-giants", *, threads=None):
         (log g < 3.5); other stars are flagged. ``"kepler-giants-errors"`` is the same with inputs for errors of labels
         and magnitude, ``"kepler-giants-float32"`` the same in single precision.
     threads : int, optional
-        Number of threads, each with a part of the stars; by default one for each processor.
+        As for `skdistmass.deploy.load`.
 
     Returns
     -------

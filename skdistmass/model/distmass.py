@@ -25,7 +25,7 @@ from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.labels import LABEL_NAMES, out_of_range
 from skdistmass.model import prediction
-from skdistmass.model.files import write_model
+from skdistmass.model.files import model_token, write_model
 from skdistmass.model.training import FALLBACK_LABELS, accuracy_of, find_parts, fit_spaces, plan_jobs, remember, train
 from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import layout, mass_columns
@@ -313,10 +313,9 @@ class DistMassModel(BaseEstimator):
         n_stars = len(labels)
         space = self.distance_space_.classify(labels)
         fallback = np.zeros(n_stars, dtype=bool)
-        parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
         if self.abs_mag_fallback_ is not None:
             fallback = np.isnan(labels[:, 3:]).any(axis=1) & np.isfinite(labels[:, :3]).all(axis=1)
-            parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
+        parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
         if fallback.any():
             parts.append(("ABS_MAG_FALLBACK", self.abs_mag_fallback_, slice(0, 3), fallback))
             # Without two labels nothing better than "edge" can be said.
@@ -330,9 +329,8 @@ class DistMassModel(BaseEstimator):
             found = self._predict_network(name, network, labels[rows][:, used], label_errors[rows][:, used], seen)
             abs_mag[rows], intervals[:, rows], noise[rows], replaced[rows] = found
         cuts = self._cuts()
-        mag_err = stars.floats("K_ERR")
+        mag, mag_err, extinction = (stars.floats(name) for name in ("K", "K_ERR", "A_K"))
         mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
-        mag, extinction = stars.floats("K"), stars.floats("A_K")
         errors = mag_err, extinction_errors(stars, cuts)
         columns |= prediction.distance_columns(abs_mag, intervals, mag, extinction, *errors)
         columns |= {"ABS_MAG_LABEL_ERR": noise, "DISTANCE_SPACE": space, "LABEL_FALLBACK": fallback}
@@ -347,6 +345,8 @@ class DistMassModel(BaseEstimator):
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
             columns |= prediction.age_columns(self.age_, scale, mass, intervals, labels[:, 2], labels[:, 1])
         columns |= prediction.of_first_scale(columns, next(iter(self.masses_)))
+
+    __dask_tokenize__ = model_token
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that can be read without running code from it.
