@@ -74,3 +74,37 @@ def assert_same():
 
 def _floats(values):
     return values.to_numpy(dtype=float, na_value=np.nan)
+
+
+@pytest.fixture(scope="session")
+def hats(survey_file, tmp_path_factory):
+    """The survey as a HATS collection of uneven partitions, with a margin cache."""
+    pytest.importorskip("hats_import", reason="hats-import is not installed")
+    from dask.distributed import Client
+    from hats_import.collection.arguments import CollectionArguments
+    from hats_import.collection.run_import import run
+
+    folder = tmp_path_factory.mktemp("hats")
+    arguments = (
+        CollectionArguments(output_artifact_name="survey", output_path=folder, progress_bar=False, tmp_dir=folder)
+        .catalog(
+            input_file_list=[survey_file],
+            file_reader="parquet",
+            ra_column="RA",
+            dec_column="DEC",
+            pixel_threshold=1200,
+            highest_healpix_order=4,
+        )
+        .add_margin(margin_threshold=600.0, is_default=True)
+    )
+    with warnings.catch_warnings(), Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        warnings.simplefilter("ignore")  # of other packages
+        run(arguments, client)
+    return folder / "survey"
+
+
+@pytest.fixture
+def cluster():
+    """Function that starts workers of Dask, in processes of their own."""
+    distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
+    return lambda workers: distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
