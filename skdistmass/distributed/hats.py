@@ -107,14 +107,14 @@ def build_hats(
     continued = _prepare(output, part, journal, started, resume, overwrite)
     with _client(workers, scheduler), _told(source, output, part):
         found.write_catalog(part, catalog_name=output.name, resume=continued, progress_bar=progress)
-    written = lsdb.open_catalog(part).hc_structure.catalog_info.total_rows
+    written = int(lsdb.open_catalog(part).hc_structure.catalog_info.total_rows or 0)
     if n_rows is not None and written != n_rows:
         raise DistMassError(f"{part} has {written} rows, but {source} has {n_rows}; give overwrite (--overwrite).")
     if output.exists():
         shutil.rmtree(output)
     os.replace(part, output)
     journal.unlink()
-    return int(written)
+    return written
 
 
 def _settings_of(catalog: Any) -> dict[str, str]:

@@ -120,7 +120,7 @@ def _build(
     try:
         if resume and output.exists() and _is_current(model, path, output, options):
             return None
-        how = {"resume": resume, "overwrite": overwrite, "model_name": Path(model.name).name}
+        how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "model_name": Path(model.name).name}
         build_catalog(model.load(), path, output, model_file=find_model(model.name), **how, **options)
     except DistMassError as error:
         return str(error) if path.name in str(error) else f"{path}: {error}"
