@@ -32,8 +32,9 @@ survey, in its order. A star with several spectra has several rows with the same
   age at the relation's end, and `AGE_FLAG` says so (64, 128). `AGE_ERR` is that of the whole interval.
 - **Header**: `SKDMVERS` (version), `MODEL`, `MODELSHA`, `MODELVER`, `INFILE`, `INSIZE`, `INSHA256` (SHA-256 of the
   survey file), `COMMAND`, `CHUNKROW`, the laws of extinction (`AKIRAC`, `AKWISE`, `AKDUST`, `AKBLIM`, `AKMAP`,
-  `AKNEG`, `AKCOLOUR`, `AKASSUME`), `PLXZERO`, `ISOCHR`, `ISOMODEL`; the names of all bits (`BITMnn`, `FLAGnn`). There
-  is no date: the same input gives the same bytes.
+  `AKNEG`, `AKCOLOUR`, `AKASSUME`), `PLXZERO`, `ISOCHR`, `ISOMODEL`, the [calibration](label_calibration.md) of the
+  labels if there is one (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`); the names of all bits (`BITMnn`, `FLAGnn`). There is
+  no date: the same input gives the same bytes.
 - **Interrupted** work is kept as `CATALOG.part` with a journal `CATALOG.part.json`; `--resume` continues it, with the
   same result. It refuses if the survey, the model or the settings are others than at the start.
 - Predictions for a row don't depend on the others; between different numbers of rows at a time (`CHUNKROW`) they agree

@@ -8,22 +8,14 @@ bytes. After a change, run ``examples/make_golden_predictions.py``, too.
     python examples/make_kepler_giants.py --check          # makes them again, compares, and fails if they differ
 """
 
-import argparse
-import filecmp
-import sys
-import tempfile
 import warnings
-from pathlib import Path
 
-from astropy.table import Table
+from shipping import ship
 
-import skdistmass
 from skdistmass import DistMassModel
-from skdistmass.deploy import export_model
 from skdistmass.exceptions import RowsLeftOutWarning
 from skdistmass.surveys import data_dir, read_survey
 
-SHIPPED = Path(skdistmass.__file__).parent / "deploy" / "models"
 VARIANTS = {
     "kepler-giants": {},
     "kepler-giants-errors": {"input_errors": True},
@@ -59,38 +51,5 @@ def train():
         return model.fit(stars, progress=lambda name, total: print(f"trained {name}" if name else f"{total} networks"))
 
 
-def write(model, folder):
-    """Write all variants, and return their paths."""
-    paths = []
-    for name, options in VARIANTS.items():
-        paths.append(Path(folder) / f"{name}.onnx")
-        export_model(model, paths[-1], card={"name": name, **CARD}, **options)
-    return paths
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare with the shipped files instead of replacing them")
-    parser.add_argument("--save", type=Path, help="also save the model itself there")
-    arguments = parser.parse_args()
-    model = train()
-    table = Table(rows=[{"part": name, **found} for name, found in model.accuracy_.items()])
-    for column in table.colnames[2:]:
-        table[column].format = ".4f"
-    table.pprint_all()
-    if arguments.save:
-        model.save(arguments.save)
-    if not arguments.check:
-        SHIPPED.mkdir(exist_ok=True)
-        for path in write(model, SHIPPED):
-            print(f"wrote {path.name}: {path.stat().st_size / 1024:.0f} kB")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        different = [p.name for p in write(model, folder) if not filecmp.cmp(p, SHIPPED / p.name, shallow=False)]
-    if different:
-        sys.exit(f"not the same as the shipped files: {', '.join(different)}")
-    print("all the same as the shipped files")
-
-
 if __name__ == "__main__":
-    main()
+    ship(train, VARIANTS, CARD, __doc__.split("\n")[0])

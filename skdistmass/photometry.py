@@ -9,6 +9,7 @@ import numpy as np
 from skdistmass.tables import as_floats
 
 __all__ = [
+    "LN_DISTANCE_PER_MAG",
     "absolute_magnitude",
     "absolute_magnitude_error",
     "distance_from_magnitude",
@@ -18,8 +19,8 @@ __all__ = [
     "widened_interval",
 ]
 
-# d(ln distance) / d(distance modulus)
-_LN_DISTANCE_PER_MAG = np.log(10.0) / 5.0
+#: d(ln distance) / d(distance modulus).
+LN_DISTANCE_PER_MAG = np.log(10.0) / 5.0
 _KPC_AT_ZERO_MODULUS = 0.01
 
 
@@ -100,7 +101,7 @@ def absolute_magnitude_error(mag_err, extinction_err, fractional_distance_error)
     parts = (
         _floats(mag_err, "mag", "mag_err"),
         _floats(extinction_err, "mag", "extinction_err"),
-        _floats(fractional_distance_error, "", "fractional_distance_error") / _LN_DISTANCE_PER_MAG,
+        _floats(fractional_distance_error, "", "fractional_distance_error") / LN_DISTANCE_PER_MAG,
     )
     return np.sqrt(sum(map(np.square, parts)))
 

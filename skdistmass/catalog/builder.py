@@ -1,14 +1,12 @@
 """From a survey file to a catalogue, in chunks of rows, with a memory bounded by their size."""
 
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +15,31 @@ from numpy.typing import NDArray
 
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
 from skdistmass.catalog.provenance import Card, catalog_cards, model_cards, settings_cards
-from skdistmass.catalog.rows import BIT_COLUMNS, catalog_columns
+from skdistmass.catalog.requirements import (
+    check_parameters,
+    format_of,
+    refuse_input_as_output,
+    require_room,
+    require_same_input,
+)
+from skdistmass.catalog.rows import BIT_COLUMNS, catalog_columns, prepared
 from skdistmass.catalog.writers.distmass import write_distmass
-from skdistmass.catalog.writers.fits import BLOCK, primary_header, record_type, table_header, to_records
+from skdistmass.catalog.writers.fits import primary_header, record_type, table_header, to_records
 from skdistmass.catalog.writers.parquet import write_parquet
 from skdistmass.catalog.writers.votable import write_votable
+from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
-from skdistmass.model import Predictor, load_model
+from skdistmass.model import Predictor, check_scale, load_model
 from skdistmass.schema.columns import CatalogColumn
 from skdistmass.surveys.chunks import SurveyFile
-from skdistmass.surveys.parallax import check_zero_point
-from skdistmass.surveys.stars import Stars
+from skdistmass.surveys.stars import Stars, stack_stars
 
 __all__ = ["CatalogReport", "build_catalog"]
 
-FORMATS = {
-    ".fits": "FITS",
-    ".fit": "FITS",
-    ".vot": "VOTable",
-    ".votable": "VOTable",
-    ".xml": "VOTable",
-    ".parquet": "Parquet",
-}
-#: Room a row takes in the finished file, by format, in units of that in FITS.
-_ROOM = {"FITS": 0.0, "VOTable": 1.4, "Parquet": 1.0, "DistMass": 0.6}
-
+# Rows that the scale of the labels is checked on: so many stretches of so many rows.
+_N_SAMPLES, _SAMPLE_ROWS = 20, 300
 _WRITERS = {"VOTable": write_votable, "Parquet": write_parquet, "DistMass": write_distmass}
 
 
@@ -65,6 +61,8 @@ class CatalogReport:
         Rows whose APSTAR_ID an earlier row has: the same spectrum again.
     bits : dict of dict
         For BITMASK and FLAGS, name of each bit to the number of rows that have it.
+    scale : str
+        What `skdistmass.model.check_scale` says of the labels, blank if they seem to be on the model's scale.
     """
 
     path: Path
@@ -73,6 +71,7 @@ class CatalogReport:
     n_repeated: int
     n_duplicates: int
     bits: dict[str, dict[str, int]] = field(default_factory=dict)
+    scale: str = ""
 
 
 def build_catalog(
@@ -87,6 +86,7 @@ def build_catalog(
     extinction: ExtinctionChoice | None = None,
     parallax_zero_point: str | float = "model",
     isochrones: IsochroneDistanceRegressor | None = None,
+    calibration: Any = None,
     out_of_fold: bool = True,
     style: str = "skdistmass",
     layout: str | os.PathLike[str] | None = None,
@@ -128,6 +128,8 @@ def build_catalog(
         See `skdistmass.surveys.parallax.correct_parallaxes`.
     isochrones : IsochroneDistanceRegressor, optional
         Fitted; without it NMSU_DIST is NaN.
+    calibration : LabelCalibration, ConstraintCalibration or path-like, optional
+        Brings the labels to the model's scale, as in `skdistmass.DistMassModel.predict`; the header names it.
     out_of_fold : bool, default=True
         Whether stars that the model was trained on get predictions from networks that had not seen them.
     style : {"skdistmass", "distmass"}, default="skdistmass"
@@ -178,16 +180,17 @@ def build_catalog(
     >>> report.n_rows, report.n_repeated
     (1000, 20)
     """
-    extinction = _check_parameters(chunk_rows, n_jobs, extinction, parallax_zero_point, isochrones)
+    extinction = check_parameters(chunk_rows, n_jobs, extinction, parallax_zero_point, isochrones)
     output_path = Path(output_path)
-    form = _format_of(output_path, style)
-    _refuse_input_as_output(survey_path, output_path)
+    form = format_of(output_path, style)
+    refuse_input_as_output(survey_path, output_path)
     part = PartFile(output_path)
     journal = _journal_to_resume(part, output_path, resume, overwrite)
     model, about_model = _load(model, model_name, model_file)
+    calibration = None if calibration is None else as_calibration(calibration)
     survey = SurveyFile(survey_path, layout, hdu)
     if journal is not None:
-        _require_same_input(journal, survey)
+        require_same_input(journal, survey)
         chunk_rows, command = journal["chunk_rows"], journal["command"]
         if not part.path.exists() and journal["rows_done"] == survey.n_rows and output_path.exists():
             # Killed between the two last steps: the catalogue has its name already.
@@ -200,20 +203,22 @@ def build_catalog(
         zero_point=parallax_zero_point,
         isochrones=isochrones,
         out_of_fold=out_of_fold,
+        calibration=calibration,
     )
     first = work(survey.read(0, min(chunk_rows, survey.n_rows)))
     columns = list(first)
-    settings = settings_cards(extinction, parallax_zero_point, isochrones, out_of_fold)
+    settings = settings_cards(extinction, parallax_zero_point, isochrones, out_of_fold, calibration)
     cards = catalog_cards(survey.file, about_model, settings, command, chunk_rows)
     header, record = table_header(columns, survey.n_rows, cards), record_type(columns)
     resumed = journal is not None
     if journal is None:
-        _require_room(output_path, record.itemsize * survey.n_rows, form)
+        require_room(output_path, record.itemsize * survey.n_rows, form)
         journal = {"rows_done": 0, "chunk_rows": chunk_rows, "command": command, "input": survey.file.as_dict()}
     try:
         part.open(primary_header(cards[:2]), header, record, journal, resume=resumed)
         _fill(part, survey, work, to_records(first), chunk_rows, n_jobs, progress)
-        report = _count(part, output_path)
+        said = _check_scale(survey, model, extinction, parallax_zero_point, calibration)
+        report = replace(_count(part, output_path), scale=said)
         part.complete(_counts(report))
         part.remember(report={k: v for k, v in vars(report).items() if k != "path"})
         _publish(part, form, columns, cards, report)
@@ -224,39 +229,6 @@ def build_catalog(
     finally:
         part.close()
     return report
-
-
-def _check_parameters(chunk_rows, n_jobs, extinction, zero_point, isochrones) -> ExtinctionChoice:
-    for name, value in (("chunk_rows", chunk_rows), ("n_jobs", n_jobs)):
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise InputError(f"{name} is {value!r}; give a positive whole number.")
-    extinction = ExtinctionChoice() if extinction is None else extinction
-    if not isinstance(extinction, ExtinctionChoice):
-        raise InputError(f"extinction is {extinction!r}; give an ExtinctionChoice.")
-    check_zero_point(zero_point)
-    if isochrones is not None and not isinstance(isochrones, IsochroneDistanceRegressor):
-        raise InputError(f"isochrones is {type(isochrones).__name__}; give a fitted IsochroneDistanceRegressor.")
-    return extinction
-
-
-def _refuse_input_as_output(survey_path, output_path: Path) -> None:
-    if output_path.exists() and Path(survey_path).exists() and output_path.samefile(survey_path):
-        raise InputError(f"{output_path} is the survey itself; give the catalogue another name.")
-
-
-def _format_of(path: Path, style: str) -> str:
-    form = FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise InputError(f"{path}: the ending gives the format of a catalogue; use one of {', '.join(FORMATS)}.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a file.")
-    if style not in ("skdistmass", "distmass"):
-        raise InputError(f"style is {style!r}; give 'skdistmass' or 'distmass'.")
-    if style == "distmass":
-        if form != "FITS":
-            raise InputError(f"{path}: the published layout is FITS; give a name that ends in .fits.")
-        return "DistMass"
-    return form
 
 
 def _journal_to_resume(part: PartFile, output_path: Path, resume: bool, overwrite: bool) -> dict[str, Any] | None:
@@ -286,27 +258,6 @@ def _load(model, name, file) -> tuple[Predictor, list[Card]]:
             "OnnxPredictor, or an object with `card` and `predict_columns` (skdistmass.model.Predictor)."
         )
     return model, model_cards(model, name, file)
-
-
-def _require_same_input(journal: dict[str, Any], survey: SurveyFile) -> None:
-    started, now = journal["input"], survey.file.as_dict()
-    if (started["size"], started["sha256"]) != (now["size"], now["sha256"]):
-        raise DistMassError(
-            f"{survey.path} has changed: it is not the survey ({started['name']}, {started['size']} bytes) that the "
-            "unfinished catalogue was started with. Give overwrite (--overwrite) to start again."
-        )
-
-
-def _require_room(output_path: Path, n_bytes: int, form: str) -> None:
-    folder = output_path.parent
-    with disk_errors(output_path):
-        free = shutil.disk_usage(folder).free
-    needed = int(n_bytes * (1.0 + _ROOM[form])) + 20 * BLOCK
-    if needed > free:
-        raise DistMassError(
-            f"{output_path} needs {needed / 1e6:.0f} MB, but {folder} has {free / 1e6:.0f} MB left; make room or "
-            "choose another folder."
-        )
 
 
 def _fill(
@@ -341,6 +292,15 @@ def _fill(
         while waiting:
             _add(part, waiting.popleft().result(), survey.n_rows, progress)
     survey.check_unchanged()
+
+
+def _check_scale(survey: SurveyFile, model: Predictor, extinction, zero_point, calibration) -> str:
+    """Say how labels from all over the survey are off the model's scale; blank if they don't seem to be."""
+    starts = range(0, survey.n_rows, max(survey.n_rows // _N_SAMPLES, _SAMPLE_ROWS))
+    sample = [survey.read(start, start + _SAMPLE_ROWS) for start in starts]
+    stars = stack_stars([prepared(rows, model, extinction, zero_point) for rows in sample])
+    shift = check_scale(model, stars if calibration is None else calibration.calibrate(stars))
+    return "" if shift is None else shift.message()
 
 
 def _add(part: PartFile, records: NDArray, n_rows: int, progress: Callable[[int, int], None] | None) -> None:

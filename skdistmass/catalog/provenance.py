@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+from astropy.io import fits
+
 from skdistmass._version import __version__
+from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import Predictor
 from skdistmass.surveys.chunks import InputFile
+from skdistmass.surveys.files import identify
+from skdistmass.surveys.formats.common import open_stream
 
-__all__ = ["Card", "catalog_cards", "model_cards", "settings_cards"]
+__all__ = ["Card", "catalog_cards", "model_cards", "origin_of", "settings_cards"]
 
 #: Keyword, value and comment of a header card.
 Card = tuple[str, str | int | float | bool, str]
@@ -33,6 +39,7 @@ def settings_cards(
     zero_point: str | float,
     isochrones: IsochroneDistanceRegressor | None,
     out_of_fold: bool,
+    calibration: LabelShift | None = None,
 ) -> list[Card]:
     """Return the cards of what the columns depend on besides survey and model."""
     cards: list[Card] = []
@@ -51,6 +58,12 @@ def settings_cards(
         ("OUTFOLD", out_of_fold, "training stars predicted out of fold?"),
         ("ISOCHR", isochrones is not None, "is NMSU_DIST there?"),
     ]
+    if calibration is not None:
+        name, checksum = calibration.identity
+        cards += [("CALIB", name, "calibration of the labels"), ("CALIBSHA", checksum, "SHA-256 of its file")]
+        for keyword, end in (("CALFROM", "from"), ("CALTO", "to")):
+            if end in calibration.provenance_:
+                cards.append((keyword, calibration.provenance_[end], ""))
     if isochrones is not None:
         models = isochrones.models_
         text = " ".join(str(models[key]) for key in ("source", "version") if models.get(key))
@@ -82,3 +95,43 @@ def catalog_cards(
         ("NREPEAT", 0, "rows that repeat a star"),
         ("NDUPSPEC", 0, "rows that repeat a spectrum"),
     ]
+
+
+# What `origin_of` looks for, in its order.
+_ORIGIN = {"MODEL": "model", "CALIB": "calibration", "INFILE": "survey"}
+_CHECKSUMS = {"MODEL": "MODELSHA", "CALIB": "CALIBSHA", "INFILE": "INSHA256"}
+
+
+def origin_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return what a catalogue was made from: model, calibration and survey, each with its SHA-256.
+
+    Parameters
+    ----------
+    path : path-like
+        A table file; empty for one that is no catalogue of this package.
+
+    Returns
+    -------
+    origin : dict of str
+    """
+    kind, found = identify(Path(path)), {}
+    if kind == "FITS":
+        with fits.open(path) as hdus:
+            found = {name: str(value) for hdu in hdus for name, value in hdu.header.items()}
+    elif kind == "Parquet":
+        import pyarrow.parquet as pq
+
+        metadata = pq.read_schema(path).metadata or {}
+        found = {name.decode(): value.decode() for name, value in metadata.items() if name.isupper()}
+    elif kind == "VOTable":
+        with open_stream(Path(path)) as stream:
+            head = stream.read(1 << 16).decode("utf-8", "replace")
+        found = dict(re.findall(r'<(?:PARAM|INFO)\b[^>]*?\bname="(\w+)"[^>]*?\bvalue="([^"]*)"', head))
+    if "SKDMVERS" not in found:
+        return {}
+    origin = {}
+    for name, word in _ORIGIN.items():
+        if name in found:
+            checksum = found.get(_CHECKSUMS[name])
+            origin[word] = found[name] + (f" (SHA-256 {checksum})" if checksum else "")
+    return origin

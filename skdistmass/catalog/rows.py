@@ -7,18 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
-from skdistmass.model import Predictor, prediction
+from skdistmass.model import Predictor, cuts_of, predict_calibrated, prediction
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import CatalogColumn, layout, scales_of
 from skdistmass.schema.limits import MAG_ERR
 from skdistmass.surveys.parallax import correct_parallaxes
 from skdistmass.surveys.stars import Stars
-from skdistmass.surveys.training_sets import TrainingCuts
 
-__all__ = ["BIT_COLUMNS", "catalog_columns"]
+__all__ = ["BIT_COLUMNS", "catalog_columns", "prepared"]
 
 # Bits whose names and meanings a header lists, by the column they are in.
 BIT_COLUMNS = {"BITMASK": Bit, "FLAGS": QualityBit}
@@ -32,27 +32,26 @@ def catalog_columns(
     zero_point: str | float = "model",
     isochrones: IsochroneDistanceRegressor | None = None,
     out_of_fold: bool = True,
+    calibration: LabelShift | None = None,
 ) -> dict[CatalogColumn, NDArray]:
     """Make all columns of a catalogue for rows of a survey."""
-    card = model.card
-    stars = extinction.apply(stars).with_metallicity(card.get("metallicity", "M_H"))
-    stars = correct_parallaxes(stars, zero_point)
+    stars = prepared(stars, model, extinction, zero_point)
     # Labels that no star can have overflow in a network's last step; what is not finite becomes NaN below.
     with np.errstate(over="ignore", invalid="ignore"):
-        predicted = model.predict_columns(stars, out_of_fold=out_of_fold)
+        stars, predicted = predict_calibrated(model, stars, calibration, out_of_fold=out_of_fold)
     for name, values in predicted.items():
         if np.shape(values) != (len(stars),):
             raise ColumnError(f"the model's column {name} has shape {np.shape(values)} for {len(stars)} stars.")
-    columns = prediction.complete(stars, predicted, _cuts_of(card))
+    columns = prediction.complete(stars, predicted, cuts_of(model.card))
     if isochrones is not None:
         columns |= _isochrone_distances(isochrones, stars, columns)
     return {column: _convert(columns.get(column.name), column, len(stars)) for column in layout(scales_of(predicted))}
 
 
-def _cuts_of(card: Mapping) -> TrainingCuts:
-    """Return cuts with the zero points of parallaxes that the model was trained with."""
-    stated = card.get("training_cuts", {}).get("parallax_zero_point")
-    return TrainingCuts() if stated is None else TrainingCuts(parallax_zero_point=dict(stated))
+def prepared(stars: Stars, model: Predictor, extinction: ExtinctionChoice, zero_point: str | float) -> Stars:
+    """Return stars with the extinctions, parallaxes and metallicity that a model gets them with."""
+    stars = extinction.apply(stars).with_metallicity(model.card.get("metallicity", "M_H"))
+    return correct_parallaxes(stars, zero_point)
 
 
 def _isochrone_distances(

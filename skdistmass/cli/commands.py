@@ -6,11 +6,14 @@ import click
 
 from skdistmass._version import __version__
 from skdistmass.cli import options
+from skdistmass.cli.calibrate import calibrate, calibration_report
 from skdistmass.cli.distributed import refuse_options, write_distributed
+from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
     OneLineErrors,
     check_output,
     command_line,
+    is_calibration,
     is_table_file,
     load_any_model,
     load_isochrones,
@@ -21,6 +24,7 @@ from skdistmass.cli.support import (
     write_catalog,
 )
 from skdistmass.cli.train import train
+from skdistmass.deploy import DEFAULT_MODEL
 from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
@@ -43,6 +47,8 @@ def main():
 
 
 main.add_command(train)
+main.add_command(posterior)
+main.add_command(calibrate)
 
 
 @main.command()
@@ -68,32 +74,37 @@ def demo(out, n_stars, seed, quiet):
 
 
 @main.command()
-@click.argument("model")
-@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("names", metavar="[MODEL] TABLE", nargs=-1, required=True)
 @options.output
 @options.resume
 @options.extinction
 @options.layout
+@options.calibration
 @options.refit_values
 @options.overwrite
 @options.quiet
-def predict(model, table, output, resume, extinction, layout, refit_values, overwrite, quiet):
-    """Predict distances, masses and ages of the stars in TABLE with MODEL.
+def predict(names, output, resume, extinction, layout, calibration, refit_values, overwrite, quiet):
+    """Predict distances, masses and ages of the stars in TABLE with MODEL, by default the model 'apogee'.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
     the package. TABLE holds the labels, and for distances K and an extinction, or J and K, which give one. The output
     is a catalogue with the columns of Table 2 of the paper, in the format of its ending (.fits, .vot, .parquet).
     'skdistmass catalog' does the same with more options.
     """
-    check_output(output, overwrite or resume, [table, model])
+    if len(names) > 2:
+        raise click.UsageError(f"a model and one table are needed, not {len(names)} names.")
+    model, table = names if len(names) == 2 else (DEFAULT_MODEL, names[0])
+    table = Path(table)
+    check_output(output, overwrite or resume, filter(None, [table, model, calibration]))
     settings = {"resume": resume, "overwrite": overwrite, "out_of_fold": not refit_values, "layout": layout}
+    settings["calibration"] = calibration
     write_catalog(model, table, output, quiet=quiet, extinction=extinction, **settings)
 
 
 @main.command()
 @click.argument("surveys", metavar="SURVEY...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output
-@click.option("--model", default="kepler-giants", show_default=True, help="As for 'skdistmass predict'.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="As for 'skdistmass predict'.")
 @options.distributed
 @options.resume
 @click.option(
@@ -122,6 +133,7 @@ def predict(model, table, output, resume, extinction, layout, refit_values, over
 @options.layout
 @click.option("--hdu", help="FITS extension of the survey.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Threads; memory grows with them.")
+@options.calibration
 @options.refit_values
 @options.overwrite
 @options.quiet
@@ -139,6 +151,7 @@ def catalog(
     layout,
     hdu,
     jobs,
+    calibration,
     refit_values,
     overwrite,
     quiet,
@@ -152,14 +165,14 @@ def catalog(
     catalogue, and then OUTPUT is one, too. The last two use --workers processes.
     """
     settings = {"out_of_fold": not refit_values, "parallax_zero_point": number_or_text(parallax_zero_point)}
-    settings |= {"layout": layout, "extinction": extinction}
+    settings |= {"layout": layout, "extinction": extinction, "calibration": calibration}
     if len(surveys) > 1 or surveys[0].is_dir():
         only = {"--isochrones": isochrones, "--as": style != "skdistmass", "--hdu": hdu, "--jobs": jobs > 1}
         how = {"resume": resume, "overwrite": overwrite, "quiet": quiet}
         write_distributed(model, surveys, output, distributed, only=only, **how, **settings)
         return
     refuse_options(distributed, "a SURVEY that is one file")
-    check_output(output, overwrite or resume, [surveys[0], model])
+    check_output(output, overwrite or resume, filter(None, [surveys[0], model, calibration]))
     write_catalog(
         model,
         surveys[0],
@@ -250,19 +263,29 @@ def export(model, output, dtype, input_errors, overwrite):
 
 
 @main.command()
-@click.argument("name", metavar="MODEL|TABLE")
+@click.argument("name", metavar="MODEL|TABLE|CALIBRATION")
 @options.layout
 def info(name, layout):
-    """Print what a MODEL was trained on, or what is in a survey TABLE.
+    """Print what a MODEL was trained on, what is in a survey TABLE, or what a CALIBRATION does.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
     the package. Of a TABLE it prints the layout, which column becomes which quantity in which unit, and what is missing
-    for distances, masses and ages. Only the beginning of a table is read.
+    for distances, masses and ages. Only the beginning of a table is read. CALIBRATION is a file of 'skdistmass
+    calibrate', or the name of one that comes with the package.
     """
+    if is_calibration(name):
+        from skdistmass.estimators.label_calibration import load_calibration
+
+        for line in calibration_report(load_calibration(name)):
+            click.echo(line)
+        return
     if is_table_file(name):
+        from skdistmass.catalog.provenance import origin_of
         from skdistmass.surveys import describe_file
 
         click.echo(describe_file(name, layout=layout))
+        for what, text in origin_of(name).items():
+            click.echo(f"made with the {what} {text}")
         return
     model = load_any_model(name)
     if hasattr(model, "describe"):

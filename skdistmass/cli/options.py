@@ -8,11 +8,15 @@ from typing import Any
 import click
 
 __all__ = [
+    "ambiguous",
     "assume_extinction",
+    "calibration",
     "cluster_distances",
     "distributed",
     "extinction",
+    "joined",
     "layout",
+    "match_radius",
     "output",
     "overwrite",
     "quiet",
@@ -35,6 +39,27 @@ refit_values = click.option(
 layout = click.option(
     "--layout",
     help="Layout of the survey: a name of 'skdistmass layouts', or a TOML file; by default the columns show it.",
+)
+calibration = click.option(
+    "--calibration",
+    help="Bring the labels to the model's scale by this calibration: a file of 'skdistmass calibrate', or a name of "
+    "'skdistmass calibrate --list'.",
+)
+
+
+def joined(help_text):
+    """Option --join, of tables that are joined to others, with what they are for."""
+    path = click.Path(path_type=Path)
+    return click.option("--join", "joined", multiple=True, type=path, metavar="TABLE", help=help_text)
+
+
+match_radius = click.option("--match-radius", type=float, help="Join by position, too, within this distance in arcsec.")
+ambiguous = click.option(
+    "--ambiguous",
+    type=click.Choice(["error", "first", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do where a joined table has several different rows of one star.",
 )
 cluster_distances = click.option(
     "--cluster-distances",

@@ -27,6 +27,7 @@ __all__ = [
     "check_output",
     "command_line",
     "count_methods",
+    "is_calibration",
     "is_table_file",
     "load_any_model",
     "load_isochrones",
@@ -169,6 +170,11 @@ def training_report(model: DistMassModel) -> str:
         quantity = "distance" if name.startswith("ABS_MAG") else "mass"
         scatter, bias = (f"{found[key]:.2%}" if key in found else "-" for key in ("scatter", "bias"))
         lines.append(f"{name:<20} {found['n_stars']:>8} {scatter:>9} {bias:>8}   {quantity}, fractional")
+        for region, part in found.get("regions", {}).items():
+            spread = (
+                f"{part['scatter']:>9.2%} {part['bias']:>8.2%}" if "bias" in part else f"rms {part['rms']:.2%} of means"
+            )
+            lines.append(f"  {region:<18} {part['n_stars']:>8} {spread}")
     return "\n".join(lines)
 
 
@@ -197,6 +203,8 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
             raise
         click.echo(f"\nInterrupted. {part} is kept; the same command with --resume continues it.", err=True)
         sys.exit(130)
+    if report.scale:
+        click.echo(f"Warning: the labels may not be on the scale of the model: {report.scale}", err=True)
     if not quiet:
         repeated = f", {report.n_repeated} of them further spectra of a star" if report.n_repeated else ""
         click.echo(f"{report.n_rows} rows{repeated}")
@@ -224,6 +232,17 @@ def is_table_file(name: str) -> bool:
         return Path(name).is_file() and bool(identify(Path(name)))
     except FileFormatError:
         return False
+
+
+def is_calibration(name: str) -> bool:
+    """Tell whether a name is that of a calibration: a file in JSON, or one that comes with the package."""
+    from skdistmass.estimators.label_calibration import shipped_calibrations
+
+    path = Path(name)
+    if path.is_file():
+        with path.open("rb") as file:
+            return file.read(1) == b"{"
+    return name in shipped_calibrations()
 
 
 def read_joined(

@@ -1,6 +1,7 @@
 """The command that trains a model."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,6 +19,8 @@ from skdistmass.cli.support import (
 
 __all__ = ["train"]
 
+_BINARY_THRESHOLD = 0.13
+
 
 @click.command()
 @click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -30,23 +33,12 @@ __all__ = ["train"]
     help="Mass column to train on; may be repeated. MASS_ERR and AGE_ERR are those of MASS, else of the first. By "
     "default every column MASS or MASS_* that has an error (_ERR, or _LO and _HI).",
 )
-@click.option(
-    "--join",
-    "joined",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="TABLE",
-    help="Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, "
-    "or that a further --join table connects.",
+@options.joined(
+    "Table with masses, clusters or identifiers of the same stars. It is joined by an identifier that both have, "
+    "or that a further --join table connects."
 )
-@click.option("--match-radius", type=float, help="Join by position, too, within this distance in arcsec.")
-@click.option(
-    "--ambiguous",
-    type=click.Choice(["error", "first", "skip"]),
-    default="error",
-    show_default=True,
-    help="What to do where a joined table has several different rows of one star.",
-)
+@options.match_radius
+@options.ambiguous
 @click.option("--clusters", type=click.Path(path_type=Path), help="Table of cluster members, joined likewise.")
 @click.option(
     "--min-membership",
@@ -64,7 +56,7 @@ __all__ = ["train"]
 @click.option("--mass-range", type=(float, float), default=(0.5, 4.0), show_default=True, help="In solar masses.")
 @click.option(
     "--binary-threshold",
-    default="0.13",
+    default=str(_BINARY_THRESHOLD),
     show_default=True,
     help="Residual distance above which a star counts as a binary (section 4.1.1): a number, 'valley' or 'none'.",
 )
@@ -75,7 +67,17 @@ __all__ = ["train"]
     show_default=True,
     help="What to train; by default what the tables have references for.",
 )
-@click.option("--recipe", type=click.Choice(["default", "paper"]), default="default", show_default=True)
+@click.option(
+    "--recipe",
+    type=click.Choice(["default", "paper", "whole"]),
+    default="default",
+    show_default=True,
+    help="'whole' is for giants, dwarfs and clusters together: stellar physics with a correction, a robust loss, "
+    "sources of labels (LABEL_SRC) and masses (MASS_SRC), and distances without C and N.",
+)
+@click.option(
+    "--mass-fallback", is_flag=True, help="Train networks for the masses of stars without C or N, too; less accurate."
+)
 @click.option("--networks", type=click.IntRange(1), help="Networks averaged for each quantity; 1 is quickest.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Networks trained at the same time.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -100,6 +102,7 @@ def train(
     binary_threshold,
     parts,
     recipe,
+    mass_fallback,
     networks,
     jobs,
     seed,
@@ -114,9 +117,6 @@ def train(
 
     Prints what each cut removed, and the accuracy of networks for stars that they had not seen.
     """
-    from skdistmass.estimators.abs_mag import AbsMagRegressor
-    from skdistmass.estimators.binaries import BinaryResidualFilter
-    from skdistmass.estimators.cn_mass import CNMassRegressor
     from skdistmass.model import DistMassModel
     from skdistmass.surveys.training_sets import TrainingCuts
 
@@ -134,10 +134,6 @@ def train(
         match_radius=match_radius,
         ambiguous=ambiguous,
     )
-    new = (AbsMagRegressor.paper, CNMassRegressor.paper) if recipe == "paper" else (AbsMagRegressor, CNMassRegressor)
-    binary_filter = None
-    if binary_threshold != "none":
-        binary_filter = BinaryResidualFilter(threshold=parse_threshold(binary_threshold))
     cuts = TrainingCuts(
         max_parallax_error,
         max_extinction,
@@ -146,12 +142,11 @@ def train(
         assumed_extinction=extinction.assumed,
         cluster_distances=read_cluster_distances(cluster_distances),
     )
-    ensemble = {"n_networks": networks} if networks else {}
     model = DistMassModel(
-        new[0](binary_filter=binary_filter, **ensemble),
-        new[1](**ensemble),
+        *_new_networks(recipe, binary_threshold, {"n_networks": networks} if networks else {}),
         parts=parts,
         mass_scales=scales,
+        mass_fallback=mass_fallback,
         cuts=cuts,
         n_jobs=jobs,
         random_state=seed,
@@ -166,3 +161,26 @@ def train(
         click.echo(f"extinction by {count_methods(stars['A_K_SRC'])}")
         click.echo(training_report(model))
         click.echo(f"wrote {output}")
+
+
+def _new_networks(recipe: str, binary_threshold: str, parameters: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the networks for distance and mass before training."""
+    from skdistmass.estimators.abs_mag import AbsMagRegressor
+    from skdistmass.estimators.binaries import BinaryResidualFilter
+    from skdistmass.estimators.cn_mass import CNMassRegressor
+
+    makers: dict[str, tuple[Any, Any]] = {
+        "default": (AbsMagRegressor, CNMassRegressor),
+        "paper": (AbsMagRegressor.paper, CNMassRegressor.paper),
+        "whole": (AbsMagRegressor.whole_diagram, CNMassRegressor.whole_diagram),
+    }
+    threshold = None if binary_threshold == "none" else parse_threshold(binary_threshold)
+    binary_filter: Any = None if threshold is None else BinaryResidualFilter(threshold=threshold)
+    if recipe == "whole" and threshold is not None:
+        if threshold != _BINARY_THRESHOLD:
+            raise click.UsageError(
+                "--recipe whole has its own binary filter: leave --binary-threshold out, or give none."
+            )
+        binary_filter = "auto"
+    abs_mag, mass = makers[recipe]
+    return abs_mag(binary_filter=binary_filter, **parameters), mass(**parameters)

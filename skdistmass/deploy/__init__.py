@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "DEFAULT_MODEL": "skdistmass.deploy.pretrained",
     "OnnxPredictor": "skdistmass.deploy.runtime",
     "export_model": "skdistmass.deploy.graph",
     "load": "skdistmass.deploy.runtime",

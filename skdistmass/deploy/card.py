@@ -31,7 +31,7 @@ def model_card(model, dtype, inputs, card=None):
     cuts = model.cuts or TrainingCuts()
     own = {
         "name": "skdistmass model",
-        "description": "distance, mass and age of stars from spectroscopic labels",
+        "description": f"{_parts(model)} of stars from spectroscopic labels",
         "date": "",
         "licence": "",
         "limits": "Ages are given below log g 3.5 only. Outside the training space values are given and flagged: "
@@ -44,9 +44,11 @@ def model_card(model, dtype, inputs, card=None):
         "mass_scales": dict(model.metadata_.get("scales", {})),
         "training_cuts": dict(vars(cuts)),
         "removed_by_cuts": {part: dict(counts) for part, counts in model.removed_.items()},
-        "accuracy": {
-            part: {"stars": a["n_stars"]} | {k: round(a[k], 4) for k in ("scatter", "bias") if k in a}
-            for part, a in model.accuracy_.items()
+        "accuracy": {part: _accuracy(found) for part, found in model.accuracy_.items()},
+        "accuracy_by_region": {
+            f"{part}, {region}": _accuracy(found)
+            for part, whole in model.accuracy_.items()
+            for region, found in whole.get("regions", {}).items()
         },
         "accuracy_meaning": "robust scatter (1.4826 MAD) and median of the fractional error of distance or mass, of "
         "training stars predicted by networks that had not seen them",
@@ -63,7 +65,22 @@ def model_card(model, dtype, inputs, card=None):
             "python": platform.python_version(),
         },
     }
+    if model.absent_:
+        own["absent"] = dict(model.absent_)
     return own | dict(card or {})
+
+
+def _parts(model):
+    """Name what the model predicts."""
+    if not model.masses_:
+        return "distance"
+    return "mass and age" if model.abs_mag_ is None else "distance, mass and age"
+
+
+def _accuracy(found):
+    numbers = {key: round(found[key], 4) for key in ("scatter", "bias", "rms") if key in found}
+    clusters = {"clusters": found["n_clusters"]} if "n_clusters" in found else {}
+    return {"stars": found["n_stars"]} | clusters | numbers
 
 
 def _describe_input(name):

@@ -16,10 +16,14 @@ import numpy as np
 
 from skdistmass.deploy.ages import AgeGraph
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
+from skdistmass.deploy.calibration import calibrated_labels
 from skdistmass.deploy.errors import scatter_rows
 from skdistmass.deploy.inputs import is_present
-from skdistmass.deploy.networks import FusedNetworks, Network
+from skdistmass.deploy.networks import FusedNetworks, Network, common_scale, pipelines_of
 from skdistmass.deploy.space import pair_products, space_answers, space_scores
+from skdistmass.deploy.stellar import StellarGraph
+from skdistmass.estimators.inputs import label_names_of
+from skdistmass.estimators.stellar_network import StellarNetwork
 from skdistmass.exceptions import InputError
 from skdistmass.schema.bits import Space
 from skdistmass.uncertainty import normal_coverage
@@ -45,6 +49,7 @@ def register_converters() -> None:
     ['variable']
     """
     from skl2onnx import update_registered_converter
+    from sklearn.frozen import FrozenEstimator
 
     from skdistmass import (
         AbsMagRegressor,
@@ -54,6 +59,7 @@ def register_converters() -> None:
         IsochroneDistanceRegressor,
         TrainingSpace,
     )
+    from skdistmass.estimators.label_calibration import ConstraintCalibration, LabelCalibration
     from skdistmass.estimators.label_regressor import LabelRegressor
 
     for kind in (LabelRegressor, AbsMagRegressor, CNMassRegressor):
@@ -76,6 +82,12 @@ def register_converters() -> None:
     update_registered_converter(
         TrainingSpace, "SkDistMassTrainingSpace", _space_shapes, _convert_space, parser=_space_parser
     )
+    for kind in (LabelCalibration, ConstraintCalibration):
+        update_registered_converter(
+            kind, f"SkDistMass{kind.__name__}", _calibration_shapes, _convert_calibration, parser=_calibration_parser
+        )
+    # What keeps a fitted calibration from being fitted again in a pipeline.
+    update_registered_converter(FrozenEstimator, "SkDistMassFrozenEstimator", _no_shapes, _no_nodes, parser=_thaw)
     # The filter works in training only: in a pipeline it hands its input on.
     update_registered_converter(
         BinaryResidualFilter, "SkDistMassBinaryResidualFilter", _no_shapes, _no_nodes, parser=_hand_on
@@ -91,6 +103,12 @@ def register_converters() -> None:
 
 def _hand_on(scope, model, inputs, custom_parsers=None):
     return inputs
+
+
+def _thaw(scope, model, inputs, custom_parsers=None):
+    from skl2onnx._parse import _parse_sklearn  # the public one makes the inner model's outputs those of the graph
+
+    return _parse_sklearn(scope, model.estimator, inputs, custom_parsers=custom_parsers)
 
 
 def _no_shapes(operator):
@@ -199,6 +217,8 @@ _regressor_parser = _parse(_regressor_outputs)
 _age_parser = _parse(lambda _, options: [("variable", False)] + [("flag", True)] * bool(options.get("with_flag")))
 _space_parser = _parse(lambda *_: [("label", True), ("scores", False), ("answer", True)])
 
+_calibration_parser = _parse(lambda *_: [("variable", False)])
+
 
 def _shape_outputs(operator, widths):
     for output, width in zip(operator.outputs, widths, strict=True):
@@ -221,27 +241,40 @@ def _check_width(operator):
 
 def _convert_regressor(scope, operator, container):
     b, model = _builder(scope, container), operator.raw_operator
-    network = Network.from_pipeline(model.pipeline_)
     n_labels = model.n_features_in_
-    center, scale = network.mean, network.scale
+    center, scale = common_scale(model)
     # Networks stay in the type of the input: a graph of float32 is for speed.
     dtype = _numpy_type(_input_type(operator)())
     present, labels = _clean(b, _input_rows(b, operator), n_labels, center)
-    complete = b.all_of(*(b.row(present, i) for i in range(n_labels)))
+    has = [b.row(present, i) for i in range(n_labels)]
+    optional = getattr(model, "optional_labels", ())
+    needed = [known for known, name in zip(has, label_names_of(model), strict=True) if name not in optional]
     scaled = b.op("Div", b.op("Sub", labels, center[:, None]), scale[:, None])
     one = b.op("Add", b.op("Mul", b.rows(scaled, [0]), 0.0), 1.0)
     with_ones = b.stack([one, scaled])
+    networks = [Network.from_pipeline(pipeline) for pipeline in pipelines_of(model)]
     working = b.cast(with_ones, dtype)
-    values = b.cast(FusedNetworks(b, [network], working, center, scale, dtype).outputs(), np.float64)
+    outputs = b.cast(FusedNetworks(b, networks, working, center, scale, dtype).outputs(), np.float64)
+    logarithmic = model._link(np.array([np.e]))[0] != np.e
+    extra, middle = None, outputs
+    if isinstance(model.pipeline_, StellarNetwork):
+        nodes = labels, with_ones, pair_products(b, with_ones, n_labels), b.all_of(*has)
+        stellar = StellarGraph(b, model, *nodes, center, scale)
+        middle, extra = b.reshape(stellar.value(outputs), [1, -1]), stellar.extra_variance()
+    elif logarithmic and getattr(model, "loss", "squared") != "student":
+        middle = b.op("Log", outputs)
+    complete = b.all_of(*needed)
+    values = b.op("Exp", middle) if logarithmic else middle
     _write(b, operator, 0, b.nan_unless(complete, values))
     if len(operator.outputs) == 1:
         return
     scatter = scatter_rows(b, [model.errors_], with_ones, center, scale)
-    logarithmic = model._link(np.array([np.e]))[0] != np.e
-    middle = b.op("Log", values) if logarithmic else values
     ends = []
     for side in (-0.5, 0.5):
-        end = b.op("Add", middle, b.op("Mul", scatter, model.errors_.quantile(0.5 + side * normal_coverage(1.0))))
+        width = b.op("Mul", scatter, model.errors_.quantile(0.5 + side * normal_coverage(1.0)))
+        if extra is not None:
+            width = b.op("Mul", b.op("Sqrt", b.op("Add", b.op("Mul", width, width), extra)), np.sign(side))
+        end = b.op("Add", middle, width)
         ends.append(b.nan_unless(complete, b.op("Exp", end) if logarithmic else end))
     for number, output in enumerate(operator.outputs[1:], 1):
         if output.raw_name.startswith("interval"):
@@ -289,3 +322,16 @@ def _convert_space(scope, operator, container):
     _write(b, operator, 0, sign)
     _write(b, operator, 1, b.nan_unless(complete, b.op("Sub", score, model.offset_)))
     _write(b, operator, 2, answer)
+
+
+def _calibration_shapes(operator):
+    _check_width(operator)
+    _shape_outputs(operator, [operator.raw_operator.n_features_in_])
+
+
+def _convert_calibration(scope, operator, container):
+    b, model = _builder(scope, container), operator.raw_operator
+    filling = np.zeros(model.n_features_in_)
+    filling[model.terms_.columns] = model.terms_.location
+    present, labels = _clean(b, _input_rows(b, operator), model.n_features_in_, filling)
+    _write(b, operator, 0, calibrated_labels(b, model, present, labels), model.n_features_in_)

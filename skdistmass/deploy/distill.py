@@ -1,6 +1,7 @@
 """A smaller copy of a model, for graphs that must be fast."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skdistmass.estimators.stellar_network import StellarNetwork
 from skdistmass.labels import LABEL_NAMES, out_of_range
 from skdistmass.networks.distilling import distil_network
 
@@ -57,14 +59,21 @@ def distilled(
     check_is_fitted(model, "abs_mag_")
     rng = check_random_state(random_state)
 
+    def smaller(pipeline, labels):
+        scaler, network = pipeline["scaler"], pipeline["network"]
+        inputs = scaler.transform(labels[:, : len(scaler.mean_)])
+        student = distil_network(network, inputs, hidden_layer_sizes=hidden_layer_sizes, random_state=rng)
+        return Pipeline([("scaler", scaler), ("network", student)])
+
     def small(regressor, space):
         labels = _draw_labels(space.density_, n_stars, rng)
-        scaler, network = regressor.pipeline_["scaler"], regressor.pipeline_["network"]
-        student = distil_network(
-            network, scaler.transform(labels), hidden_layer_sizes=hidden_layer_sizes, random_state=rng
-        )
-        found = copy.copy(regressor)
-        found.pipeline_ = Pipeline([("scaler", scaler), ("network", student)])
+        found, trained = copy.copy(regressor), regressor.pipeline_
+        if isinstance(trained, StellarNetwork):
+            parts = {name: getattr(trained, name) for name in ("physical", "chemical")}
+            parts = {n: replace(p, pipeline=smaller(p.pipeline, labels)) for n, p in parts.items() if p is not None}
+            found.pipeline_ = replace(trained, **parts)
+        else:
+            found.pipeline_ = smaller(trained, labels)
         return found
 
     result = copy.copy(model)
@@ -72,6 +81,8 @@ def distilled(
     result.masses_ = {scale: small(regressor, model.mass_space_) for scale, regressor in model.masses_.items()}
     if model.abs_mag_fallback_ is not None:
         result.abs_mag_fallback_ = small(model.abs_mag_fallback_, model.fallback_space_)
+    found = {scale: small(network, model.mass_fallback_space_) for scale, network in model.mass_fallbacks_.items()}
+    result.mass_fallbacks_ = found
     return result
 
 

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.card import metadata_of, model_card, seal
 from skdistmass.deploy.format import IR_VERSION, OPSET
+from skdistmass.deploy.parts import OnePartGraph, needed_nodes
 from skdistmass.deploy.whole_model import PHOTOMETRY, ModelGraph
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
@@ -88,9 +89,6 @@ def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = Fals
 
     if dtype not in ("float64", "float32"):
         raise InputError(f'dtype must be "float64" or "float32", got {dtype!r}.')
-    for absent, what in ((model.abs_mag_ is None, "distances"), (not model.masses_, "masses")):
-        if absent:
-            raise InputError(f"the model has no {what}, and a graph holds distances and masses; train a model of both.")
     nodes: list[Any] = []
     constants: list[Any] = []
     names: dict[str, int] = {}
@@ -106,7 +104,10 @@ def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = Fals
         constants.append(numpy_helper.from_array(values, name))
 
     builder = GraphBuilder(add_node, add_constant, unique_name)
-    types = ModelGraph(builder, model, np.dtype(dtype), input_errors).build()
+    whole = model.abs_mag_ is not None and model.masses_
+    types = (ModelGraph if whole else OnePartGraph)(builder, model, np.dtype(dtype), input_errors).build()
+    if not whole:
+        nodes, constants = needed_nodes(nodes, constants, set(types))
     inputs = [helper.make_tensor_value_info(name, onnx_type(dtype), ["N"]) for name in graph_inputs(input_errors)]
     outputs = [helper.make_tensor_value_info(name, onnx_type(types[name]), ["N"]) for name in types]
     graph = helper.make_graph(nodes, "skdistmass", inputs, outputs, constants)

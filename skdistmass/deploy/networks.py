@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FusedNetworks", "Network"]
+from skdistmass.estimators.stellar_network import StellarNetwork
+
+__all__ = ["FusedNetworks", "Network", "common_scale", "pipelines_of"]
 
 _ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "logistic": "Sigmoid", "identity": None}
 
@@ -28,6 +30,22 @@ class Network:
     def shape(self):
         """What networks must have in common to stand side by side."""
         return self.activation, tuple(len(part) for part in self.intercepts)
+
+
+def pipelines_of(regressor):
+    """Scalers and networks of a regressor: one, or those of the corrections of stellar physics."""
+    model = regressor.pipeline_
+    if isinstance(model, StellarNetwork):
+        return [part.pipeline for part in (model.physical, model.chemical) if part is not None]
+    return [model]
+
+
+def common_scale(regressor):
+    """Center and scale of a regressor's labels; the center stands for an optional label that is missing."""
+    scaler = pipelines_of(regressor)[-1]["scaler"]
+    center, scale = np.zeros(regressor.n_features_in_), np.ones(regressor.n_features_in_)
+    center[: len(scaler.mean_)], scale[: len(scaler.mean_)] = scaler.mean_, scaler.scale_
+    return getattr(regressor, "fill_values_", center), scale
 
 
 def _n_blocks(matrices):

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from skdistmass.exceptions import InputError
 
-__all__ = ["list_pretrained", "load_pretrained", "pretrained_path"]
+__all__ = ["DEFAULT_MODEL", "list_pretrained", "load_pretrained", "pretrained_path"]
 
 _FOLDER = Path(__file__).parent / "models"
+#: Model that is loaded if none is named.
+DEFAULT_MODEL = "apogee"
 
 
 def list_pretrained():
@@ -20,7 +22,7 @@ def list_pretrained():
     --------
     >>> from skdistmass.deploy.pretrained import list_pretrained
     >>> list_pretrained()
-    ['kepler-giants', 'kepler-giants-errors', 'kepler-giants-float32']
+    ['apogee', 'apogee-errors', 'apogee-float32', 'kepler-giants', 'kepler-giants-errors', 'kepler-giants-float32']
     """
     return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
 
@@ -49,15 +51,16 @@ def pretrained_path(name):
     return _FOLDER / f"{name}.onnx"
 
 
-def load_pretrained(name="kepler-giants", *, threads=None):
+def load_pretrained(name=DEFAULT_MODEL, *, threads=None):
     """Load a model that comes with the package.
 
     Parameters
     ----------
-    name : str, default="kepler-giants"
-        One of `list_pretrained`. ``"kepler-giants"`` is trained on giants of the Kepler field and serves for giants
-        (log g < 3.5); other stars are flagged. ``"kepler-giants-errors"`` is the same with inputs for errors of labels
-        and magnitude, ``"kepler-giants-float32"`` the same in single precision.
+    name : str, default="apogee"
+        One of `list_pretrained`. ``"apogee"`` serves the whole Kiel diagram, and gives distances without carbon and
+        nitrogen, too; ``"kepler-giants"`` is trained on giants of the Kepler field alone (log g < 3.5), and other stars
+        are flagged. Each comes with inputs for errors of labels, magnitude and extinction, ``"apogee-errors"``, and in
+        single precision, ``"apogee-float32"``.
     threads : int, optional
         As for `skdistmass.deploy.load`.
 
@@ -75,11 +78,11 @@ def load_pretrained(name="kepler-giants", *, threads=None):
     Examples
     --------
     >>> from skdistmass.deploy.pretrained import load_pretrained
-    >>> model = load_pretrained("kepler-giants")
+    >>> model = load_pretrained()
     >>> model.inputs
     ['TEFF', 'LOGG', 'M_H', 'C_FE', 'N_FE', 'MAG', 'EXTINCTION']
     >>> model.card["training_set"]
-    'kepler_giants.fits: giants of the Kepler field...'
+    'kepler_giants.fits, k2_giants.fits, ...'
     """
     from skdistmass.deploy.runtime import load
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["pair_products", "space_answers", "space_scores", "training_bits"]
+__all__ = ["exponents_of", "pair_products", "space_answers", "space_scores", "training_bits"]
 
 _LARGEST_EXPONENT = {"float64": 600.0, "float32": 60.0}  # exp overflows at 709 and 88
 # Below it a Gaussian counts for nothing, and exp takes ten times as long because its result is denormal.
@@ -19,7 +19,7 @@ def pair_products(b, labels, n_labels):
     return b.stack([labels, b.op("Mul", b.rows(labels, i + 1), b.rows(labels, j + 1))])
 
 
-def _exponents(density, center, scale, n_labels):
+def exponents_of(density, center, scale, n_labels):
     """Coefficients of each Gaussian's exponent, for the rows of `pair_products`."""
     n = len(density.location)
     # offset = (z - mean) P, with z = ((u * scale + center - location) / density.scale) W
@@ -46,7 +46,7 @@ def space_answers(b, spaces, products, center, scale, present, dtype=np.float64)
     name = np.dtype(dtype).name
     thresholds = np.array([space.thresholds_ for space in spaces])
     apart = np.any(thresholds[:, 1] - thresholds[:, 0] > _LARGEST_EXPONENT[name])
-    coefs = [_exponents(space.density_, center, scale, len(scale)) for space in spaces]
+    coefs = [exponents_of(space.density_, center, scale, len(scale)) for space in spaces]
     peaks = np.concatenate([space.density_.log_coefficients for space in spaces])
     owner = np.repeat(np.arange(len(spaces)), [len(coef) for coef in coefs])
 
@@ -73,7 +73,7 @@ def space_answers(b, spaces, products, center, scale, present, dtype=np.float64)
 
 def space_scores(b, density, products, center, scale):
     """Score of `LabelDensity.score`: the natural logarithm of the density, a vector; arguments as above."""
-    coef = _exponents(density, center, scale, len(scale))
+    coef = exponents_of(density, center, scale, len(scale))
     terms = b.op("MatMul", b.const(coef), products)
     highest = b.row(terms, 0)
     if len(coef) > 1:

@@ -8,9 +8,11 @@ from skdistmass.deploy.ages import SMALLEST_MASS, AgeGraph
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.errors import scatter_rows
 from skdistmass.deploy.inputs import is_present, just_outside, labels_present
-from skdistmass.deploy.networks import FusedNetworks, Network
+from skdistmass.deploy.networks import FusedNetworks, Network, common_scale, pipelines_of
 from skdistmass.deploy.space import pair_products, space_answers, training_bits
+from skdistmass.deploy.stellar import StellarGraph
 from skdistmass.estimators.star_keys import KEY_FACTORS, MISSING_IN_KEY
+from skdistmass.estimators.stellar_network import StellarNetwork
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.bits import AgeFlag, Bit, Space
 from skdistmass.schema.columns import layout, mass_columns
@@ -26,6 +28,8 @@ PHOTOMETRY = ("MAG", "EXTINCTION")
 _LN_10 = np.log(10.0)
 #: Ends of the two intervals, in the order of their rows, and the probability below each.
 _ENDS = ("LO", "HI", "LO95", "HI95")
+_TWICE = np.array([[1.0], [1.0], [4.0], [4.0]])  # the square of an error, for each end
+_SIDES = np.array([[-1.0], [1.0], [-1.0], [1.0]])
 _END_LEVELS = [0.5 + 0.5 * side * normal_coverage(n_sigma) for n_sigma in (1.0, 2.0) for side in (-1.0, 1.0)]
 
 
@@ -36,8 +40,8 @@ class ModelGraph:
         self.b, self.model, self.dtype, self.input_errors = builder, model, dtype, input_errors
         self.columns: dict[str, tuple] = {}  # name of the output to the name of its value and its type
         self.cuts = model.cuts or TrainingCuts()
-        scaler = model.abs_mag_.pipeline_["scaler"]
-        self.center, self.scale = scaler.mean_, scaler.scale_
+        self.center, self.scale = common_scale(model.abs_mag_)
+        self._products: str | None = None
 
     def build(self) -> dict:
         """Write all nodes, and return the type of each output."""
@@ -49,6 +53,17 @@ class ModelGraph:
         self._give_ages()
         self._mark_training()
         return self._write_outputs()
+
+    @property
+    def is_optional(self):
+        """Whether the distance network serves stars without C and N."""
+        return len(self.model.abs_mag_.optional_labels) > 0
+
+    @property
+    def products(self):
+        if self._products is None:
+            self._products = pair_products(self.b, self.with_ones, len(LABEL_NAMES))
+        return self._products
 
     def _set(self, column, value, dtype=np.float64):
         self.columns[column] = value, dtype
@@ -66,12 +81,13 @@ class ModelGraph:
         """Labels and photometry without what is missing, and where that is."""
         b = self.b
         given = b.matrix(LABEL_NAMES)
-        present, has = labels_present(b, given, self.dtype)
+        self.present, has = labels_present(b, given, self.dtype)
         self.has_logg, self.has_feh = has[1], has[2]
         self.has_three = b.all_of(*has[:3])
         self.has_five = b.all_of(self.has_three, *has[3:])
-        self.labels = self._double(b.op("Where", present, given, self._const(self.center[:, None])))
-        self.key_labels = b.op("Where", present, given, self._const(MISSING_IN_KEY))
+        self.has_mass_labels = self.has_three if self.model.mass_fallbacks_ else self.has_five
+        self.labels = self._double(b.op("Where", self.present, given, self._const(self.center[:, None])))
+        self.key_labels = b.op("Where", self.present, given, self._const(MISSING_IN_KEY))
         _, self.logg, self.feh, *_ = b.vectors(self.labels, len(LABEL_NAMES))
         self.mag, self.extinction = b.vectors(self._double(self._known(PHOTOMETRY)), 2)
         scaled = b.op("Div", b.op("Sub", self.labels, self.center[:, None]), self.scale[:, None])
@@ -100,64 +116,135 @@ class ModelGraph:
         assumed = np.array([[self.cuts.mag_error], [self.cuts.extinction_error]])
         self.photometric = b.op("Where", b.op("Greater", photometric, 0.0), photometric, assumed)
 
+    def _split(self, rows, sizes):
+        """Cut a matrix into parts of these numbers of rows; None for those of none."""
+        parts = iter(self.b.parts(rows, sizes))
+        return [next(parts) if size else None for size in sizes]
+
     def _predict_networks(self):
-        """Values and scatter of all networks: of the distance, of the masses, without C and N."""
+        """Values and scatter of all networks: of the distance, of the masses, and of both without C and N."""
         b, model = self.b, self.model
-        parts = [model.abs_mag_, *model.masses_.values()]
-        if model.abs_mag_fallback_ is not None:
-            parts.append(model.abs_mag_fallback_)
-        networks = [Network.from_pipeline(part.pipeline_) for part in parts]
+        three = [] if model.abs_mag_fallback_ is None else [model.abs_mag_fallback_]
+        groups = [[model.abs_mag_], [*model.masses_.values()], three, [*model.mass_fallbacks_.values()]]
+        parts = [part for group in groups for part in group]
+        pipelines = [[pipeline for part in group for pipeline in pipelines_of(part)] for group in groups]
+        networks = [Network.from_pipeline(pipeline) for group in pipelines for pipeline in group]
         fused = FusedNetworks(b, networks, self.working, self.center, self.scale, self.dtype)
-        values = fused.outputs()
-        noise = self._label_noise(fused, self._double(values), len(parts)) if self.input_errors else None
+        outputs = self._split(fused.outputs(), [len(group) for group in pipelines])
+        self.log_masses = groups[1][0].loss == "student"
+        if self.log_masses:
+            outputs[1::2] = [None if rows is None else b.op("Exp", rows) for rows in outputs[1::2]]
+        self.stellar = [self._stellar_graph(part) for part in groups[0] + groups[2]]
+        given = [rows for rows in outputs[::2] if rows is not None]
+        found = [self._abs_mag(g, rows) for g, rows in zip(self.stellar, given, strict=True)]
+        noise = self._label_noise(fused, outputs, [len(group) for group in pipelines]) if self.input_errors else None
         errors = [part.errors_ for part in parts]
         scatter = scatter_rows(b, errors, self.with_ones, self.center, self.scale, noise, self.dtype)
         # Quantiles of the normalised residuals at the ends of both intervals, shape (4, n_networks).
         quantiles = np.array([[_quantile(e, level) for e in errors] for level in _END_LEVELS])
-        sizes = [1, len(model.masses_), len(parts) - 1 - len(model.masses_)]
-        five, self.mass, *three = b.parts(values, sizes)
-        five_scatter, self.mass_scatter, *three_scatter = b.parts(scatter, sizes)
-        found = [(five, five_scatter, quantiles[:, 0]), *zip(three, three_scatter, [quantiles[:, -1]], strict=False)]
-        self._pick_abs_mag(found)
-        self.mass_quantiles = quantiles[:, 1 : 1 + len(model.masses_)]
+        sizes = [len(group) for group in groups]
+        scatters = self._split(scatter, sizes)
+        *quantiles, _ = np.split(quantiles, np.cumsum(sizes), axis=1)
+        self._pick_abs_mag(found, [rows for rows in scatters[::2] if rows is not None], np.hstack(quantiles[::2]))
+        self.mass, self.mass_scatter = (self._pick_masses(*rows[1::2]) for rows in (outputs, scatters))
+        self.mass_quantiles = quantiles[1::2]
 
-    def _pick_abs_mag(self, found):
+    def _pick_masses(self, five, three):
+        """Rows of the masses, by the networks that have the labels they need."""
+        return five if three is None else self.b.op("Where", self._without_cn(), three, five)
+
+    def _mass_numbers(self, function, dtype):
+        """What follows from the quantiles of the mass networks, shape (4, n_scales)."""
+        five, three = (np.nan_to_num(quantiles) for quantiles in self.mass_quantiles)
+        without = self.b.const(function(three), dtype) if three.size else None
+        return self._pick_masses(self.b.const(function(five), dtype), without)
+
+    def _stellar_graph(self, part):
+        """Nodes of stellar physics, None for a plain network."""
+        if not isinstance(part.pipeline_, StellarNetwork):
+            return None
+        nodes = self.labels, self.with_ones, self.products, self.has_five
+        return StellarGraph(self.b, part, *nodes, self.center, self.scale)
+
+    def _abs_mag(self, stellar, outputs):
+        """Absolute magnitude in double, a vector."""
+        outputs = self._double(outputs)
+        return self.b.reshape(outputs, [-1]) if stellar is None else stellar.value(outputs)
+
+    def _pick_abs_mag(self, values, scatters, quantiles):
         """Absolute magnitude and its bounds in double, by the network that has the labels it needs."""
         b = self.b
         self.has_abs_mag = self._has_labels()
-        values = [b.reshape(self._double(value), [-1]) for value, _, _ in found]
-        bounds = [b.op("Mul", self._double(scatter), quantiles[:, None]) for _, scatter, quantiles in found]
-        self.fallback = self._without_cn() if len(found) > 1 else None
+        bounds = [
+            self._bounds(stellar, b.op("Mul", self._double(scatter), own[:, None]))
+            for stellar, scatter, own in zip(self.stellar, scatters, quantiles.T, strict=True)
+        ]
+        self.fallback = self._without_cn() if len(values) > 1 or self.is_optional else None
         self.abs_mag, self.abs_mag_bounds = values[0], bounds[0]
-        if self.fallback is not None:
+        if len(values) > 1:
             self.abs_mag = b.op("Where", self.fallback, values[1], values[0])
             self.abs_mag_bounds = b.op("Where", self.fallback, bounds[1], bounds[0])
         self.abs_mag = b.nan_unless(self.has_abs_mag, self.abs_mag)
 
-    def _label_noise(self, fused, values, n_parts):
+    def _bounds(self, stellar, bounds):
+        """Ends of the interval, relative to its middle, with the further errors of stellar physics."""
+        b = self.b
+        extra = None if stellar is None else stellar.extra_variance()
+        if extra is None:
+            return bounds
+        extra = b.op("Mul", extra, _TWICE)
+        return b.op("Mul", b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), extra)), _SIDES)
+
+    def _label_noise(self, fused, outputs, sizes):
         """Variance of each network's prediction by the label errors, on the scale where its errors add."""
-        b, n_masses = self.b, len(self.model.masses_)
-        jacobian = self._double(fused.jacobians())
-        spread = b.op("Mul", jacobian, self.label_errors)
-        squares = b.op("Mul", spread, spread)
-        every = np.ones((n_parts, 1, len(LABEL_NAMES)))
-        variance = b.reshape(b.op("MatMul", b.const(every), squares), [n_parts, -1])
-        if self.model.abs_mag_fallback_ is not None:
-            # Errors of C and N, which may well be missing there, are no part of it.
-            without_cn = b.row(squares, n_parts - 1)
-            three = b.reshape(b.op("MatMul", np.ones((1, 3)), b.rows(without_cn, range(3))), [1, -1])
-            variance = b.stack([b.rows(variance, range(n_parts - 1)), three])
-        part = self._label_part(self.model.abs_mag_, b.row(variance, 0))
-        if self.model.abs_mag_fallback_ is not None:
-            without_cn = self._label_part(self.model.abs_mag_fallback_, b.row(variance, n_parts - 1))
+        b = self.b
+        five, *masses, three, masses_three = self._split(self._double(fused.jacobians()), sizes)
+        # Errors of C and N, which may well be missing there, are no part of what is predicted without them.
+        first = b.op("Where", b.const([[True]] * 3 + [[False]] * 2, np.bool_), self.label_errors, 0.0)
+        five = self._abs_mag_jacobian(self.stellar[0], outputs[0], five)
+        found = [self._variance(five, self._used_errors(), 1)]
+        part = self._label_part(self.model.abs_mag_, b.row(found[0], 0))
+        found.append(self._mass_variance(masses[0], self.label_errors, outputs[1]))
+        if three is not None:
+            three = self._abs_mag_jacobian(self.stellar[1], outputs[2], three)
+            found.append(self._variance(three, first, 1))
+            without_cn = self._label_part(self.model.abs_mag_fallback_, b.row(found[-1], 0))
             part = b.op("Where", self._without_cn(), without_cn, part)
-        part = b.nan_unless(self._has_labels(), part)
-        self._set("ABS_MAG_LABEL_ERR", part)
-        # Errors of masses add on the logarithm, whose slope is 1 / mass.
-        masses = b.rows(values, range(1, 1 + n_masses))
-        relative = b.op("Div", b.rows(variance, range(1, 1 + n_masses)), b.op("Mul", masses, masses))
-        rest = [b.rows(variance, range(1 + n_masses, n_parts))] if n_parts > 1 + n_masses else []
-        return b.stack([b.rows(variance, [0]), relative, *rest])
+        self._set("ABS_MAG_LABEL_ERR", b.nan_unless(self._has_labels(), part))
+        if masses_three is not None:
+            found.append(self._mass_variance(masses_three, first, outputs[3]))
+        return b.stack(found)
+
+    def _variance(self, jacobian, errors, n_networks):
+        """Variance by the errors of the labels, shape (n_networks, N)."""
+        spread = self.b.op("Mul", jacobian, errors)
+        every = self.b.const(np.ones((n_networks, 1, len(LABEL_NAMES))))
+        return self.b.reshape(self.b.op("MatMul", every, self.b.op("Mul", spread, spread)), [n_networks, -1])
+
+    def _mass_variance(self, jacobian, errors, mass):
+        """Variance of the logarithms of masses, on which their errors add."""
+        variance = self._variance(jacobian, errors, len(self.model.masses_))
+        if self.log_masses:
+            return variance
+        mass = self._double(mass)
+        return self.b.op("Div", variance, self.b.op("Mul", mass, mass))
+
+    def _abs_mag_jacobian(self, stellar, outputs, jacobians):
+        """Derivatives of an absolute magnitude, shape (1, n_labels, N)."""
+        if stellar is None:
+            return jacobians
+        jacobian = stellar.jacobian(self._double(outputs), jacobians)
+        return self.b.reshape(jacobian, [1, len(LABEL_NAMES), -1])
+
+    def _used_errors(self):
+        """Errors of the labels; an optional label that is missing has none."""
+        if not self.is_optional:
+            return self.label_errors
+        b = self.b
+        three, two = b.parts(self.label_errors, [3, 2])
+        present = b.rows(self.present, [3, 4])
+        needed = b.op("Or", present, b.op("Not", self.has_three))
+        return b.stack([three, b.op("Where", needed, two, 0.0)])
 
     def _label_part(self, network, variance):
         """Error by the label errors alone; NaN for a network without errors, as in Python."""
@@ -169,28 +256,35 @@ class ModelGraph:
 
     def _has_labels(self):
         """Where there are labels enough for an absolute magnitude."""
-        return self.has_five if self.model.abs_mag_fallback_ is None else self.has_three
+        has_fallback = self.model.abs_mag_fallback_ is not None or self.is_optional
+        return self.has_three if has_fallback else self.has_five
 
     def _answer_spaces(self):
         b, model = self.b, self.model
-        spaces, present = [model.mass_space_, model.distance_space_], [self.has_five, self.has_five]
-        if self.fallback is not None:
-            spaces.append(model.fallback_space_)
-            present.append(self.has_three)
-        products = pair_products(b, self.with_ones, len(LABEL_NAMES))
-        answers = space_answers(b, spaces, products, self.center, self.scale, present, self.dtype)
-        mass, distance, *without_cn = b.vectors(answers, len(spaces))
+        three = [model.fallback_space_ if self.fallback is not None else None, model.mass_fallback_space_]
+        spaces = [model.mass_space_, model.distance_space_, *(space for space in three if space is not None)]
+        present = [self.has_five, self.has_five, *[self.has_three] * (len(spaces) - 2)]
+        answers = space_answers(b, spaces, self.products, self.center, self.scale, present, self.dtype)
+        mass, distance, *rest = b.vectors(answers, len(spaces))
+        if model.mass_fallback_space_ is not None:
+            mass = b.op("Where", self._without_cn(), self._edge_at_best(rest[-1]), mass)
+            self._set("LABEL_FALLBACK_MASS", self._without_cn(), np.bool_)
         fallback = self.fallback
         if fallback is None:
             fallback = b.op("And", self.has_five, b.op("Not", self.has_five))
+        elif self.is_optional:
+            known = b.op("Less", distance, b.const(Space.OUTSIDE, np.int32))
+            distance = b.op("Where", known, rest[0], self._edge_at_best(rest[0]))
         else:
-            # Without two labels nothing better than "edge" can be said.
-            edge = b.const(Space.EDGE, np.int32)
-            at_best = b.op("Where", b.op("Less", without_cn[0], edge), edge, without_cn[0])
-            distance = b.op("Where", fallback, at_best, distance)
+            distance = b.op("Where", fallback, self._edge_at_best(rest[0]), distance)
         self._set("MASS_SPACE", mass, np.int32)
         self._set("DISTANCE_SPACE", distance, np.int32)
         self._set("LABEL_FALLBACK", fallback, np.bool_)
+
+    def _edge_at_best(self, answer):
+        """Without two labels nothing better than "edge" can be said."""
+        edge = self.b.const(Space.EDGE, np.int32)
+        return self.b.op("Where", self.b.op("Less", answer, edge), edge, answer)
 
     def _give_distances(self):
         b, bounds = self.b, self.abs_mag_bounds
@@ -202,7 +296,7 @@ class ModelGraph:
         else:
             photometric = b.const([[self.cuts.mag_error**2 + self.cuts.extinction_error**2]])
         # Twice the errors are four times the variance.
-        photometric = b.op("Mul", photometric, np.array([[1.0], [1.0], [4.0], [4.0]]))
+        photometric = b.op("Mul", photometric, _TWICE)
         widened = b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), photometric))
         modulus = b.op("Sub", b.op("Sub", self.mag, self.extinction), self.abs_mag)
         distance = b.op("Mul", b.op("Exp", b.op("Mul", modulus, 0.2 * _LN_10)), 0.01)
@@ -219,26 +313,27 @@ class ModelGraph:
         b, n_scales, dtype, n_ends = self.b, len(self.model.masses_), self.dtype, len(_ENDS)
         smallest = SMALLEST_MASS[dtype.name]
         self.ln_mass = b.op("Log", b.op("Max", self.mass, self._const(smallest)))
-        self.has_ends = b.op("And", b.op("Not", b.op("Less", self.mass, self._const(0.0))), self.has_five)
-        scatter, quantiles = self.mass_scatter, np.nan_to_num(self.mass_quantiles)
-        has_errors = ~np.isnan(self.mass_quantiles[0])[:, None]
+        self.has_ends = b.op("And", b.op("Not", b.op("Less", self.mass, self._const(0.0))), self.has_mass_labels)
+        scatter = self.mass_scatter
+        has_errors = ~np.isnan(self.mass_quantiles[0][0])[:, None]
         if not has_errors.all():
             scatter = b.op("Where", b.const(has_errors, np.bool_), scatter, self._const(0.0))
             self.has_ends = b.op("And", self.has_ends, b.const(has_errors, np.bool_))
-        spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), self._const(quantiles[:, :, None]))
-        self.ln_width = b.op("Mul", scatter, self._const((quantiles[1] - quantiles[0])[:, None]))
+        spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), self._mass_numbers(lambda q: q[:, :, None], dtype))
+        self.ln_width = b.op("Mul", scatter, self._mass_numbers(lambda q: (q[1] - q[0])[:, None], dtype))
         self.ln_ends = b.reshape(b.op("Add", self.ln_mass, spread), [n_ends * n_scales, -1])
         self.ends = b.op("Exp", self.ln_ends)
         no_ends = b.nan_where_not(self.has_ends, dtype)
         ends = b.op("Add", b.reshape(self.ends, [n_ends, n_scales, -1]), no_ends)
-        masses = b.nan_unless(self.has_five, self.mass, dtype)
+        masses = b.nan_unless(self.has_mass_labels, self.mass, dtype)
         names = [mass_columns(scale)[0] for scale in self.model.masses_]
         self._set_all(names, masses)
         self._set_all([f"{name}_{end}" for end in _ENDS for name in names], ends)
         # The error is a difference, which single precision would spoil.
         mass, own = (self._double(rows) for rows in (self.mass, scatter))
         ln_mass = b.op("Log", b.op("Max", mass, smallest))
-        low, high = (b.op("Exp", b.op("Add", ln_mass, b.op("Mul", own, row[:, None]))) for row in quantiles[:2])
+        rows = [self._mass_numbers(lambda q, end=end: q[end][:, None], np.float64) for end in (0, 1)]
+        low, high = (b.op("Exp", b.op("Add", ln_mass, b.op("Mul", own, row))) for row in rows)
         self.mass_error = b.op("Mul", b.op("Sub", high, low), 0.5)
         error = b.op("Add", self.mass_error, self._double(no_ends))
         self._set_all([f"{name}_ERR" for name in names], error, np.float64, first="MASS_ERR")
@@ -258,7 +353,7 @@ class ModelGraph:
         given = self.mass, self._working(self.mass_error), self.ln_width
         log_age, half_interval, slope_error = ages.log_age_and_errors(logs, n_scales, len(_ENDS), *given)
         # A star without an age has no interval of ages either. Ends beyond the relation are ages at its end.
-        some = b.op("And", ages.covered(self.mass), b.op("And", giant, self.has_five))
+        some = b.op("And", ages.covered(self.mass), b.op("And", giant, self.has_mass_labels))
         both = b.op("And", some, self.has_ends)
         has_age = b.stack([some, *[both] * len(_ENDS)])
         # The lower mass has the higher age.
@@ -272,7 +367,8 @@ class ModelGraph:
         error = b.nan_unless(both, error, dtype)
         self._set_all([f"{name}_ERR" for name in names], error, first="AGE_ERR")
         old = b.op("Greater", b.rows(log_age, range(n_scales)), self._const(np.log10(UNIVERSE_AGE) + 9.0))
-        flag = b.op("Add", ages.flag(self.mass, self.has_five), b.code(b.op("Not", giant), int(AgeFlag.NOT_GIANT)))
+        not_giant = b.code(b.op("Not", giant), int(AgeFlag.NOT_GIANT))
+        flag = b.op("Add", ages.flag(self.mass, self.has_mass_labels), not_giant)
         known = ((AgeFlag.CLIPPED, clipped), (AgeFlag.CLIPPED_95, clipped_95), (AgeFlag.OLD, b.op("And", some, old)))
         for bit, condition in known:
             flag = b.op("Add", flag, b.code(condition, int(bit)))

@@ -33,8 +33,8 @@ def predict_catalog(catalog: Any, model: Any, *, keep: Iterable[str] = (), **set
     keep : iterable of str, optional
         Columns of `catalog` to keep, besides its positions.
     **settings
-        `columns`, `extinction`, `parallax_zero_point`, `out_of_fold`, `layout`, `units` of `FramePredictor`. Units that
-        the Parquet schema states are known.
+        `columns`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `layout`, `units` of
+        `FramePredictor`. Units that the Parquet schema states are known.
 
     Returns
     -------
@@ -105,8 +105,8 @@ def properties_of(predictor: FramePredictor) -> dict[str, str]:
         about["model"] = str(model.card.get("name", type(model).__name__))
     trained = predictor.predictor().card.get("versions", {}).get("trained_with")
     about |= {"modelver": str(trained)} if trained else {}
-    settings = settings_cards(predictor.extinction, predictor.parallax_zero_point, None, predictor.out_of_fold)
-    about |= {keyword.lower(): str(value) for keyword, value, _ in settings}
+    settings = predictor.extinction, predictor.parallax_zero_point, None, predictor.out_of_fold, predictor.calibration
+    about |= {keyword.lower(): str(value) for keyword, value, _ in settings_cards(*settings)}
     return {f"skdistmass_{key}": value for key, value in about.items()}
 
 

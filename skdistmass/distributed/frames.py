@@ -13,6 +13,7 @@ from skdistmass.catalog.rows import catalog_columns
 from skdistmass.catalog.writers.fits import is_nullable
 from skdistmass.catalog.writers.parquet import arrow_array
 from skdistmass.distributed.model_file import ModelFile
+from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.labels import LABEL_NAMES
@@ -59,6 +60,8 @@ class FramePredictor:
         See `skdistmass.surveys.parallax.correct_parallaxes`.
     out_of_fold : bool, default=True
         Whether stars that the model was trained on get predictions from networks that had not seen them.
+    calibration : LabelCalibration, ConstraintCalibration or path-like, optional
+        Brings the labels to the model's scale, as in `skdistmass.build_catalog`.
     layout : str, path-like or Layout, optional
         Layout of the table; by default the one that `names` show.
     units : mapping of str, optional
@@ -99,6 +102,7 @@ class FramePredictor:
     extinction: ExtinctionChoice = field(default_factory=ExtinctionChoice)
     parallax_zero_point: str | float = "model"
     out_of_fold: bool = True
+    calibration: Any = None
     layout: Any = None
     units: Mapping[str, str] = field(default_factory=dict)
     dtype_backend: str = "numpy"
@@ -115,6 +119,8 @@ class FramePredictor:
         if self.dtype_backend not in _BACKENDS:
             raise InputError(f"dtype_backend is {self.dtype_backend!r}; give 'numpy' or 'pyarrow'.")
         check_zero_point(self.parallax_zero_point)
+        if self.calibration is not None:
+            self._set(calibration=as_calibration(self.calibration))
         names = [str(name) for name in self.names]
         check_names(names)
         given = self.layout
@@ -251,8 +257,8 @@ def predict_frame(frame: pd.DataFrame, model: Any, **settings: Any) -> pd.DataFr
     model : Predictor, str or path-like
         A trained model, its file, or the name of one that comes with the package.
     **settings
-        `columns`, `keep`, `extinction`, `parallax_zero_point`, `out_of_fold`, `layout`, `units` and `dtype_backend` of
-        `FramePredictor`.
+        `columns`, `keep`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `layout`, `units` and
+        `dtype_backend` of `FramePredictor`.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from skdistmass.catalog import build_catalog
 from skdistmass.catalog.provenance import model_cards, settings_cards
 from skdistmass.distributed.model_file import ModelFile
+from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.model import find_model
@@ -32,6 +33,7 @@ def build_parts(
     extinction: ExtinctionChoice | None = None,
     parallax_zero_point: str | float = "model",
     out_of_fold: bool = True,
+    calibration: Any = None,
     **options: Any,
 ) -> list[Path]:
     """Make the catalogues of the files of a survey, in Parquet, each under the name of its file.
@@ -53,7 +55,7 @@ def build_parts(
         Replace catalogues that are there.
     progress : callable, optional
         Called as ``progress(files_done, n_files)``.
-    extinction, parallax_zero_point, out_of_fold
+    extinction, parallax_zero_point, out_of_fold, calibration
         As for `skdistmass.build_catalog`.
     **options
         Further options of `skdistmass.build_catalog`.
@@ -97,6 +99,7 @@ def build_parts(
         "extinction": ExtinctionChoice() if extinction is None else extinction,
         "parallax_zero_point": parallax_zero_point,
         "out_of_fold": out_of_fold,
+        "calibration": None if calibration is None else as_calibration(calibration),
     }
     tasks = [
         delayed(_build)(reference, path, folder / name, resume, overwrite, options)
@@ -132,7 +135,9 @@ def _is_current(model: ModelFile, path: Path, output: Path, options: dict[str, A
     import pyarrow.parquet as pq
 
     about = pq.read_schema(output).metadata or {}
-    settings = settings_cards(options["extinction"], options["parallax_zero_point"], None, options["out_of_fold"])
+    names = ("extinction", "parallax_zero_point", "isochrones", "out_of_fold", "calibration")
+    values: list[Any] = [options.get(name) for name in names]
+    settings = settings_cards(*values)
     cards = [*model_cards(model.load(), None, find_model(model.name))[1:], *settings]
     cards.append(("INSHA256", InputFile.of(path).sha256, ""))
     return all(about.get(keyword.encode()) == str(value).encode() for keyword, value, _ in cards)

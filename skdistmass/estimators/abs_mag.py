@@ -7,12 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from sklearn.base import clone
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
 
 from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.estimators.intervals import ONE_SIGMA
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.estimators.network_parameter import Network
 from skdistmass.estimators.seeds import seeded
+from skdistmass.estimators.stellar_baseline import StellarBaseline
+from skdistmass.estimators.whole_diagram import WholeDiagramMixin
 from skdistmass.exceptions import InputError
 from skdistmass.photometry import distance_from_magnitude
 from skdistmass.tables import as_floats
@@ -21,7 +24,7 @@ from skdistmass.uncertainty import PaperErrors
 __all__ = ["AbsMagRegressor", "distance_interval"]
 
 
-class AbsMagRegressor(LabelRegressor):
+class AbsMagRegressor(WholeDiagramMixin, LabelRegressor):
     """Absolute magnitude of a star from its spectroscopic labels.
 
     A small network trained on stars with good parallaxes predicts M_K; with apparent magnitude and extinction that is
@@ -29,7 +32,21 @@ class AbsMagRegressor(LabelRegressor):
 
     Parameters
     ----------
-    binary_filter : BinaryResidualFilter or None, default=None
+    baseline : StellarBaseline, "stellar" or None, default=None
+        Physics that the network corrects (``"stellar"`` is ``StellarBaseline()``). Teff, log g and [M/H] must be the
+        first labels. One network learns a correction from these three, a second one from all labels; both fade to zero
+        far from the training stars, where only the physics remains. With None the network learns M_K itself.
+    loss : {"squared", "student"}, default="squared"
+        ``"student"`` is robust: weights ``u / (y_err^2 + s^2)`` with the intrinsic scatter `s` of each source and
+        Student weights `u` are found by iteration. The equality of weight and repetition
+        holds for ``"squared"``.
+    optional_labels : tuple of str, default=()
+        Labels that may be missing in training and prediction, such as ``("C_FE", "N_FE")``. Needs a baseline.
+    reference_sources : tuple of str or None, default=None
+        Sources without an offset; by default the one with most stars.
+    binary_filter : BinaryResidualFilter, "auto" or None, default=None
+        ``"auto"`` filters dwarfs and subgiants (log g >= 3.5) only: the filter cuts single giants. With
+        ``loss="student"`` it takes part in the iteration, and a binary must also stand out from the scatter.
         Finds unresolved binaries among the training stars, which are then left out (section 4.1.1). It drops no star
         at prediction. The errors are learned from all training stars, because a new star may be a binary too. Its
         parameters are reached as ``binary_filter__threshold`` and so on.
@@ -43,6 +60,13 @@ class AbsMagRegressor(LabelRegressor):
         The fitted filter. Its ``support_`` has one value for each row that is complete and has a weight.
     n_binaries_ : int
         Number of training stars it left out.
+    sources_, offsets_, scatters_, source_excess_
+        With ``loss="student"``: names of the sources, and for each its offset, intrinsic scatter, and error beyond
+        that of the reference (mag).
+    between_sources_, missing_excess_, fading_excess_ : float
+        Further error (mag) of a star of an unknown source, without an optional label, and outside the training space.
+    cluster_offsets_ : dict
+        Cluster to the error of its distance modulus found in training (mag).
     pipeline_, n_features_in_, feature_names_in_, label_columns_, n_rows_, n_rows_left_out_, n_iter_, \
 oof_prediction_, fold_, fold_pipelines_, errors_
         As in `skdistmass.estimators.label_regressor.LabelRegressor`.
@@ -66,14 +90,25 @@ oof_prediction_, fold_, fold_pipelines_, errors_
     >>> distance = model.predict_distance(stars[:3], stars["K"][:3], stars["AK_TARG"][:3])
     """
 
-    _parameter_constraints = {**LabelRegressor._parameter_constraints, "binary_filter": [None, object]}
+    _parameter_constraints = {
+        **LabelRegressor._parameter_constraints,
+        "binary_filter": [None, object],
+        "baseline": [StrOptions({"stellar"}), StellarBaseline, None],
+        "loss": [StrOptions({"squared", "student"})],
+        "optional_labels": ["array-like"],
+        "reference_sources": ["array-like", None],
+    }
     _target_name = "absolute magnitude"
     _target_unit = "mag"
 
     def __init__(
         self,
         *,
-        binary_filter: BinaryResidualFilter | None = None,
+        baseline: StellarBaseline | str | None = None,
+        loss: str = "squared",
+        optional_labels: tuple[str, ...] = (),
+        reference_sources: tuple[str, ...] | None = None,
+        binary_filter: BinaryResidualFilter | str | None = None,
         network: Network | None = None,
         n_networks: int = 4,
         error_model: str | None = "conformal",
@@ -89,18 +124,51 @@ oof_prediction_, fold_, fold_pipelines_, errors_
             labels=labels,
             random_state=random_state,
         )
+        self.baseline = baseline
+        self.loss = loss
+        self.optional_labels = optional_labels
+        self.reference_sources = reference_sources
         self.binary_filter = binary_filter
+
+    @classmethod
+    def whole_diagram(cls, **parameters: Any) -> "AbsMagRegressor":
+        """Return a regressor for giants, dwarfs and clusters together, also without C and N.
+
+        Physics with a fading correction, the robust loss, and the binary filter for dwarfs and subgiants.
+
+        Parameters
+        ----------
+        **parameters
+            Parameters that replace those of the recipe.
+
+        Returns
+        -------
+        model : AbsMagRegressor
+            Not yet fitted.
+
+        Examples
+        --------
+        >>> from skdistmass import AbsMagRegressor
+        >>> AbsMagRegressor.whole_diagram(n_networks=1).loss
+        'student'
+        """
+        recipe = cls(baseline="stellar", loss="student", optional_labels=("C_FE", "N_FE"), binary_filter="auto")
+        return recipe.set_params(**parameters)
 
     def _choose_rows(self, X, y, weights, groups):
         """Leave out the stars that the filter takes for binaries."""
         self.binary_filter_ = None
         self.n_binaries_ = 0
-        if self.binary_filter is None:
+        auto = isinstance(self.binary_filter, str)
+        if self.binary_filter is None or (auto and self.loss == "student"):
             return super()._choose_rows(X, y, weights, groups)
         # Its seeds are drawn from the regressor's random_state, which decides everything.
-        self.binary_filter_ = seeded(clone(self.binary_filter), check_random_state(self.random_state))
+        chosen = BinaryResidualFilter() if auto else self.binary_filter
+        self.binary_filter_ = seeded(clone(chosen), check_random_state(self.random_state))
         self.binary_filter_.fit(X, y, sample_weight=weights, groups=groups)
-        single = self.binary_filter_.support_
+        single = self.binary_filter_.support_ | ~np.isfinite(X).all(axis=1)
+        if auto:
+            single |= ~self._is_dwarf(X)
         if not single.any():
             raise InputError(
                 f"the binary filter left none of {len(X)} stars to train on; raise its threshold "
@@ -125,6 +193,7 @@ oof_prediction_, fold_, fold_pipelines_, errors_
         extinction_err: ArrayLike | None = None,
         X_err: Any = None,
         return_std: bool = False,
+        source: ArrayLike | str | None = None,
     ) -> Any:
         """Predict the distance.
 
@@ -142,6 +211,8 @@ oof_prediction_, fold_, fold_pipelines_, errors_
             Errors of the labels, as for `predict`.
         return_std : bool, default=False
             Whether to return the errors as well.
+        source : str or array-like of str, optional
+            Source of the labels, as for `predict`.
 
         Returns
         -------
@@ -154,8 +225,8 @@ oof_prediction_, fold_, fold_pipelines_, errors_
         mag = as_floats(mag, "mag", name="mag")
         extinction = as_floats(extinction, "mag", name="extinction")
         if not return_std:
-            return distance_from_magnitude(self.predict(X), mag, extinction)
-        found = self.predict_with_interval(X, ONE_SIGMA, X_err)
+            return distance_from_magnitude(self.predict(X, source=source), mag, extinction)
+        found = self.predict_with_interval(X, ONE_SIGMA, X_err, source=source)
         error = _photometric_error(mag_err, extinction_err)
         interval = distance_interval(found.value, found.interval, mag, extinction, error, ONE_SIGMA)
         return distance_from_magnitude(found.value, mag, extinction), 0.5 * (interval[:, 1] - interval[:, 0])
@@ -170,12 +241,13 @@ oof_prediction_, fold_, fold_pipelines_, errors_
         extinction_err: ArrayLike | None = None,
         X_err: Any = None,
         coverage: float = ONE_SIGMA,
+        source: ArrayLike | str | None = None,
     ) -> NDArray[np.float64]:
         """Interval that holds the true distance with a given probability.
 
         Parameters
         ----------
-        X, mag, extinction, mag_err, extinction_err, X_err
+        X, mag, extinction, mag_err, extinction_err, X_err, source
             As for `predict_distance`.
         coverage : float, default=0.6827
             Probability, between 0 and 1.
@@ -187,7 +259,7 @@ oof_prediction_, fold_, fold_pipelines_, errors_
         """
         mag = as_floats(mag, "mag", name="mag")
         extinction = as_floats(extinction, "mag", name="extinction")
-        found = self.predict_with_interval(X, coverage, X_err)
+        found = self.predict_with_interval(X, coverage, X_err, source=source)
         error = _photometric_error(mag_err, extinction_err)
         return distance_interval(found.value, found.interval, mag, extinction, error, coverage)
 

@@ -18,6 +18,7 @@ __all__ = [
     "check_groups",
     "check_target",
     "check_weights",
+    "label_names_of",
     "left_out_reason",
     "let_splitters_take_rows",
     "validate_label_errors",
@@ -37,6 +38,13 @@ def let_splitters_take_rows() -> None:
     table = getattr(sys.modules.get("astropy.table"), "Table", None)
     if table is not None and not hasattr(table, "take"):
         table.take = lambda self, indices, axis=0: self[indices]
+
+
+def label_names_of(regressor: Any) -> list[str]:
+    """Names of a regressor's labels; those of an array are the usual ones, as far as these go."""
+    n_labels = regressor.n_features_in_
+    names = [*getattr(regressor, "feature_names_in_", getattr(regressor, "labels", None) or LABEL_NAMES)][:n_labels]
+    return names + [f"x{number}" for number in range(len(names), n_labels)]
 
 
 def validate_labels(

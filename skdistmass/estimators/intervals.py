@@ -156,12 +156,13 @@ class IntervalMixin:
         """Return checked predictions with their intervals."""
         levels = 0.5 + np.multiply.outer(np.atleast_1d(coverage), [-0.5, 0.5])
         quantiles = self.errors_.quantile(levels.ravel())
+        filled = self._filled(X)
 
         def find(rows):
             noise = None
             if X_err is not None:
                 noise = label_noise_variance(self._link_jacobian(X[rows], value[rows]), X_err[rows])
-            scatter = self.errors_.scatter(X[rows], noise)
+            scatter = self.errors_.scatter(filled[rows], noise)
             center = self._link(value[rows])
             found = np.empty((len(rows), 1 + len(quantiles)))
             for number, quantile in enumerate(quantiles):
@@ -169,7 +170,7 @@ class IntervalMixin:
             found[:, -1] = np.nan if noise is None else np.sqrt(noise) / self._link_slope(value[rows])
             return found
 
-        found = fill_by_blocks(find, X, np.empty((len(X), 1 + len(quantiles))))
+        found = fill_by_blocks(find, filled, np.empty((len(X), 1 + len(quantiles))))
         intervals = found[:, :-1].reshape(len(X), len(levels), 2).swapaxes(0, 1)
         return Prediction(value, intervals if np.ndim(coverage) else intervals[0], found[:, -1])
 
@@ -184,7 +185,11 @@ class IntervalMixin:
             noise = label_noise_variance(self._link_jacobian(X, oof), X_err)[usable]
         target_error = None if y_err is None else (y_err * self._link_slope(y))[usable]
         model = ConformalErrors() if self.error_model == "conformal" else self._paper_errors()
-        return model.fit(X[usable], residual[usable], target_error, noise, spread=np.std(self._link(y)))
+        return model.fit(self._filled(X)[usable], residual[usable], target_error, noise, spread=np.std(self._link(y)))
+
+    def _filled(self, X):
+        """Put a number in place of labels that may be missing; the error model needs all."""
+        return X
 
     def _link(self, y):
         """Bring a target or prediction to the scale on which its errors add."""

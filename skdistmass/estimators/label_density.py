@@ -83,6 +83,15 @@ class LabelDensity:
             score[start : start + len(terms)] = highest + np.log(terms.sum(axis=1))
         return score
 
+    def draw(self, n_stars, random_state):
+        """Draw labels of stars from the density; shape (n_stars, n_labels)."""
+        rng = check_random_state(random_state)
+        component = rng.choice(len(self.weights), n_stars, p=self.weights)
+        normal = rng.normal(size=(n_stars, len(self.location)))
+        # The covariance of a Gaussian is the inverse of P P^T.
+        offsets = np.linalg.solve(self.precisions_cholesky.transpose(0, 2, 1)[component], normal[:, :, None])[:, :, 0]
+        return (self.means[component] + offsets) @ np.linalg.inv(self.whitening) * self.scale + self.location
+
     def best_replacements(self, X):
         """Find, label by label, the value with which each star fits best, and the score it then has.
 

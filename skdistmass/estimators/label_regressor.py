@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -33,8 +34,6 @@ from skdistmass.networks.rows import distinct_rows, fold_numbers
 from skdistmass.uncertainty import MIN_ROWS
 
 __all__ = ["LabelRegressor"]
-
-_FEW_STARS = 500
 
 
 class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, RegressorMixin, BaseEstimator):
@@ -181,7 +180,7 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
         check_network(self._network())
         X = validate_labels(self, X, reset=True, names=self.labels)
         y = check_target(y, X, unit=self._target_unit, name=self._target_name)
-        complete = np.isfinite(X).all(axis=1) & self._usable_target(y)
+        complete = self._complete(X) & self._usable_target(y)
         if y_err is not None:
             y_err = check_target(y_err, X, unit=self._target_unit, name=f"{self._target_name} error")
             complete &= y_err > 0
@@ -198,6 +197,7 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
                 "and survey placeholders count as missing."
             )
         X_err = None if X_err is None else validate_label_errors(self, X_err, len(X))
+        self._select_rows(rows)
         parts = [None if part is None else part[rows] for part in (X, y, weights, groups, y_err, X_err)]
         parts.append(check_random_state(self.random_state))
         # Matrices this small gain nothing from BLAS threads, and lose much where several processes share a machine.
@@ -209,6 +209,12 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
             self.oof_prediction_ = np.full(len(rows), np.nan)
             self.oof_prediction_[rows] = oof
         return self
+
+    def _complete(self, X):
+        return np.isfinite(X).all(axis=1)
+
+    def _select_rows(self, rows):
+        """Take note of the rows that are trained on."""
 
     def _usable_target(self, y):
         return np.isfinite(y)
@@ -225,13 +231,13 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
         chosen = self._choose_rows(X, y, weights, groups)
         stars = distinct_rows(X, y) if groups is None else groups
         n_stars = len(np.unique(stars[chosen]))
-        n_folds = min(self.n_folds or (5 if n_stars >= _FEW_STARS else 12), n_stars)
+        n_folds = min(self.n_folds or (5 if n_stars >= 500 else 12), n_stars)
         with_errors = self.error_model is not None and n_folds >= 2 and len(X) >= MIN_ROWS
         at_once = with_errors and can_leave_out(self._network(), np.count_nonzero(chosen))
         fold = fold_numbers(stars, n_folds, rng.randint(np.iinfo(np.int32).max)) if at_once else None
         self.pipeline_, self.fold_pipelines_ = self._train(X, y, weights, groups, chosen, rng, fold)
         self.n_rows_ = int(np.count_nonzero(chosen))
-        self.n_iter_ = self.pipeline_["network"].n_iter_
+        self.n_iter_ = (self.pipeline_["network"] if isinstance(self.pipeline_, Pipeline) else self.pipeline_).n_iter_
         self.errors_ = None
         if with_errors and not at_once:
             seed = rng.randint(np.iinfo(np.int32).max)
@@ -370,12 +376,8 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
 
         Parameters
         ----------
-        X : table or array-like of shape (n_stars, n_labels)
-            Labels.
-        y : array-like of shape (n_stars,)
-            True values.
-        sample_weight : array-like of shape (n_stars,), optional
-            Weights.
+        X, y, sample_weight
+            As for `fit`.
 
         Returns
         -------

@@ -1,7 +1,21 @@
 """The whole model: training, prediction, files."""
 
+from skdistmass.model.calibrated import predict_calibrated
 from skdistmass.model.distmass import DistMassModel
 from skdistmass.model.loading import find_model, load_model, load_predictor
-from skdistmass.model.predictor import Predictor
+from skdistmass.model.predictor import Predictor, cuts_of
+from skdistmass.model.scale import check_scale, choose_labels, fit_to_model, model_constraints
 
-__all__ = ["DistMassModel", "Predictor", "find_model", "load_model", "load_predictor"]
+__all__ = [
+    "DistMassModel",
+    "Predictor",
+    "check_scale",
+    "choose_labels",
+    "cuts_of",
+    "find_model",
+    "fit_to_model",
+    "load_model",
+    "load_predictor",
+    "model_constraints",
+    "predict_calibrated",
+]

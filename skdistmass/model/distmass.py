@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,30 +18,41 @@ from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.estimators.cn_mass import CNMassRegressor
+from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.estimators.seeds import seeded
 from skdistmass.estimators.star_keys import star_groups
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.labels import LABEL_NAMES, out_of_range
+from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import prediction
+from skdistmass.model.calibrated import predict_calibrated
 from skdistmass.model.files import model_token, write_model
-from skdistmass.model.training import FALLBACK_LABELS, accuracy_of, find_parts, fit_spaces, plan_jobs, remember, train
+from skdistmass.model.networks import Networks, lacks_abundances, predict_networks, space_of
+from skdistmass.model.posterior import PosteriorMixin
+from skdistmass.model.reading import labels_of, stars_of
+from skdistmass.model.table import to_table
+from skdistmass.model.training import (
+    FALLBACK_LABELS,
+    accuracy_of,
+    find_parts,
+    fit_spaces,
+    mass_fallback_name,
+    plan_jobs,
+    remember,
+    train,
+)
 from skdistmass.schema.bits import Space
-from skdistmass.schema.columns import layout, mass_columns
-from skdistmass.surveys import as_stars, read_survey
+from skdistmass.schema.columns import mass_columns
 from skdistmass.surveys.stars import Stars
 from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
-from skdistmass.uncertainty import normal_coverage
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 __all__ = ["DistMassModel"]
 
-_COVERAGES = (normal_coverage(1.0), normal_coverage(2.0))
 
-
-class DistMassModel(BaseEstimator):
+class DistMassModel(PosteriorMixin, BaseEstimator):
     """Distances, masses and ages of a survey's stars.
 
     Trains one `AbsMagRegressor`, one `CNMassRegressor` for each mass scale of the survey and a `TrainingSpace` for
@@ -69,7 +79,11 @@ class DistMassModel(BaseEstimator):
     space : TrainingSpace or None, default=None
         Tells where the models can be trusted.
     fallback : bool, default=True
-        Whether to train a second distance network on Teff, log g and [M/H], for stars without C or N.
+        Whether to train a second distance network on Teff, log g and [M/H], for stars without C or N. One with
+        ``optional_labels=("C_FE", "N_FE")`` needs none.
+    mass_fallback : bool, default=False
+        Whether to train such networks for the masses, too. Without C and N a giant's mass is known half as well;
+        LABEL_FALLBACK_MASS says of which stars it is.
     n_jobs : int or None, default=None
         Number of networks trained at the same time, as in joblib; they are trained in threads.
     random_state : int, RandomState or None, default=None
@@ -82,8 +96,10 @@ class DistMassModel(BaseEstimator):
     masses_ : dict of CNMassRegressor
         By name of the scale.
     abs_mag_fallback_ : AbsMagRegressor or None
-    distance_space_, mass_space_, fallback_space_ : TrainingSpace or None
-        The mass space is that of the first scale.
+    mass_fallbacks_ : dict of CNMassRegressor
+        By name of the scale; empty without `mass_fallback`.
+    distance_space_, mass_space_, fallback_space_, mass_fallback_space_ : TrainingSpace or None
+        Of five labels, and of Teff, log g and [M/H]. The mass spaces are those of the first scale.
     age_ : IsochroneAgeTransformer
     training_ : TrainingRecord
         The stars trained on, by which they are known again.
@@ -95,7 +111,7 @@ class DistMassModel(BaseEstimator):
         For ``"ABS_MAG"`` and each ``"MASS_*"``: name of each cut to the number of stars it removed.
     accuracy_ : dict of dict
         For each of them: ``n_stars`` trained on, and ``scatter`` (robust) and ``bias`` (median) of the out-of-fold
-        fractional error of distance or mass.
+        fractional error of distance or mass; ``regions`` has them for parts of the diagram.
     metadata_ : dict
         What the model was trained on, and with what.
 
@@ -127,6 +143,7 @@ class DistMassModel(BaseEstimator):
         cuts: TrainingCuts | None = None,
         space: TrainingSpace | None = None,
         fallback: bool = True,
+        mass_fallback: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -138,6 +155,7 @@ class DistMassModel(BaseEstimator):
         self.cuts = cuts
         self.space = space
         self.fallback = fallback
+        self.mass_fallback = mass_fallback
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -164,11 +182,11 @@ class DistMassModel(BaseEstimator):
         InputError
             If the cuts leave no star to train on; the message says what each removed.
         """
-        stars = _stars_of(table)
+        stars = stars_of(table)
         if len(stars) == 0:
             raise InputError("the training table is empty: it has 0 rows.")
         self.metallicity_ = stars.metallicity
-        labels, label_errors = _labels_of(stars)
+        labels, label_errors = labels_of(stars)
         groups = star_groups(stars)
         rng = check_random_state(self.random_state)
         self.absent_, scales = find_parts(stars, self.parts, self.mass_scales)
@@ -176,21 +194,22 @@ class DistMassModel(BaseEstimator):
         scales = dict(sorted(scales.items(), key=lambda scale: scale[0] != ""))
         distance = self.abs_mag if self.abs_mag is not None else AbsMagRegressor(binary_filter=BinaryResidualFilter())
         mass = self.mass if self.mass is not None else CNMassRegressor()
-        jobs = plan_jobs(stars, self._cuts(), None if "distance" in self.absent_ else distance, mass, scales)
-        if not self.fallback:
-            jobs = [job for job in jobs if job.name != "ABS_MAG_FALLBACK"]
+        wanted = {"fallback": self.fallback, "mass_fallback": self.mass_fallback}
+        jobs = plan_jobs(stars, self._cuts(), None if "distance" in self.absent_ else distance, mass, scales, **wanted)
         self.removed_ = {job.name: job.chosen.removed for job in jobs}
         for job in jobs:
             job.require_stars()
             seeded(job.network, rng)
-        trained = self._train_all(jobs, labels, label_errors, groups, progress)
+        trained = self._train_all(jobs, progress, stars, labels, label_errors, groups)
         self.abs_mag_ = trained.get("ABS_MAG")
         self.abs_mag_fallback_ = trained.get("ABS_MAG_FALLBACK")
         self.masses_ = {scale: trained[mass_columns(scale)[0]] for scale in scales}
+        names = {scale: mass_fallback_name(scale) for scale in scales}
+        self.mass_fallbacks_ = {scale: trained[name] for scale, name in names.items() if name in trained}
         self.age_ = clone(self.age) if self.age is not None else IsochroneAgeTransformer()
         spaces = fit_spaces(jobs, self.space if self.space is not None else TrainingSpace(), labels, groups, rng)
-        self.distance_space_, self.mass_space_, self.fallback_space_ = spaces
-        self.accuracy_ = {job.name: accuracy_of(job, trained[job.name]) for job in jobs}
+        self.distance_space_, self.mass_space_, self.fallback_space_, self.mass_fallback_space_ = spaces
+        self.accuracy_ = {job.name: accuracy_of(job, trained[job.name], stars, labels) for job in jobs}
         self.training_ = remember(stars, labels, jobs, trained)
         self.label_columns_ = {name: stars.origin.get(name, (name,))[0] for name in LABEL_NAMES}
         self.metadata_ = {
@@ -205,10 +224,10 @@ class DistMassModel(BaseEstimator):
     def _cuts(self) -> TrainingCuts:
         return self.cuts if self.cuts is not None else TrainingCuts()
 
-    def _train_all(self, jobs, labels, label_errors, groups, progress) -> dict[str, Any]:
+    def _train_all(self, jobs, progress, *parts) -> dict[str, Any]:
         if progress is not None:
             progress(None, len(jobs))
-        tasks = (delayed(train)(job, labels, label_errors, groups) for job in jobs)
+        tasks = (delayed(train)(job, *parts) for job in jobs)
         trained = {}
         # Threads: the trainer releases the interpreter's lock, and processes would each copy the table.
         parallel = Parallel(n_jobs=self.n_jobs, backend="threading", return_as="generator")
@@ -218,7 +237,7 @@ class DistMassModel(BaseEstimator):
                 progress(job.name, len(jobs))
         return trained
 
-    def predict(self, table: Any, *, out_of_fold: bool = True) -> Table:
+    def predict(self, table: Any, *, out_of_fold: bool = True, calibration: Any = None) -> Table:
         """Predict distances, masses and ages.
 
         Parameters
@@ -229,6 +248,9 @@ class DistMassModel(BaseEstimator):
         out_of_fold : bool, default=True
             Whether stars that were trained on get predictions from networks that had not seen them, so that a
             catalogue does not flatter its own training set. The column OUT_OF_FOLD says which did.
+        calibration : LabelCalibration, ConstraintCalibration or path-like, optional
+            Brings the labels to the scale of the model: a fitted one, its file, or the name of one that comes with the
+            package. The catalogue has the calibrated labels; its errors have that of the calibration.
 
         Returns
         -------
@@ -241,21 +263,15 @@ class DistMassModel(BaseEstimator):
         ColumnError, UnitError
             If the table lacks Teff, log g or the metallicity, or has a column in another kind of unit.
         """
-        from astropy.table import Column, Table
-
         check_is_fitted(self, "abs_mag_")
-        stars = _stars_of(table).with_metallicity(self.metallicity_)
-        predicted = self.predict_columns(stars, out_of_fold=out_of_fold)
+        stars = stars_of(table).with_metallicity(self.metallicity_)
+        calibration = None if calibration is None else as_calibration(calibration)
+        stars, predicted = predict_calibrated(self, stars, calibration, out_of_fold=out_of_fold)
         columns = prediction.complete(stars, predicted, self._cuts())
-        catalog = Table()
-        for schema in layout(self.masses_):
-            if schema.name in columns:
-                values = columns[schema.name]
-                values = values if schema.dtype.startswith("U") else values.astype(schema.dtype)
-                catalog[schema.name] = Column(
-                    values, unit=schema.unit, description=schema.description, meta={"ucd": schema.ucd}
-                )
+        catalog = to_table(columns, self.masses_)
         catalog.meta = {"MODEL": "DistMass", "VERSION": self.metadata_["skdistmass_version"]}
+        if calibration is not None:
+            catalog.meta["CALIB"], catalog.meta["CALIBSHA"] = calibration.identity
         return catalog
 
     @property
@@ -287,64 +303,44 @@ class DistMassModel(BaseEstimator):
         absent = [name for name in FALLBACK_LABELS if name not in stars]
         if absent:
             raise ColumnError(f"no column {', '.join(absent)}; the stars have {', '.join(stars) or 'no columns'}.")
-        labels, label_errors = _labels_of(stars)
+        labels, label_errors = labels_of(stars)
         entries = self.training_.find(stars, labels)
         columns: dict[str, NDArray] = {"OUT_OF_FOLD": np.zeros(len(stars), dtype=np.int32)}
         if self.abs_mag_ is not None:
             self._predict_distance(columns, stars, labels, label_errors, entries if out_of_fold else None)
         if self.masses_:
-            columns["MASS_SPACE"] = self.mass_space_.classify(labels)
             self._predict_masses(columns, labels, label_errors, entries if out_of_fold else None)
         bits = self.training_.bits_of(stars, entries)
-        space = columns.get("MASS_SPACE", np.full(len(stars), Space.MISSING))
+        space = columns.get("MASS_SPACE", np.full(len(stars), Space.INSIDE))  # without masses nothing is outside theirs
         columns["BITMASK"] = prediction.bitmask(bits, space)
         return columns
 
-    def _predict_network(self, name, network, labels, label_errors, entries):
-        """Return value, intervals of 68.27 % and 95.45 %, label part of the error, and whether it is out of fold."""
-        folds = np.full(len(labels), -1, dtype=np.int16) if entries is None else self.training_.fold(name, entries)
-        value = network.predict_out_of_fold(labels, folds)
-        if network.errors_ is None:
-            return value, np.full((2, len(labels), 2), np.nan), np.full(len(labels), np.nan), folds >= 0
-        _, intervals, noise = network.predict_with_interval(labels, _COVERAGES, label_errors, value=value)
-        return value, intervals, noise, (folds >= 0) & np.isfinite(value)
-
     def _predict_distance(self, columns, stars: Stars, labels, label_errors, entries) -> None:
-        n_stars = len(labels)
-        space = self.distance_space_.classify(labels)
-        fallback = np.zeros(n_stars, dtype=bool)
-        if self.abs_mag_fallback_ is not None:
-            fallback = np.isnan(labels[:, 3:]).any(axis=1) & np.isfinite(labels[:, :3]).all(axis=1)
-        parts = [("ABS_MAG", self.abs_mag_, slice(None), ~fallback)]
-        if fallback.any():
-            parts.append(("ABS_MAG_FALLBACK", self.abs_mag_fallback_, slice(0, 3), fallback))
-            # Without two labels nothing better than "edge" can be said.
-            space[fallback] = np.maximum(self.fallback_space_.classify(labels[fallback][:, :3]), Space.EDGE)
-        abs_mag, intervals = np.full(n_stars, np.nan), np.full((2, n_stars, 2), np.nan)
-        noise, replaced = np.full(n_stars, np.nan), np.zeros(n_stars, dtype=bool)
-        for name, network, used, rows in parts:
-            seen = None if entries is None else entries[rows]
-            if seen is not None and name == "ABS_MAG_FALLBACK":
-                seen = np.where(seen >= 0, seen, self.training_.find_by_three(labels[rows]))
-            found = self._predict_network(name, network, labels[rows][:, used], label_errors[rows][:, used], seen)
-            abs_mag[rows], intervals[:, rows], noise[rows], replaced[rows] = found
+        networks = Networks("ABS_MAG", self.abs_mag_, "ABS_MAG_FALLBACK", self.abs_mag_fallback_)
+        found = predict_networks(networks, self.training_, labels, label_errors, entries, stars.text("LABEL_SRC"))
         cuts = self._cuts()
         mag, mag_err, extinction = (stars.floats(name) for name in ("K", "K_ERR", "A_K"))
         mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
         errors = mag_err, extinction_errors(stars, cuts)
-        columns |= prediction.distance_columns(abs_mag, intervals, mag, extinction, *errors)
-        columns |= {"ABS_MAG_LABEL_ERR": noise, "DISTANCE_SPACE": space, "LABEL_FALLBACK": fallback}
-        columns["OUT_OF_FOLD"] |= replaced.astype(np.int32)
+        columns |= prediction.distance_columns(found.value, found.intervals, mag, extinction, *errors)
+        columns["ABS_MAG_LABEL_ERR"] = found.noise
+        columns["DISTANCE_SPACE"] = space_of(networks, self.distance_space_, self.fallback_space_, labels)
+        columns["LABEL_FALLBACK"] = lacks_abundances(labels) & networks.serves_without_abundances
+        columns["OUT_OF_FOLD"] |= found.replaced.astype(np.int32)
 
     def _predict_masses(self, columns, labels, label_errors, entries) -> None:
         for number, (scale, network) in enumerate(self.masses_.items()):
             name = mass_columns(scale)[0]
-            mass, intervals, _, replaced = self._predict_network(name, network, labels, label_errors, entries)
+            networks = Networks(name, network, mass_fallback_name(scale), self.mass_fallbacks_.get(scale))
+            mass, intervals, _, replaced = predict_networks(networks, self.training_, labels, label_errors, entries)
             columns |= {name: mass, **prediction.interval_columns(name, intervals)}
             columns[f"{name}_ERR"] = prediction.half_width(intervals[0])
             columns["OUT_OF_FOLD"] |= replaced * np.int32(2 << number)
             columns |= prediction.age_columns(self.age_, scale, mass, intervals, labels[:, 2], labels[:, 1])
         columns |= prediction.of_first_scale(columns, next(iter(self.masses_)))
+        columns["MASS_SPACE"] = space_of(networks, self.mass_space_, self.mass_fallback_space_, labels)
+        if self.mass_fallbacks_:
+            columns["LABEL_FALLBACK_MASS"] = lacks_abundances(labels)
 
     __dask_tokenize__ = model_token
 
@@ -385,16 +381,3 @@ class DistMassModel(BaseEstimator):
         from skdistmass.deploy import export_model
 
         export_model(self, path, **options)
-
-
-def _stars_of(table: Any) -> Stars:
-    """Read a file, or give a table in memory its canonical columns."""
-    return read_survey(Path(table)) if isinstance(table, str | os.PathLike) else as_stars(table)
-
-
-def _labels_of(stars: Stars) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return labels and their errors, NaN where a value is not possible."""
-    labels, errors = stars.labels, stars.label_errors
-    labels[out_of_range(labels)] = np.nan
-    errors[~(errors >= 0)] = np.nan
-    return labels, errors

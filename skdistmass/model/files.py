@@ -28,9 +28,13 @@ from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.estimators.cn_mass import CNMassRegressor
+from skdistmass.estimators.fading import Fading
 from skdistmass.estimators.label_density import LabelDensity
 from skdistmass.estimators.label_regressor import LabelRegressor
+from skdistmass.estimators.stellar_baseline import StellarBaseline
+from skdistmass.estimators.stellar_network import Correction, StellarNetwork
 from skdistmass.estimators.training_space import TrainingSpace
+from skdistmass.estimators.whole_diagram import ROBUST_STATE
 from skdistmass.exceptions import FileFormatError, InputError
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.model.record import TrainingRecord
@@ -42,7 +46,7 @@ from skdistmass.writing import replaced
 __all__ = ["FORMAT", "FORMAT_VERSION", "model_token", "read_model", "write_model"]
 
 FORMAT = "skdistmass model"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 #: Bytes that a model may take in memory: room for the training stars of a survey of ten million.
 MOST_BYTES = 2_000_000_000
 _TIME = (1980, 1, 1, 0, 0, 0)  # of every entry, so that one model always gives the same bytes
@@ -112,8 +116,14 @@ _CONFORMAL = (
 )
 _KINDS = {
     "regressor": _Kind(LabelRegressor, _REGRESSOR, _build_estimator),
-    "absolute magnitude": _Kind(AbsMagRegressor, (*_REGRESSOR, "binary_filter_", "n_binaries_"), _build_estimator),
-    "mass": _Kind(CNMassRegressor, _REGRESSOR, _build_estimator),
+    "absolute magnitude": _Kind(
+        AbsMagRegressor, (*_REGRESSOR, *ROBUST_STATE, "binary_filter_", "n_binaries_"), _build_estimator
+    ),
+    "mass": _Kind(CNMassRegressor, (*_REGRESSOR, *ROBUST_STATE), _build_estimator),
+    "stellar physics": _Kind(StellarBaseline, ("powers_", "coef_", "n_features_in_"), _build_estimator),
+    "corrected physics": _Kind(StellarNetwork, (), _build_record),
+    "correction": _Kind(Correction, (), _build_record),
+    "fading": _Kind(Fading, (), _build_record),
     "binary filter": _Kind(
         BinaryResidualFilter,
         (
@@ -147,7 +157,8 @@ _KINDS = {
 _KIND_OF = {kind.cls: name for name, kind in _KINDS.items()}
 #: What `DistMassModel` holds besides its parameters.
 _MODEL_STATE = (
-    *("abs_mag_", "masses_", "abs_mag_fallback_", "distance_space_", "mass_space_", "fallback_space_", "age_"),
+    *("abs_mag_", "masses_", "abs_mag_fallback_", "mass_fallbacks_", "age_"),
+    *("distance_space_", "mass_space_", "fallback_space_", "mass_fallback_space_"),
     *("training_", "metallicity_", "label_columns_", "absent_", "removed_", "accuracy_", "metadata_"),
 )
 

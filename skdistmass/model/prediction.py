@@ -243,6 +243,8 @@ def complete(stars: Stars, predicted: Mapping[str, NDArray], cuts: TrainingCuts)
     """
     columns = survey_columns(stars, cuts) | dict(predicted)
     gaia_err = columns.pop("gaia_err")
+    # Only a model with networks for it gives masses of stars without C and N.
+    columns.setdefault("LABEL_FALLBACK_MASS", np.zeros(len(stars), dtype=bool))
     nothing = np.full(len(stars), np.nan)
     distance, distance_err = (columns.get(name, nothing) for name in ("DISTANCE", "DISTANCE_ERR"))
     columns |= weighted_columns(distance, distance_err, columns["GAIAEDR3_DIST"], gaia_err)

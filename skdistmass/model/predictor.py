@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
 from skdistmass.surveys.stars import Stars
+from skdistmass.surveys.training_sets import TrainingCuts
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "cuts_of"]
 
 
 @runtime_checkable
@@ -54,3 +56,9 @@ class Predictor(Protocol):
         columns : dict of ndarray of shape (n_stars,)
             Columns of `skdistmass.schema.columns` by name, all or some.
         """
+
+
+def cuts_of(card: Mapping[str, Any]) -> TrainingCuts:
+    """Return cuts with the zero points of parallaxes that a model was trained with."""
+    stated = card.get("training_cuts", {}).get("parallax_zero_point")
+    return TrainingCuts() if stated is None else TrainingCuts(parallax_zero_point=dict(stated))

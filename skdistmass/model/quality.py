@@ -78,6 +78,7 @@ def _observed(
         bit.NOT_GIANT: _floats(columns, "LOGG", n_stars) >= GIANT_LOGG,
         bit.AGE_LIMIT: (age_flag & int(_AGE_LIMITS)) != 0,
         bit.STAR_BAD: bad_stars(stars),
+        bit.CALIBRATION_OUTSIDE: _codes(columns, "CALIBRATION_SPACE", n_stars) == Space.OUTSIDE,
         bit.AGE_OLD: (age_flag & int(AgeFlag.OLD)) != 0,
         bit.AGE_CLIPPED: (age_flag & int(AgeFlag.CLIPPED)) != 0,
     }

@@ -27,7 +27,7 @@ class QualityBit(_DescribedFlag):
     """Bits of FLAGS: what to know of a row, and for each product whether to be careful (WARN) or to leave it (BAD)."""
 
     LABEL_MISSING = 1 << 0, "Teff, log g or [M/H] is missing: nothing can be predicted"
-    CN_MISSING = 1 << 1, "[C/Fe] or [N/Fe] is missing: no mass, and ABS_MAG from three labels if at all"
+    CN_MISSING = 1 << 1, "[C/Fe] or [N/Fe] is missing: ABS_MAG and mass from three labels if at all"
     DISTANCE_EDGE = 1 << 2, "labels at the edge of those the distance model was trained on"
     DISTANCE_OUTSIDE = 1 << 3, "labels outside those the distance model was trained on"
     MASS_EDGE = 1 << 4, "labels at the edge of those the mass model was trained on"
@@ -41,11 +41,15 @@ class QualityBit(_DescribedFlag):
     NOT_GIANT = 1 << 12, "log g >= 3.5: no age is given (section 6.1)"
     AGE_LIMIT = 1 << 13, "mass or [M/H] beyond the relation of mass and age"
     STAR_BAD = 1 << 14, "the survey's bit STAR_BAD (23 of ASPCAPFLAG) is set"
-    DISTANCE_WARN = 1 << 16, "any of DISTANCE_EDGE, CN_MISSING, EXTINCTION_FALLBACK, _NEGATIVE, _HIGH, GAIA_CONFLICT"
+    CALIBRATION_OUTSIDE = 1 << 15, "labels outside those that the calibration was fitted on: they got its mean shift"
+    DISTANCE_WARN = (
+        1 << 16,
+        "any of DISTANCE_EDGE, CN_MISSING, EXTINCTION_FALLBACK, _NEGATIVE, _HIGH, GAIA_CONFLICT, CALIBRATION_OUTSIDE",
+    )
     DISTANCE_BAD = 1 << 17, "no DISTANCE, or any of DISTANCE_OUTSIDE, STAR_BAD"
-    MASS_WARN = 1 << 18, "MASS_EDGE"
+    MASS_WARN = 1 << 18, "any of MASS_EDGE, CALIBRATION_OUTSIDE"
     MASS_BAD = 1 << 19, "no mass above 0, or any of MASS_OUTSIDE, STAR_BAD"
-    AGE_WARN = 1 << 20, "any of MASS_EDGE, AGE_OLD"
+    AGE_WARN = 1 << 20, "any of MASS_EDGE, AGE_OLD, CALIBRATION_OUTSIDE"
     AGE_BAD = 1 << 21, "no age, or any of MASS_BAD, AGE_LIMIT"
     AGE_OLD = 1 << 22, "the age is above 13.8 Gyr, that of the universe"
     AGE_CLIPPED = 1 << 23, "an end of the 68.27 % interval of age is cut at the end of the relation of mass and age"
@@ -58,9 +62,10 @@ WARNINGS = {
     | QualityBit.EXTINCTION_FALLBACK
     | QualityBit.EXTINCTION_NEGATIVE
     | QualityBit.EXTINCTION_HIGH
-    | QualityBit.GAIA_CONFLICT,
-    "MASS": QualityBit.MASS_EDGE,
-    "AGE": QualityBit.MASS_EDGE | QualityBit.AGE_OLD,
+    | QualityBit.GAIA_CONFLICT
+    | QualityBit.CALIBRATION_OUTSIDE,
+    "MASS": QualityBit.MASS_EDGE | QualityBit.CALIBRATION_OUTSIDE,
+    "AGE": QualityBit.MASS_EDGE | QualityBit.AGE_OLD | QualityBit.CALIBRATION_OUTSIDE,
 }
 SPOILERS = {
     "DISTANCE": QualityBit.DISTANCE_OUTSIDE | QualityBit.STAR_BAD,

@@ -2,6 +2,8 @@
 
 #: log g (dex) below which a star counts as a giant and gets an age (section 6.1 of the paper).
 GIANT_LOGG = 3.5
+#: log g (dex) below which accuracy is stated apart: few stars, mixed mass scales.
+LUMINOUS_LOGG = 2.0
 #: Age of the universe (Gyr); a higher age of a star is flagged.
 UNIVERSE_AGE = 13.8
 #: Bit STAR_BAD of APOGEE's ASPCAPFLAG.

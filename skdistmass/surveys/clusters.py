@@ -11,6 +11,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from skdistmass.exceptions import InputError
+from skdistmass.surveys.stars import Stars
 
 _SPELLINGS = {
     r"(?:(?:NGC|N)0*)?104|47TUC(?:ANAE)?": "47TUC",
@@ -135,6 +136,12 @@ def cluster_distances(names: NDArray, distances: Mapping[str, float] | str | Non
     known = {canonical_name(name): float(value) for name, value in distances.items()}
     unique, inverse = np.unique(np.asarray(names).astype(str), return_inverse=True)
     return np.array([known.get(canonical_name(name), np.nan) for name in unique.tolist()])[inverse]
+
+
+def cluster_names(stars: Stars) -> NDArray[np.str_]:
+    """Return the cluster of each star in one spelling, blank for none."""
+    unique, inverse = np.unique(stars.text("CLUSTER"), return_inverse=True)
+    return np.array([canonical_name(name) if name else "" for name in unique.tolist()], dtype=str)[inverse]
 
 
 def cluster_ages(names: NDArray) -> NDArray[np.float64]:

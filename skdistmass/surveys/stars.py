@@ -27,6 +27,7 @@ class Stars:
     - PARALLAX, PARALLAX_ERR [mas], PARALLAX_SRC: "Gaia EDR3", "Gaia DR2", "Hipparcos" ...; " corrected" is added
       if the zero point is taken off. A value is never taken from one source and its error from another.
     - GAIAEDR3_DIST [kpc], GAIAEDR3_DIST_SRC, and GAIAEDR3_DIST_LO and _HI if the file has them.
+    - LABEL_SRC, MASS_SRC : text, the source of each star's labels and mass, where a file has several.
     - MASS and MASS_* [Msun], AGE and AGE_* (in the unit of ``stars.units``; log10 of years if it has none).
     - STARFLAG, ASPCAPFLAG : int64, 0 if missing.
     - BAD_STAR : bool, whether the survey's flags say not to use the star. An abundance that is flagged is missing.

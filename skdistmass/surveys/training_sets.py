@@ -88,7 +88,7 @@ _NEEDED |= {
     "ASPCAPFLAG",
     "BAD_STAR",
 }
-_NEEDED |= {"APSTAR_ID", "RA", "DEC", "GLAT", *(name for names in IDENTIFIERS.values() for name in names)}
+_NEEDED |= {"LABEL_SRC", "APSTAR_ID", "RA", "DEC", "GLAT", *(name for names in IDENTIFIERS.values() for name in names)}
 
 
 def read_training_stars(

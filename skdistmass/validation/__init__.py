@@ -11,6 +11,7 @@ from skdistmass.validation import (
     masses,
     quality,
     report,
+    scales,
     stars,
 )
 from skdistmass.validation.ages import *
@@ -22,8 +23,9 @@ from skdistmass.validation.masses import *
 from skdistmass.validation.quality import *
 from skdistmass.validation.report import *
 from skdistmass.validation.requirements import MissingInputError
+from skdistmass.validation.scales import *
 from skdistmass.validation.stars import *
 
 __all__ = ["MissingInputError", "figures"]
-for _module in (ages, checks, chemistry, comparisons, distances, masses, quality, report, stars):
+for _module in (ages, checks, chemistry, comparisons, distances, masses, quality, report, scales, stars):
     __all__ += _module.__all__

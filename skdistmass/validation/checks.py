@@ -13,6 +13,7 @@ from skdistmass.validation import ages, chemistry, comparisons, distances, masse
 from skdistmass.validation.columns import age_columns, column_of, mass_scales
 from skdistmass.validation.quality import without_bad
 from skdistmass.validation.requirements import MissingInputError
+from skdistmass.validation.scales import label_scale
 from skdistmass.validation.stars import join_reference, with_extinction
 
 __all__ = ["Check", "Validation", "validate"]
@@ -78,6 +79,7 @@ def validate(
     cluster_distances: Mapping[str, float] | str | None = None,
     assumed_extinction: float | None = None,
     include_bad: bool = False,
+    model: Any = None,
 ) -> Validation:
     """Make all tables and the summary.
 
@@ -100,6 +102,8 @@ def validate(
         A_K (mag) to assume, with an error as large, for stars whose catalogue has ABS_MAG and MAG, but no extinction.
     include_bad : bool, default=False
         Judge all stars, whatever their flags say.
+    model : Predictor, optional
+        The model that made the catalogue, to check whether the labels are on its scale.
 
     Returns
     -------
@@ -129,14 +133,23 @@ def validate(
     if assumed_extinction is not None:
         stars = with_extinction(stars, assumed_extinction)
     result = Validation(stars, stars if include_bad else without_bad(stars))
-    makers = _makers(result, distance_columns, age_columns, cluster_distances)
+    makers = _makers(result, distance_columns, age_columns, cluster_distances, model)
     for name, (title, make) in makers.items():
         try:
             result.tables[name] = make()
             result.tables[name].meta["title"] = title
         except MissingInputError as reason:
             result.skipped[name] = str(reason)
-    for summary in (_distance_checks, _cluster_checks, _mass_checks, _age_checks, _flag_checks, _chemistry_checks):
+    parts = (
+        _distance_checks,
+        _cluster_checks,
+        _mass_checks,
+        _age_checks,
+        _flag_checks,
+        _chemistry_checks,
+        _scale_checks,
+    )
+    for summary in parts:
         result.checks += summary(result.tables)
     result.checks += [Check(makers[name][0], "", reason, NOT_TESTED) for name, reason in result.skipped.items()]
     return result
@@ -147,6 +160,7 @@ def _makers(
     distance_columns: Sequence[str],
     age_names: Sequence[str],
     known: Mapping[str, float] | str | None,
+    model: Any,
 ) -> dict[str, tuple[str, Callable[[], Table]]]:
     """Return the title of each table, and the function that makes it."""
     stars = found.judged
@@ -175,6 +189,7 @@ def _makers(
         ),
         "mass_loss": ("Ages of giants that lost 0.03 Msun (section 6.2)", ages.mass_loss_effect),
         "spoo": (spoo, lambda: ages.spoo_comparison(stars)),
+        "label_scale": ("Scale of the labels", lambda: label_scale(stars, model)),
     }
 
 
@@ -342,3 +357,9 @@ def _chemistry_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
         text = f"bias {row['BIAS']:+.2f}, scatter {row['SCATTER']:.2f} dex ({row['N']} stars)"
         name = f"Ages against Spoo et al. 2022, {row['FEH_LO']:g} < [Fe/H] < {row['FEH_HI']:g}"
         yield Check(name, "an offset that goes with [Fe/H] (section 6.3)", text, INFORMATION)
+
+
+def _scale_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
+    if "label_scale" in tables:
+        found = tables["label_scale"].meta["message"]
+        yield Check("Scale of the labels", "that of DR17 (section 2)", found or "no shift", SHORT if found else PASSED)

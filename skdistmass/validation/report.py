@@ -92,8 +92,8 @@ def write_report(
         As in `validate`, which has the same errors. Distances get panels in figure 4.
     output : path-like, default="report.html"
         File to write. A file that exists is replaced when the new one is complete.
-    model : DistMassModel, optional
-        The model that made the catalogue; what it was trained on is listed.
+    model : Predictor, optional
+        The model that made the catalogue. What a `DistMassModel` was trained on is listed.
     command : str, default=""
         Command that makes this report, to be printed in it.
     title : str
@@ -119,6 +119,7 @@ def write_report(
         cluster_distances=cluster_distances,
         assumed_extinction=assumed_extinction,
         include_bad=include_bad,
+        model=model,
     )
     others = {"fig04_mad_vs_logg": {"others": _other_distances(found.judged, distance_columns)}}
     pictures = _pictures(*draw_figures(found.judged, found=found, **others))
@@ -200,7 +201,7 @@ def _origin(found: Validation) -> list[str]:
 def _training(model: Any) -> list[list[Any]]:
     """Return what each network of a model was trained on: name, stars, scatter, bias, stars removed."""
     rows = []
-    for name, accuracy in model.accuracy_.items() if model is not None else ():
+    for name, accuracy in getattr(model, "accuracy_", {}).items():
         removed = ", ".join(f"{cut}: {count}" for cut, count in model.removed_.get(name, {}).items() if count)
         errors = [float(accuracy.get(key, np.nan)) for key in ("scatter", "bias")]
         rows.append([name, accuracy["n_stars"], *errors, removed or "none"])

@@ -168,3 +168,30 @@ def test_binary_filter_leaves_no_trace(labels):
 def test_isochrone_distances_are_refused(labels):
     with pytest.raises(InputError, match="can't be converted to ONNX"):
         to_onnx(IsochroneDistanceRegressor(), labels[:1])
+
+
+@pytest.mark.parametrize("opset", [11, 21])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "model",
+    [
+        AbsMagRegressor.whole_diagram(**QUICK),
+        AbsMagRegressor(baseline="stellar", **QUICK),
+        CNMassRegressor(loss="student", **QUICK),
+    ],
+)
+def test_options_for_the_whole_diagram(model, labels, stars, opset, dtype):
+    """Without abundances there is a value where the model has one; far outside physics remains."""
+    target = np.exp(0.3 * labels[:, 1] + np.random.default_rng(1).normal(0, 0.05, len(labels)))
+    X = np.array(labels)
+    X[::3, 3:] = np.nan if len(getattr(model, "optional_labels", ())) else X[::3, 3:]
+    model = _fit(model, X, target)
+    given = stars.astype(dtype)
+    options = {type(model): {"with_std": True, "with_interval": True}}
+    value, std, interval = _run(to_onnx(model, given[:1], target_opset=opset, options=options), given).values()
+    found = model.predict_with_interval(given.astype(float))
+    tolerance = {"rtol": 1e-5, "atol": 1e-5} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-9}
+    np.testing.assert_allclose(value[:, 0], found.value, **tolerance)
+    np.testing.assert_allclose(std[:, 0], found.error, **tolerance)
+    np.testing.assert_allclose(interval, found.interval, **tolerance)
+    assert np.isfinite(found.value[6]) == (len(getattr(model, "optional_labels", ())) > 0)

@@ -213,10 +213,23 @@ def test_parity_without_fallback(model, tmp_path, plain_columns, assert_parity, 
     _check_variant(changed, tmp_path, plain_columns, assert_parity, mock[:2000])
 
 
-@pytest.mark.parametrize(("absent", "what"), [({"abs_mag_": None}, "distances"), ({"masses_": {}}, "masses")])
-def test_a_model_of_one_part_is_refused(model, tmp_path, absent, what):
-    with pytest.raises(InputError, match=f"the model has no {what}"):
-        _changed(model, **absent).to_onnx(tmp_path / "model.onnx")
+_NO_DISTANCES = {"abs_mag_": None, "abs_mag_fallback_": None, "distance_space_": None, "fallback_space_": None}
+_NO_MASSES = {"masses_": {}, "mass_space_": None}
+
+
+@pytest.mark.parametrize("absent", [_NO_DISTANCES, _NO_MASSES], ids=["masses", "distances"])
+def test_parity_of_a_model_of_one_part(model, tmp_path, plain_columns, assert_parity, mock, absent):
+    part = _changed(model, **absent)
+    _check_variant(part, tmp_path, plain_columns, assert_parity, mock[:3000])
+    part.to_onnx(tmp_path / "part.onnx")
+    model.to_onnx(tmp_path / "whole.onnx")
+    outputs = set(load(tmp_path / "part.onnx").outputs)
+    assert outputs <= set(part.predict_columns(as_stars(mock[:5]))) | {"LABEL_FALLBACK"}
+    assert any(name.startswith("DISTANCE") for name in outputs) == (absent is _NO_MASSES)
+    assert any(name.startswith(("MASS", "AGE")) for name in outputs) == (absent is _NO_DISTANCES)
+    # Nothing of the part that is absent is computed.
+    nodes = {name: len(onnx.load(tmp_path / f"{name}.onnx").graph.node) for name in ("part", "whole")}
+    assert nodes["part"] < 0.95 * nodes["whole"]
 
 
 @pytest.mark.parametrize("activation", ["relu", "logistic", "identity"])

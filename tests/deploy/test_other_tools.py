@@ -51,7 +51,7 @@ def _assert_same(text, name, columns):
             np.testing.assert_allclose(column, expected, **tolerance)
 
 
-@pytest.mark.parametrize("name", ["kepler-giants", "kepler-giants-float32"])
+@pytest.mark.parametrize("name", ["apogee", "apogee-float32", "kepler-giants"])
 def test_python_without_skdistmass(stars, name, tmp_path):
     path, columns = stars
     # In isolated mode neither the working folder nor the environment adds to the path.
@@ -83,7 +83,7 @@ def node_folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["kepler-giants", "kepler-giants-float32"])
+@pytest.mark.parametrize("name", ["apogee", "apogee-float32", "kepler-giants"])
 def test_node(stars, node_folder, name):
     path, columns = stars
     _assert_same(_run("node", "predict.mjs", pretrained_path(name), path, cwd=node_folder), name, columns)
@@ -92,7 +92,7 @@ def test_node(stars, node_folder, name):
 def test_duckdb(stars):
     pytest.importorskip("duckdb", reason="duckdb is not installed")
     text = _run(sys.executable, EXAMPLES / "onnx_duckdb.py", pretrained_path("kepler-giants"), stars[0])
-    found = load_pretrained().predict(stars[1])
+    found = load_pretrained("kepler-giants").predict(stars[1])
     inside = (found["DISTANCE_SPACE"] == 0) & np.isfinite(found["DISTANCE"])
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
     row = next(row for row in cells if row[0] == "0")

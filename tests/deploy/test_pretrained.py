@@ -1,5 +1,6 @@
 """The shipped models: what they say of themselves, and predictions that must not change."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,13 @@ import pytest
 from skdistmass.deploy import load
 from skdistmass.deploy.checks import check_content
 from skdistmass.deploy.pretrained import list_pretrained, load_pretrained, pretrained_path
-from skdistmass.exceptions import FileFormatError, InputError
+from skdistmass.exceptions import DistMassWarning, FileFormatError, InputError
+from skdistmass.extinction import ExtinctionChoice
+from skdistmass.labels import LABEL_NAMES
+from skdistmass.photometry import distance_ratio
+from skdistmass.surveys import read_survey
+from skdistmass.surveys.training_sets import TrainingCuts, distance_training_set
+from skdistmass.uncertainty import robust_scatter
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -56,7 +63,8 @@ def test_files_are_whole_and_as_released():
 
 
 def test_names():
-    assert list_pretrained() == ["kepler-giants", "kepler-giants-errors", "kepler-giants-float32"]
+    names = [f"{model}{variant}" for model in ("apogee", "kepler-giants") for variant in ("", "-errors", "-float32")]
+    assert list_pretrained() == names
     with pytest.raises(InputError, match="kepler-giants-errors"):
         load_pretrained("no-such-model")
 
@@ -67,7 +75,7 @@ def test_card_and_size(name):
     card = model.card
     assert card["name"] == name
     assert "Kepler" in card["training_set"]
-    assert "log g < 3.5" in card["limits"]
+    assert "log g" in card["limits"]
     assert card["accuracy"]["ABS_MAG"]["scatter"] < 0.1
     assert card["accuracy"]["MASS"]["scatter"] < 0.1
     for entry in ("date", "licence", "references", "versions", "training_cuts", "mass_scales", "training_rows"):
@@ -87,7 +95,7 @@ def test_honest_about_its_range():
         "MAG": [10.0] * 4,
         "EXTINCTION": [0.05] * 4,
     }
-    found = load_pretrained().predict(stars)
+    found = load_pretrained("kepler-giants").predict(stars)
     assert found["MASS_SPACE"].tolist() == [0, 2, 2, 3]
     assert found["DISTANCE_SPACE"].tolist() == [0, 2, 2, 3]
     assert (found["BITMASK"] & 2).tolist() == [0, 2, 2, 2]
@@ -95,3 +103,43 @@ def test_honest_about_its_range():
     assert found["AGE_FLAG"].tolist()[1] & 32
     assert 1.0 < found["MASS"][0] < 1.6
     assert 1.5 < found["DISTANCE"][0] < 2.5
+
+
+def test_the_default_serves_the_whole_diagram():
+    """A giant, the Sun, a metal-poor giant without C and N, a star that is nowhere, and one without labels."""
+    stars = {
+        "TEFF": [4750.0, 5772.0, 4600.0, 3000.0, np.nan],
+        "LOGG": [2.5, 4.44, 1.5, 4.0, 2.5],
+        "M_H": [-0.1, 0.0, -1.2, 0.4, 0.0],
+        "C_FE": [-0.1, 0.0, np.nan, 0.0, 0.0],
+        "N_FE": [0.2, 0.0, np.nan, 0.0, 0.0],
+        "MAG": [10.0] * 5,
+        "EXTINCTION": [0.05] * 5,
+    }
+    model = load_pretrained()
+    assert model.card["name"] == "apogee"
+    found = model.predict(stars)
+    assert found["DISTANCE_SPACE"].tolist()[3:] == [2, 3]
+    assert found["DISTANCE_SPACE"][0] == 0
+    assert max(found["DISTANCE_SPACE"].tolist()[:3]) < 2
+    assert found["LABEL_FALLBACK"].tolist() == [False, False, True, False, False]
+    assert found["ABS_MAG"][:2] == pytest.approx([-1.6, 3.27], abs=0.25)  # a clump star; Willmer (2018) for the Sun
+    assert np.isfinite(found["DISTANCE"]).tolist() == [True, True, True, True, False]
+    assert found["MASS"][1] == pytest.approx(1.0, abs=0.1)
+    assert np.isnan(found["MASS"][2])
+
+
+@pytest.mark.parametrize(
+    ("table", "bias", "scatter"),
+    [("kepler_giants", 0.02, 0.08), ("k2_giants", 0.03, 0.10), ("kepler_dwarfs", 0.03, 0.12)],
+)
+def test_the_default_on_real_stars(real_data, table, bias, scatter):
+    """Distances from labels against parallaxes, by the extinction of each star's colour where it brings none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DistMassWarning)
+        stars = ExtinctionChoice().apply(read_survey(real_data(f"{table}.fits")))
+    found = load_pretrained().predict_columns(stars)
+    chosen = distance_training_set(stars, TrainingCuts(), names=LABEL_NAMES[:3])
+    error = distance_ratio(found["ABS_MAG"][chosen.rows], chosen.target) - 1.0
+    assert abs(np.nanmedian(error)) < bias
+    assert robust_scatter(error) < scatter

@@ -38,7 +38,7 @@ def survey(survey_file):
 def expected(survey_file):
     """The catalogue that `build_catalog` makes of it."""
     path = survey_file.with_name("catalog.parquet")
-    build_catalog(load_pretrained(), survey_file, path)
+    build_catalog(load_pretrained("kepler-giants"), survey_file, path)
     return pd.read_parquet(path, dtype_backend="pyarrow")
 
 

@@ -21,7 +21,9 @@ def test_dask(survey, expected, assert_same, model):
     frame = dd.from_pandas(survey, npartitions=5)
     # One partition without rows.
     frame = dd.concat([frame, dd.from_pandas(survey.iloc[:1], npartitions=1).query("TEFF < 0")])
-    found = predict_dask(frame, load_pretrained() if model == "loaded" else model, dtype_backend="pyarrow")
+    found = predict_dask(
+        frame, load_pretrained("kepler-giants") if model == "loaded" else model, dtype_backend="pyarrow"
+    )
     assert found.npartitions == 6
     assert_same(found.compute(scheduler="threads"), expected)
     with pytest.raises(InputError, match="a Dask DataFrame is needed, not DataFrame"):

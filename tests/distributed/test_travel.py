@@ -90,7 +90,7 @@ def test_tokens_of_a_trained_model(fitted, models):
 
 def test_a_process_makes_one_session():
     """Also if no copy of the predictor is alive between two tasks."""
-    content = pickle.dumps(load_pretrained())
+    content = pickle.dumps(load_pretrained("kepler-giants"))
     runtime._SESSIONS.clear()
     runtime._LATEST.clear()
     first = id(pickle.loads(content)._session)
@@ -103,7 +103,7 @@ def test_the_process_decides_on_threads(monkeypatch):
     for value in ("", "none", "0"):
         monkeypatch.setenv("OMP_NUM_THREADS", value)
         assert runtime._threads_here() >= 1
-    assert pickle.loads(pickle.dumps(load_pretrained()))._threads is None
+    assert pickle.loads(pickle.dumps(load_pretrained("kepler-giants")))._threads is None
 
 
 @pytest.mark.parametrize("name", NAMES[:2])

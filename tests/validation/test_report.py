@@ -105,7 +105,7 @@ def test_summary_tells_paper_finding_and_verdict(text, written):
 
 def test_nothing_is_found_where_nothing_was_put_in(mock):
     found = validate(*mock(cn_feh_slope=0.0))
-    assert found.skipped.keys() == {"comparisons", "grades", "flags"}  # the mock has no FLAGS
+    assert found.skipped.keys() == {"comparisons", "grades", "flags", "label_scale"}  # the mock has no FLAGS
     short = [check.name for check in found.checks if check.verdict == "fell short"]
     assert short == []
 

@@ -92,7 +92,7 @@ def test_a_catalogue_of_no_or_few_stars_has_no_fits(tables, n):
     catalog, survey = tables
     found = validate(catalog[:n], survey)
     assert found.tables.keys() <= ({"mass_loss", "ages", "coverage"} if n else {"mass_loss"})
-    assert len(found.tables) + len(found.skipped) == 18
+    assert len(found.tables) + len(found.skipped) == 19
     drawn, skipped = draw_figures(found.stars, found=found)
     assert len(drawn) + len(skipped) == 18
     assert n or not drawn
