@@ -49,7 +49,7 @@ def _usage():
 
 def with_dask(model, files, output, workers):
     """Return the same of workers of Dask."""
-    with Client(n_workers=workers, threads_per_worker=1, dashboard_address=None) as client:
+    with Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as client:
         # Imports and the session of each worker are made once, whatever the number of rows.
         small = dd.read_parquet(files[:1], dtype_backend="pyarrow").partitions[0].head(100, compute=False)
         predict_dask(small, model).compute()

@@ -194,7 +194,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[None]:
         if scheduler is not None:
             client = Client(scheduler, timeout="20s")
         else:
-            client = Client(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs="ERROR")
+            client = Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR")
     except (OSError, ValueError) as error:
         raise DistMassError(f"no workers of Dask at {scheduler or 'this machine'}: {shortened(error)}") from error
     with client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from skdistmass.catalog import build_catalog
 from skdistmass.catalog.provenance import model_cards, settings_cards
 from skdistmass.distributed.model_file import ModelFile
 from skdistmass.estimators.label_calibration import as_calibration
-from skdistmass.exceptions import DistMassError, InputError
+from skdistmass.exceptions import DistMassError, DistMassWarning, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.model import find_model
 from skdistmass.surveys.chunks import InputFile
@@ -72,6 +73,11 @@ def build_parts(
     DistMassError
         If files can't be used; all others are done before. The message names each, and says what is wrong with it.
 
+    Warns
+    -----
+    DistMassWarning
+        If the labels of a file seem to be on another scale than the model's.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -106,9 +112,11 @@ def build_parts(
         for path, name in zip(paths, names, strict=True)
     ]
     wrong = []
-    for done, message in enumerate(Parallel(n_jobs=workers, return_as="generator")(tasks), 1):
-        if message is not None:
-            wrong.append(message)
+    for done, (problem, scale) in enumerate(Parallel(n_jobs=workers, return_as="generator")(tasks), 1):
+        if problem:
+            wrong.append(problem)
+        if scale:
+            warnings.warn(f"{paths[done - 1]}: {scale}", DistMassWarning, stacklevel=2)
         if progress is not None:
             progress(done, len(paths))
     if wrong:
@@ -118,16 +126,16 @@ def build_parts(
 
 def _build(
     model: ModelFile, path: Path, output: Path, resume: bool, overwrite: bool, options: dict[str, Any]
-) -> str | None:
-    """Make one catalogue; return what is wrong with its file, if anything is."""
+) -> tuple[str, str]:
+    """Make one catalogue; return what is wrong with its file, and with the scale of its labels, if anything is."""
     try:
         if resume and output.exists() and _is_current(model, path, output, options):
-            return None
+            return "", ""
         how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "model_name": Path(model.name).name}
-        build_catalog(model.load(), path, output, model_file=find_model(model.name), **how, **options)
+        report = build_catalog(model.load(), path, output, model_file=find_model(model.name), **how, **options)
     except DistMassError as error:
-        return str(error) if path.name in str(error) else f"{path}: {error}"
-    return None
+        return str(error) if path.name in str(error) else f"{path}: {error}", ""
+    return "", report.scale
 
 
 def _is_current(model: ModelFile, path: Path, output: Path, options: dict[str, Any]) -> bool:

@@ -97,7 +97,7 @@ def hats(survey_file, tmp_path_factory):
         )
         .add_margin(margin_threshold=600.0, is_default=True)
     )
-    with warnings.catch_warnings(), Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+    with warnings.catch_warnings(), Client(n_workers=1, threads_per_worker=1, dashboard_address=":0") as client:
         warnings.simplefilter("ignore")  # of other packages
         run(arguments, client)
     return folder / "survey"
@@ -107,4 +107,4 @@ def hats(survey_file, tmp_path_factory):
 def cluster():
     """Function that starts workers of Dask, in processes of their own."""
     distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
-    return lambda workers: distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    return lambda workers: distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0")

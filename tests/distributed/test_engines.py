@@ -64,6 +64,17 @@ def test_lsdb_says_what_made_it(lsdb, hats, tmp_path):
     assert len(again.compute(progress_bar=False)) == 6000
 
 
+def test_lsdb_after_a_crossmatch(lsdb, hats):
+    catalog = lsdb.open_catalog(hats)
+    labels = catalog[["RA", "DEC", "APSTAR_ID", "TEFF", "LOGG", "M_H", "C_FE", "N_FE"]]
+    how = {"suffixes": ("", "_2mass"), "suffix_method": "overlapping_columns", "log_changes": False}
+    joined = labels.crossmatch(catalog[["RA", "DEC", "K", "A_K"]], radius_arcsec=1.0, **how)
+    found = predict_catalog(joined, MODEL, columns=["APSTAR_ID", "DISTANCE"]).compute(progress_bar=False)
+    assert found["APSTAR_ID"].is_unique
+    assert len(found) == 6000
+    assert found["DISTANCE"].gt(0).mean() > 0.9
+
+
 def test_errors_name_the_partition(lsdb, hats):
     catalog = lsdb.open_catalog(hats)
     broken = catalog.map_partitions(lambda frame: frame.assign(TEFF=frame["TEFF"] / 1000.0))
