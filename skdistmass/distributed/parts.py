@@ -111,14 +111,16 @@ def build_parts(
         delayed(_build)(reference, path, folder / name, resume, overwrite, options)
         for path, name in zip(paths, names, strict=True)
     ]
-    wrong = []
+    wrong, scales = [], []
     for done, (problem, scale) in enumerate(Parallel(n_jobs=workers, return_as="generator")(tasks), 1):
         if problem:
             wrong.append(problem)
         if scale:
-            warnings.warn(f"{paths[done - 1]}: {scale}", DistMassWarning, stacklevel=2)
+            scales.append(f"{paths[done - 1]}: {scale}")
         if progress is not None:
             progress(done, len(paths))
+    for message in scales:
+        warnings.warn(message, DistMassWarning, stacklevel=2)
     if wrong:
         raise DistMassError(f"{len(wrong)} of {len(paths)} files can't be used, the others are done: {' '.join(wrong)}")
     return [folder / name for name in names]

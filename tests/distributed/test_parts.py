@@ -6,9 +6,12 @@ from click.testing import CliRunner
 
 from skdistmass.cli.commands import main
 from skdistmass.distributed import build_parts
-from skdistmass.exceptions import DistMassError, InputError
+from skdistmass.exceptions import DistMassError, DistMassWarning, InputError
 
 MODEL = "kepler-giants"
+
+# The labels of the mock survey are not quite on the model's scale.
+pytestmark = pytest.mark.filterwarnings("ignore:.* looks :skdistmass.exceptions.DistMassWarning")
 
 
 @pytest.fixture
@@ -56,6 +59,11 @@ def test_broken_files_are_named_and_the_others_done(files, expected, assert_same
         build_parts(MODEL, files, tmp_path / "out", resume=True, out_of_fold=False)
 
 
+def test_labels_on_another_scale_are_told(files, tmp_path):
+    with pytest.warns(DistMassWarning, match=r"part1\.parquet: .* looks .* dex too"):
+        build_parts(MODEL, files[1:2], tmp_path / "out")
+
+
 def test_bad_input(files, tmp_path):
     with pytest.raises(InputError, match="there is no file"):
         build_parts(MODEL, [], tmp_path / "out")
@@ -66,7 +74,7 @@ def test_bad_input(files, tmp_path):
 
 
 def test_command_line_of_several_files(files, expected, assert_same, tmp_path):
-    found = _run(*files, "-o", tmp_path / "out", "--workers", 2)
+    found = _run(*files, "-o", tmp_path / "out", "--workers", 2, "--model", MODEL)
     assert found.exit_code == 0, found.output
     assert "3 catalogues" in found.output
     assert_same(_read(tmp_path / "out"), expected)
