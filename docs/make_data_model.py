@@ -37,8 +37,9 @@ survey, in its order. A star with several spectra has several rows with the same
   no date: the same input gives the same bytes.
 - **Interrupted** work is kept as `CATALOG.part` with a journal `CATALOG.part.json`; `--resume` continues it, with the
   same result. It refuses if the survey, the model or the settings are others than at the start.
-- Predictions for a row don't depend on the others; between different numbers of rows at a time (`CHUNKROW`) they agree
-  to rounding (about 1e-15).
+- Predictions for a row don't depend on the others. Between different numbers of rows at a time (`CHUNKROW`) those of an
+  ONNX model agree to the last bit, those of a file of `skdistmass train` to rounding (about 1e-15).
+- On a cluster, on HATS catalogues and in data frames: [distributed.md](distributed.md).
 
 ## Time and memory
 

@@ -7,6 +7,7 @@ import click
 from skdistmass._version import __version__
 from skdistmass.cli import options
 from skdistmass.cli.calibrate import calibrate, calibration_report
+from skdistmass.cli.distributed import refuse_options, write_distributed
 from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
     OneLineErrors,
@@ -101,9 +102,10 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 
 
 @main.command()
-@click.argument("survey", type=click.Path(path_type=Path))
+@click.argument("surveys", metavar="SURVEY...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, help="As for 'skdistmass predict'.")
+@options.distributed
 @options.resume
 @click.option(
     "--chunk-rows", type=click.IntRange(1), default=20_000, show_default=True, help="Rows worked on at a time."
@@ -136,9 +138,10 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @options.overwrite
 @options.quiet
 def catalog(
-    survey,
+    surveys,
     output,
     model,
+    distributed,
     resume,
     chunk_rows,
     parallax_zero_point,
@@ -157,11 +160,22 @@ def catalog(
 
     Reads and writes in chunks, chooses the extinction of each star as in section 2 of the paper, and can continue after
     a stop (--resume), with the same result. The file has its final name only when it is complete.
+
+    SURVEY is a file; or several, of which each gives a Parquet file in the folder OUTPUT; or the folder of a HATS
+    catalogue, and then OUTPUT is one, too. The last two use --workers processes.
     """
-    check_output(output, overwrite or resume, filter(None, [survey, model, calibration]))
+    settings = {"out_of_fold": not refit_values, "parallax_zero_point": number_or_text(parallax_zero_point)}
+    settings |= {"layout": layout, "extinction": extinction, "calibration": calibration}
+    if len(surveys) > 1 or surveys[0].is_dir():
+        only = {"--isochrones": isochrones, "--as": style != "skdistmass", "--hdu": hdu, "--jobs": jobs > 1}
+        how = {"resume": resume, "overwrite": overwrite, "quiet": quiet}
+        write_distributed(model, surveys, output, distributed, only=only, **how, **settings)
+        return
+    refuse_options(distributed, "a SURVEY that is one file")
+    check_output(output, overwrite or resume, filter(None, [surveys[0], model, calibration]))
     write_catalog(
         model,
-        survey,
+        surveys[0],
         output,
         quiet=quiet,
         resume=resume,
@@ -169,13 +183,9 @@ def catalog(
         style=style,
         chunk_rows=chunk_rows,
         n_jobs=jobs,
-        out_of_fold=not refit_values,
-        calibration=calibration,
-        parallax_zero_point=number_or_text(parallax_zero_point),
-        layout=layout,
         hdu=int(hdu) if hdu is not None and hdu.isdigit() else hdu,
-        extinction=extinction,
         isochrones=None if isochrones is None else load_isochrones(isochrones),
+        **settings,
     )
 
 

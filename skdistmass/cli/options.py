@@ -12,6 +12,7 @@ __all__ = [
     "assume_extinction",
     "calibration",
     "cluster_distances",
+    "distributed",
     "extinction",
     "joined",
     "layout",
@@ -115,3 +116,30 @@ def extinction(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_EXTINCTION):
         with_choice = option(with_choice)
     return with_choice
+
+
+_DISTRIBUTED = (
+    click.option("--workers", type=click.IntRange(1), help="Processes, for HATS and for several files.  [default: 1]"),
+    click.option("--scheduler", metavar="ADDRESS", help="A scheduler of Dask, whose workers are used (HATS)."),
+    click.option(
+        "--cone",
+        type=(float, float, float),
+        metavar="RA DEC RADIUS",
+        help="Part of the sky, in deg and for the radius in arcsec (HATS).",
+    ),
+    click.option("--query", metavar="CONDITION", help="Rows to predict, such as 'logg < 3.5' (HATS)."),
+    click.option("--keep", multiple=True, metavar="COLUMN", help="Column of the survey to keep (HATS); repeatable."),
+)
+
+
+def distributed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options for work in many parts, as its parameter `distributed`: those that were given."""
+
+    @wraps(command)
+    def with_options(*, workers, scheduler, cone, query, keep, **options):
+        given = {"workers": workers, "scheduler": scheduler, "cone": cone, "query": query, "keep": keep}
+        return command(distributed={name: value for name, value in given.items() if value}, **options)
+
+    for option in reversed(_DISTRIBUTED):
+        with_options = option(with_options)
+    return with_options

@@ -115,28 +115,11 @@ def check_output(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ())
         raise DistMassError(f"{path} can't be written: no permission to write in {folder}.")
 
 
-def _model_path(model: str) -> Path:
-    """Path of a trained model: a file, or one that comes with the package, by name."""
-    if Path(model).exists():
-        return Path(model)
-    from skdistmass.deploy.pretrained import list_pretrained, pretrained_path
-
-    if model in list_pretrained():
-        return pretrained_path(model)
-    known = ", ".join(list_pretrained())
-    raise DistMassError(f"{model} is neither a file nor a model that comes with skdistmass ({known}).")
-
-
 def load_any_model(model: str) -> Predictor:
     """Load a trained model: a file, or one that comes with the package, by name."""
-    path = _model_path(model)
-    if path.suffix == ".onnx":
-        from skdistmass.deploy import load
+    from skdistmass.model import load_predictor
 
-        return load(path)
-    from skdistmass.model import load_model
-
-    return load_model(path)
+    return load_predictor(model)
 
 
 def count_methods(column: Iterable[str]) -> str:
@@ -199,6 +182,7 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
     """Make a catalogue with the model of that name, and print what is in it."""
     from skdistmass.catalog import build_catalog
     from skdistmass.catalog.part_file import PartFile
+    from skdistmass.model import find_model
 
     model = load_any_model(name)
     try:
@@ -208,7 +192,7 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
                 table,
                 output,
                 model_name=name,
-                model_file=_model_path(name),
+                model_file=find_model(name),
                 command=command_line(),
                 progress=progress,
                 **options,

@@ -62,7 +62,7 @@ def load_pretrained(name=DEFAULT_MODEL, *, threads=None):
         are flagged. Each comes with inputs for errors of labels, magnitude and extinction, ``"apogee-errors"``, and in
         single precision, ``"apogee-float32"``.
     threads : int, optional
-        Number of threads, each with a part of the stars; by default one for each processor.
+        As for `skdistmass.deploy.load`.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +24,9 @@ from skdistmass.tables import as_floats, find_column, is_table
 __all__ = ["OnnxPredictor", "load"]
 
 _CHUNK = 2048  # rows at a time: the values between two operators stay in the processor's cache
+# Rows are run in multiples of this: a processor works on the last few of another number of rows by other instructions,
+# which round differently. So a star has the same prediction to the last bit whatever rows it comes with.
+_MULTIPLE = 16
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -33,6 +37,8 @@ _TYPES = {
 _PHOTOMETRY = {"MAG": ("K",), "EXTINCTION": ("A_K",), "MAG_ERR": ("K_ERR",), "EXTINCTION_ERR": ("A_K_ERR",)}
 # Sessions of this process by the content of the file: copies of a predictor share one.
 _SESSIONS: WeakValueDictionary = WeakValueDictionary()
+# The latest ones stay: between two tasks, a worker process may hold no copy of its predictor.
+_LATEST: deque = deque(maxlen=4)
 
 
 def load(path: str | os.PathLike, *, threads: int | None = None) -> "OnnxPredictor":
@@ -46,7 +52,8 @@ def load(path: str | os.PathLike, *, threads: int | None = None) -> "OnnxPredict
     path : path-like
         The file, at most 32 MB.
     threads : int, optional
-        Number of threads, each with a part of the stars; by default one for each processor.
+        Number of threads, each with a part of the stars. By default each process decides for itself: as many as
+        OMP_NUM_THREADS says, which Dask, Ray and joblib set for their workers, else one for each processor.
 
     Returns
     -------
@@ -69,11 +76,17 @@ def load(path: str | os.PathLike, *, threads: int | None = None) -> "OnnxPredict
     skdistmass.exceptions.FileFormatError: no-such-file.onnx can't be read: No such file or directory.
     """
     content = read_model_file(path)
-    if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    elif threads < 1:
+    if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}.")
     return OnnxPredictor(content, threads, name=str(path))
+
+
+def _threads_here() -> int:
+    """Return the number of threads that this process may use."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _open_session(content: bytes, name: str) -> Any:
@@ -90,7 +103,8 @@ def _open_session(content: bytes, name: str) -> Any:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a type of its own for each way a file can be bad
         raise FileFormatError(f"onnxruntime can't use {name}: {shortened(error)}") from error
-    _SESSIONS[content] = session
+    session = _SESSIONS.setdefault(content, session)  # another thread may have been faster
+    _LATEST.append(session)
     return session
 
 
@@ -139,7 +153,7 @@ class OnnxPredictor:
     ((1,), 0, 'kpc')
     """
 
-    def __init__(self, content: bytes, threads: int = 1, *, name: str = "the model"):
+    def __init__(self, content: bytes, threads: int | None = 1, *, name: str = "the model"):
         self._content, self._threads = content, threads
         self._session = session = _open_session(content, name)
         self.card = _read_card(session, name)
@@ -155,7 +169,7 @@ class OnnxPredictor:
         return type(self), (self._content, self._threads)
 
     def __dask_tokenize__(self) -> tuple:
-        return type(self).__qualname__, hashlib.sha256(self._content).hexdigest(), self._threads
+        return type(self).__qualname__, hashlib.sha256(self._content).hexdigest()
 
     @property
     def columns(self) -> list[str]:
@@ -225,20 +239,21 @@ class OnnxPredictor:
         def run(start: int) -> None:
             rows = slice(start, start + _CHUNK)
             try:
-                found = self._session.run(self.outputs, {name: column[rows] for name, column in columns.items()})
+                found = self._session.run(self.outputs, {name: _padded(c[rows]) for name, c in columns.items()})
                 for column, values in zip(catalog.values(), found, strict=True):
-                    column[rows] = values
+                    column[rows] = values[: len(column[rows])]
             except MemoryError:
                 raise
             except Exception as error:  # onnxruntime has many types
                 raise FileFormatError(f"the graph of {self!r} can't be computed: {shortened(error)}") from error
 
         starts = range(0, n_stars, _CHUNK)
-        if self._threads == 1 or len(starts) <= 1:
+        threads = self._threads or _threads_here()
+        if threads == 1 or len(starts) <= 1:
             for start in starts:
                 run(start)
         else:
-            with ThreadPoolExecutor(self._threads) as pool:
+            with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(run, starts))
         return catalog
 
@@ -340,6 +355,12 @@ class OnnxPredictor:
     def describe(self) -> str:
         """Return the model card as text, for people to read."""
         return "\n".join(_lines(self.card))
+
+
+def _padded(column: np.ndarray) -> np.ndarray:
+    """Repeat the last row up to a multiple of `_MULTIPLE` rows."""
+    short = -len(column) % _MULTIPLE
+    return np.concatenate([column, np.repeat(column[-1:], short)]) if short else column
 
 
 def _lines(card: Mapping, indent: str = "") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from skdistmass.model.calibrated import predict_calibrated
 from skdistmass.model.distmass import DistMassModel
-from skdistmass.model.loading import load_model
+from skdistmass.model.loading import find_model, load_model, load_predictor
 from skdistmass.model.predictor import Predictor, cuts_of
 from skdistmass.model.scale import check_scale, choose_labels, fit_to_model, model_constraints
 
@@ -12,8 +12,10 @@ __all__ = [
     "check_scale",
     "choose_labels",
     "cuts_of",
+    "find_model",
     "fit_to_model",
     "load_model",
+    "load_predictor",
     "model_constraints",
     "predict_calibrated",
 ]

@@ -26,7 +26,7 @@ from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import prediction
 from skdistmass.model.calibrated import predict_calibrated
-from skdistmass.model.files import write_model
+from skdistmass.model.files import model_token, write_model
 from skdistmass.model.networks import Networks, lacks_abundances, predict_networks, space_of
 from skdistmass.model.posterior import PosteriorMixin
 from skdistmass.model.reading import labels_of, stars_of
@@ -319,9 +319,8 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
         networks = Networks("ABS_MAG", self.abs_mag_, "ABS_MAG_FALLBACK", self.abs_mag_fallback_)
         found = predict_networks(networks, self.training_, labels, label_errors, entries, stars.text("LABEL_SRC"))
         cuts = self._cuts()
-        mag_err = stars.floats("K_ERR")
+        mag, mag_err, extinction = (stars.floats(name) for name in ("K", "K_ERR", "A_K"))
         mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
-        mag, extinction = stars.floats("K"), stars.floats("A_K")
         errors = mag_err, extinction_errors(stars, cuts)
         columns |= prediction.distance_columns(found.value, found.intervals, mag, extinction, *errors)
         columns["ABS_MAG_LABEL_ERR"] = found.noise
@@ -342,6 +341,8 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
         columns["MASS_SPACE"] = space_of(networks, self.mass_space_, self.mass_fallback_space_, labels)
         if self.mass_fallbacks_:
             columns["LABEL_FALLBACK_MASS"] = lacks_abundances(labels)
+
+    __dask_tokenize__ = model_token
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that can be read without running code from it.

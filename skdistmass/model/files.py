@@ -8,6 +8,7 @@ kinds, parameters and the names of fitted attributes must be known, all others a
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -42,7 +43,7 @@ from skdistmass.surveys.training_sets import TrainingCuts
 from skdistmass.uncertainty import ConformalErrors, PaperErrors
 from skdistmass.writing import replaced
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "read_model", "write_model"]
+__all__ = ["FORMAT", "FORMAT_VERSION", "model_token", "read_model", "write_model"]
 
 FORMAT = "skdistmass model"
 FORMAT_VERSION = 3
@@ -276,17 +277,36 @@ class _Reader:
 
 def write_model(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """Write a fitted model to a file; see `skdistmass.DistMassModel.save`."""
+    content, arrays = _encoded(model)
+    with replaced(path, "model") as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write_array(archive, "model", np.array(json.dumps(content, ensure_ascii=False)))
+        for role, array in arrays.items():
+            _write_array(archive, role, array)
+
+
+def model_token(model: BaseEstimator) -> tuple[str, str]:
+    """Return what Dask knows a model by: its type and a hash of what its file holds, or of its parameters if unfitted.
+
+    Copies of a model, and a model read from a file and that of which it was written, have the same token.
+    """
+    content, arrays = _encoded(model)
+    digest = hashlib.sha256(json.dumps(content).encode())
+    for role, array in arrays.items():
+        digest.update(f"{role} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return type(model).__qualname__, digest.hexdigest()
+
+
+def _encoded(model: BaseEstimator) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return what a file holds of a model, fitted or not: a description for JSON, and arrays by role."""
     writer = _Writer()
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "parameters": {name: writer.encode(v, name) for name, v in _parameters_of(model).items()},
-        "state": {name: writer.encode(getattr(model, name), name) for name in _MODEL_STATE},
+        "state": {name: writer.encode(getattr(model, name), name) for name in _MODEL_STATE if hasattr(model, name)},
     }
-    with replaced(path, "model") as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        _write_array(archive, "model", np.array(json.dumps(content, ensure_ascii=False)))
-        for role, array in writer.arrays.items():
-            _write_array(archive, role, array)
+    return content, writer.arrays
 
 
 def _write_array(archive: zipfile.ZipFile, role: str, array: np.ndarray) -> None:

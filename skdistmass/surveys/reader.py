@@ -1,6 +1,6 @@
 """A table in memory, of any layout, read to one set of quantities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -14,7 +14,13 @@ from skdistmass.surveys.stars import Stars
 from skdistmass.tables import column_names, number_of_rows, values_and_mask
 
 
-def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, columns: Sequence[str] = ()) -> Stars:
+def as_stars(
+    table: Any,
+    layout: str | PathLike[str] | Layout | None = None,
+    *,
+    columns: Sequence[str] = (),
+    units: Mapping[str, str] | None = None,
+) -> Stars:
     """Give the columns of a table in memory their canonical names, units and missing values, as `read_survey` does.
 
     Parameters
@@ -26,6 +32,8 @@ def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, 
         See `skdistmass.surveys.load_layout`; by default the one that the columns show.
     columns : sequence of str, optional
         Further columns to keep, under their own names.
+    units : mapping of str, optional
+        Units of columns that do not have one themselves, such as those of a data frame.
 
     Raises
     ------
@@ -47,13 +55,13 @@ def as_stars(table: Any, layout: str | PathLike[str] | Layout | None = None, *, 
         return table
     names, n_rows = [str(name) for name in column_names(table)], number_of_rows(table)
     plan = make_plan(names, None if layout is None else load_layout(layout), columns)
-    units: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     read: dict[str, Any] = {}
     for name in plan.needed:
         column = table[name]
-        units[name] = getattr(column, "unit", None)
+        known[name] = getattr(column, "unit", None) or (units or {}).get(name)
         values, mask = values_and_mask(column, name)
         read[name] = np.ma.MaskedArray(values, mask=mask) if mask.any() else values
-    stars = make_stars(plan, read, units, n_rows, table="table")
+    stars = make_stars(plan, read, known, n_rows, table="table")
     warn_of_impossible(stars.impossible)
     return stars

@@ -5,9 +5,33 @@ import numpy as np
 from skdistmass.catalog.writers.fits import NULL_INTEGER, astropy_metadata, is_nullable
 from skdistmass.catalog.writers.votable import votable_document
 
-__all__ = ["write_parquet"]
+__all__ = ["arrow_array", "arrow_type", "write_parquet"]
 
 _ROW_GROUP = 50_000
+
+
+def arrow_type(column):
+    """Return the type of a column in Arrow."""
+    import pyarrow as pa
+
+    types = {"f8": pa.float64(), "i2": pa.int16(), "i4": pa.int32(), "?": pa.bool_()}
+    return types.get(column.dtype, pa.string())
+
+
+def arrow_array(values, column):
+    """Return the values of a catalogue's column in Arrow: null where an integer or a truth value can't be known."""
+    import pyarrow as pa
+
+    mask = None
+    if column.dtype.startswith("U"):
+        values = values.astype(str)
+    elif column.dtype == "?":
+        mask = values == b""  # a byte of 0
+        values = values == b"T"
+    else:
+        values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+        mask = values == NULL_INTEGER if is_nullable(column.name) else None
+    return pa.array(values, type=arrow_type(column), mask=mask)
 
 
 def write_parquet(path, columns, provenance, pieces):
@@ -19,11 +43,10 @@ def write_parquet(path, columns, provenance, pieces):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"f8": pa.float64(), "i2": pa.int16(), "i4": pa.int32(), "?": pa.bool_()}
     fields = []
     for column in columns:
         known = {"unit": column.unit or "", "ucd": column.ucd, "description": column.description}
-        fields.append(pa.field(column.name, types.get(column.dtype, pa.string()), metadata=known))
+        fields.append(pa.field(column.name, arrow_type(column), metadata=known))
     about = {keyword: value for keyword, value, _ in provenance}
     metadata = {keyword: str(value) for keyword, value in about.items()}
     metadata["table_meta_yaml"] = "\n".join(astropy_metadata(columns, about))
@@ -34,18 +57,5 @@ def write_parquet(path, columns, provenance, pieces):
     schema = pa.schema(fields, metadata=metadata)
     with pq.ParquetWriter(path, schema) as writer:
         for rows in pieces:
-            arrays = [_array(rows[c.name], c, f.type, pa) for c, f in zip(columns, fields, strict=True)]
+            arrays = [arrow_array(rows[column.name], column) for column in columns]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=_ROW_GROUP)
-
-
-def _array(values, column, kind, pa):
-    mask = None
-    if column.dtype.startswith("U"):
-        values = values.astype(str)
-    elif column.dtype == "?":
-        mask = values == b""  # a byte of 0
-        values = values == b"T"
-    else:
-        values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
-        mask = values == NULL_INTEGER if is_nullable(column.name) else None
-    return pa.array(values, type=kind, mask=mask)
