@@ -431,6 +431,17 @@ def test_network_of_least_validation_loss_is_returned():
     assert overfitted.score(X_val, y_val, weight_val) < model.best_validation_score_
 
 
+def test_penalty_under_early_stopping_is_divided_by_the_rows_trained_on():
+    X, y, _ = make_rows(200)
+    options = {"hidden_layer_sizes": 4, "alpha": 20.0, "random_state": 0, "early_stopping": True}
+    model = fit_mlp(X, y, validation_fraction=0.4, **options)
+    (rows, target, _), _ = hold_out(*merge_rows(X, y, np.ones(200), None), 0.4, np.random.RandomState(0))
+    assert len(target) == 120
+    squares = sum((coef**2).sum() for coef in model.coefs_)
+    data = 0.5 * np.mean((model.predict(rows) - target) ** 2)
+    assert model.loss_ == pytest.approx(data + 20.0 * squares / (2 * 120), rel=1e-9)
+
+
 def test_callback_ends_training():
     X, y, _ = make_rows()
     model = fit_mlp(X, y, random_state=0, callback=lambda iteration, loss, validation_loss: iteration == 3)
