@@ -73,7 +73,7 @@ def demo(out, n_stars, seed, quiet):
 
 
 @main.command()
-@click.argument("names", metavar="[MODEL] TABLE", nargs=-1, required=True)
+@click.argument("names", metavar="[MODEL] TABLE", nargs=-1, required=True, type=options.NAME_OR_FILE)
 @options.output
 @options.resume
 @options.extinction
@@ -94,7 +94,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
         raise click.UsageError(f"a model and one table are needed, not {len(names)} names.")
     model, table = names if len(names) == 2 else (DEFAULT_MODEL, names[0])
     table = Path(table)
-    check_output(output, overwrite or resume, filter(None, [table, model, calibration]))
+    check_output(output, overwrite or resume)
     settings = {"resume": resume, "overwrite": overwrite, "out_of_fold": not refit_values, "layout": layout}
     settings["calibration"] = calibration
     write_catalog(model, table, output, quiet=quiet, extinction=extinction, **settings)
@@ -103,7 +103,14 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @main.command()
 @click.argument("survey", type=click.Path(path_type=Path))
 @options.output
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="As for 'skdistmass predict'.")
+@click.option(
+    "--model",
+    type=options.NAME_OR_FILE,
+    metavar="NAME|FILE",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="As for 'skdistmass predict'.",
+)
 @options.resume
 @click.option(
     "--chunk-rows", type=click.IntRange(1), default=20_000, show_default=True, help="Rows worked on at a time."
@@ -158,7 +165,7 @@ def catalog(
     Reads and writes in chunks, chooses the extinction of each star as in section 2 of the paper, and can continue after
     a stop (--resume), with the same result. The file has its final name only when it is complete.
     """
-    check_output(output, overwrite or resume, filter(None, [survey, model, calibration]))
+    check_output(output, overwrite or resume)
     write_catalog(
         model,
         survey,
@@ -183,7 +190,9 @@ def catalog(
 @click.argument("catalog", type=click.Path(path_type=Path))
 @options.output
 @click.option("--reference", type=click.Path(path_type=Path), help="Table with known distances, masses or ages.")
-@click.option("--model", help="The model that made the catalogue, for the report.")
+@click.option(
+    "--model", type=options.NAME_OR_FILE, metavar="NAME|FILE", help="The model that made the catalogue, for the report."
+)
 @click.option(
     "--distance", "distances", multiple=True, metavar="COLUMN", help="Further distances to compare with (kpc)."
 )
@@ -212,7 +221,7 @@ def validate(
     """
     from skdistmass.validation import write_report
 
-    check_output(output, overwrite, filter(None, [catalog, reference]))
+    check_output(output, overwrite)
     validation = write_report(
         catalog,
         reference,
@@ -244,7 +253,7 @@ def export(model, output, dtype, input_errors, overwrite):
     """
     from skdistmass.model import load_model
 
-    check_output(output, overwrite, [model])
+    check_output(output, overwrite)
     try:
         load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors)
     except ModuleNotFoundError as error:
