@@ -100,7 +100,7 @@ def test_info_tells_what_a_catalogue_was_made_with(folder, ending):
     assert run("catalog", folder / "other.csv", "-o", target, "--calibration", "k2").exit_code == 0
     said = run("info", target).output
     assert f"made with the calibration k2 (SHA-256 {load_calibration('k2').identity[1]})" in said
-    assert "made with the model kepler-giants (SHA-256 " in said
+    assert "made with the model apogee (SHA-256 " in said
     assert "made with" not in run("info", folder / "other.csv").output
 
 
