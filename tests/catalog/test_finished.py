@@ -37,6 +37,7 @@ def test_the_same_again_is_told_and_nothing_is_written(stand_in, survey, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([target.name, "survey.fits"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "style"), FORMS)
 def test_another_catalogue_is_refused_by_what_differs(stand_in, survey, tmp_path, ending, style):
     target = tmp_path / f"catalog.{ending}"

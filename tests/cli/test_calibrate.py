@@ -16,6 +16,8 @@ from skdistmass.estimators.label_calibration import load_calibration, shipped_ca
 from skdistmass.model.scale import CONSTRAINTS
 from skdistmass.schema.bits import QualityBit
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("TEFF", "LOGG", "M_H", "C_FE", "N_FE")
 SHIFT = {"TEFF": 40.0, "LOGG": 0.08, "M_H": 0.03, "C_FE": -0.04, "N_FE": 0.05}
 

@@ -106,6 +106,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM to another process is a matter of Unix")
 def test_sigterm_keeps_the_part_and_a_second_process_is_refused(stars, tmp_path):
     target = tmp_path / "c.fits"

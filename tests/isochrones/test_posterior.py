@@ -17,6 +17,8 @@ from skdistmass.isochrones.distances.storage import _VERSION
 from skdistmass.isochrones.distances.summaries import parallax_term
 from skdistmass.isochrones.schema import Phase, check_isochrone_table
 
+pytestmark = pytest.mark.slow
+
 PERCENTILES = ("m_ks_p16", "m_ks", "m_ks_p84")
 ERROR = np.array([60.0, 0.1, 0.1])
 

@@ -255,6 +255,7 @@ def test_alpha_means_what_it_means_in_scikit_learn(alpha):
 # The search
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "relu"])
 def test_every_seed_is_as_good_as_lbfgs(activation):
     """No seed ends in a bad minimum, and the typical one is as good as scikit-learn's L-BFGS.
@@ -279,6 +280,7 @@ def test_every_seed_is_as_good_as_lbfgs(activation):
     assert np.median(losses) < 1.1 * reference
 
 
+@pytest.mark.slow
 def test_real_masses_no_seed_is_lost(real_data):
     from astropy.table import Table
 
@@ -513,6 +515,7 @@ def test_onnx_conversion():
 # The estimator
 
 
+@pytest.mark.slow
 # A few noisy rows and many weights: the loss falls slowly for long, as it does for MLPRegressor.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(

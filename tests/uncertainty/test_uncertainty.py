@@ -16,6 +16,8 @@ from skdistmass.exceptions import InputError, SmallSampleWarning
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.uncertainty import ConformalErrors, PaperErrors, label_noise_variance, normal_coverage, robust_scatter
 
+pytestmark = pytest.mark.slow
+
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3)
 LINEAR = LevenbergMarquardtMLPRegressor(activation="identity", hidden_layer_sizes=6, tol=1e-3)
 SMALL = {"network": NETWORK, "n_networks": 1, "random_state": 0}
