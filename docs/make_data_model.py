@@ -35,8 +35,12 @@ survey, in its order. A star with several spectra has several rows with the same
   `AKNEG`, `AKCOLOUR`, `AKASSUME`), `PLXZERO`, `ISOCHR`, `ISOMODEL`, the [calibration](label_calibration.md) of the
   labels if there is one (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`); the names of all bits (`BITMnn`, `FLAGnn`). There is
   no date: the same input gives the same bytes.
-- **Interrupted** work is kept as `CATALOG.part` with a journal `CATALOG.part.json`; `--resume` continues it, with the
-  same result. It refuses if the survey, the model or the settings are others than at the start.
+- **Interrupted** work (Ctrl-C, SIGTERM, a kill, a full disk) is kept as `CATALOG.part` with a journal
+  `CATALOG.part.json`; `--resume` continues it, with the same result. It refuses if the survey, the model or the
+  settings are others than at the start, and while another process writes the part.
+- **Finished** already: `--resume` leaves a catalogue of the same survey, model, settings and release as it is, says
+  so, and ends with exit code 0, so that a queue may start a job again. It compares the header and the first
+  `CHUNKROW` rows. Another catalogue of that name is refused.
 - Predictions for a row don't depend on the others. Between different numbers of rows at a time (`CHUNKROW`) those of an
   ONNX model agree to the last bit, those of a file of `skdistmass train` to rounding (about 1e-15).
 - On a cluster, on HATS catalogues and in data frames: [distributed.md](distributed.md).

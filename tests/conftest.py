@@ -12,6 +12,13 @@ settings.register_profile("skdistmass", deadline=None, derandomize=bool(os.envir
 settings.load_profile("skdistmass")
 
 
+def pytest_collection_modifyitems(items):
+    """Mark the examples in docstrings as slow: many of them train a model."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            item.add_marker(pytest.mark.slow)
+
+
 def _data_folder():
     named = os.environ.get("SKDISTMASS_DATA")
     return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -7,6 +7,8 @@ import pytest
 
 from skdistmass._compiled import compiled
 
+pytestmark = pytest.mark.slow
+
 
 def _double(x):
     return 2 * x

@@ -28,6 +28,7 @@ def test_style(arguments):
     run("ruff", *arguments, ".")
 
 
+@pytest.mark.slow
 def test_types():
     run("mypy")
 

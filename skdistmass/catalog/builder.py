@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skdistmass.catalog.finished import counts_of_finished
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
 from skdistmass.catalog.provenance import Card, catalog_cards, model_cards, settings_cards
 from skdistmass.catalog.requirements import (
@@ -24,7 +26,7 @@ from skdistmass.catalog.requirements import (
 )
 from skdistmass.catalog.rows import BIT_COLUMNS, catalog_columns, prepared
 from skdistmass.catalog.writers.distmass import write_distmass
-from skdistmass.catalog.writers.fits import primary_header, record_type, table_header, to_records
+from skdistmass.catalog.writers.fits import primary_header, record_type, table_header, to_records, write_rows
 from skdistmass.catalog.writers.parquet import write_parquet
 from skdistmass.catalog.writers.votable import write_votable
 from skdistmass.estimators.label_calibration import as_calibration
@@ -40,7 +42,7 @@ __all__ = ["CatalogReport", "build_catalog"]
 
 # Rows that the scale of the labels is checked on: so many stretches of so many rows.
 _N_SAMPLES, _SAMPLE_ROWS = 20, 300
-_WRITERS = {"VOTable": write_votable, "Parquet": write_parquet, "DistMass": write_distmass}
+_WRITERS = {"FITS": write_rows, "VOTable": write_votable, "Parquet": write_parquet, "DistMass": write_distmass}
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class CatalogReport:
         For BITMASK and FLAGS, name of each bit to the number of rows that have it.
     scale : str
         What `skdistmass.model.check_scale` says of the labels, blank if they seem to be on the model's scale.
+    finished_before : bool
+        Whether the catalogue was there already, and nothing was written; then `bits` is empty and `scale` blank.
     """
 
     path: Path
@@ -72,6 +76,7 @@ class CatalogReport:
     n_duplicates: int
     bits: dict[str, dict[str, int]] = field(default_factory=dict)
     scale: str = ""
+    finished_before: bool = False
 
 
 def build_catalog(
@@ -117,7 +122,8 @@ def build_catalog(
         Rows worked on at a time. Predictions depend on it by rounding only. A resumed catalogue keeps the value it was
         started with.
     resume : bool, default=False
-        Continue an unfinished catalogue, if there is one; otherwise start.
+        Continue an unfinished catalogue, if there is one; otherwise start. A finished one of the same survey, model and
+        settings is left as it is.
     overwrite : bool, default=False
         Replace an existing catalogue, and drop an unfinished one unless `resume` is true.
     progress : callable, optional
@@ -155,8 +161,9 @@ def build_catalog(
     Raises
     ------
     InputError
-        If the catalogue or an unfinished one exists, and neither `resume` nor `overwrite` says what to do; if a
-        parameter is out of its range, the survey has no rows, or the output is the survey itself.
+        If the catalogue or an unfinished one exists, and neither `resume` nor `overwrite` says what to do; if `resume`
+        meets a finished catalogue of another survey or model, or of other settings; if a parameter is out of its range,
+        the survey has no rows, or the output is the survey itself.
     FileFormatError, ColumnError, UnitError
         If the survey or the model can't be read or used.
     DistMassError
@@ -185,7 +192,8 @@ def build_catalog(
     form = format_of(output_path, style)
     refuse_input_as_output(survey_path, output_path)
     part = PartFile(output_path)
-    journal = _journal_to_resume(part, output_path, resume, overwrite)
+    finished = resume and not overwrite and output_path.exists() and not part.exists()
+    journal = None if finished else _journal_to_resume(part, output_path, resume, overwrite)
     model, about_model = _load(model, model_name, model_file)
     calibration = None if calibration is None else as_calibration(calibration)
     survey = SurveyFile(survey_path, layout, hdu)
@@ -209,6 +217,8 @@ def build_catalog(
     columns = list(first)
     settings = settings_cards(extinction, parallax_zero_point, isochrones, out_of_fold, calibration)
     cards = catalog_cards(survey.file, about_model, settings, command, chunk_rows)
+    if finished:
+        return _finished_report(output_path, form, columns, cards, to_records(first), survey.n_rows)
     header, record = table_header(columns, survey.n_rows, cards), record_type(columns)
     resumed = journal is not None
     if journal is None:
@@ -245,6 +255,19 @@ def _journal_to_resume(part: PartFile, output_path: Path, resume: bool, overwrit
     if output_path.exists() and not overwrite:
         raise InputError(f"{output_path} exists; give overwrite (--overwrite) to replace it.")
     return None
+
+
+def _finished_report(
+    output_path: Path, form: str, columns: Sequence[CatalogColumn], cards: Sequence[Card], first: NDArray, n_rows: int
+) -> CatalogReport:
+    """Report on a catalogue that is there already, if it is the one that would be made; refuse it otherwise."""
+    # Beside the catalogue there may be no right to write.
+    with TemporaryDirectory() as folder:
+        beginning = Path(folder) / output_path.name
+        _WRITERS[form](beginning, columns, cards, [first])
+        counts = counts_of_finished(output_path, beginning, cards, n_rows)
+    told = counts["NSTARS"], counts["NREPEAT"], counts["NDUPSPEC"]
+    return CatalogReport(output_path, n_rows, *told, finished_before=True)
 
 
 def _load(model, name, file) -> tuple[Predictor, list[Card]]:

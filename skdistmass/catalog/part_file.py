@@ -101,6 +101,12 @@ class PartFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DistMassError(f"{self.path} is being written by another process; wait for it to end.") from error
+        if not self._is_ours():  # the other process gave the file its final name before it let the lock go
+            raise DistMassError(f"another process has just finished {self.target}; repeat the command.")
+
+    def _is_ours(self) -> bool:
+        """Tell whether the name of the part is still that of the open file."""
+        return self.path.exists() and os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path))
 
     def _check_heads(self, heads, journal):
         """Refuse to continue a part that has other headers, or of which rows are lost."""
@@ -192,9 +198,12 @@ class PartFile:
 
     def discard(self) -> None:
         """Remove the part and its journal."""
+        # Once the part has its final name, another process may have begun a new one.
+        of_another = self._file is not None and self.path.exists() and not self._is_ours()
         self.close()
-        self.path.unlink(missing_ok=True)
-        self.journal_path.unlink(missing_ok=True)
+        if not of_another:
+            self.path.unlink(missing_ok=True)
+            self.journal_path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file and keep what is there."""

@@ -15,9 +15,9 @@ from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import Predictor
 from skdistmass.surveys.chunks import InputFile
 from skdistmass.surveys.files import identify
-from skdistmass.surveys.formats.common import open_stream
+from skdistmass.surveys.formats.common import open_stream, quiet
 
-__all__ = ["Card", "catalog_cards", "model_cards", "origin_of", "settings_cards"]
+__all__ = ["Card", "catalog_cards", "model_cards", "origin_of", "read_cards", "settings_cards"]
 
 #: Keyword, value and comment of a header card.
 Card = tuple[str, str | int | float | bool, str]
@@ -102,6 +102,24 @@ _ORIGIN = {"MODEL": "model", "CALIB": "calibration", "INFILE": "survey"}
 _CHECKSUMS = {"MODEL": "MODELSHA", "CALIB": "CALIBSHA", "INFILE": "INSHA256"}
 
 
+def read_cards(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return keywords and values of the cards in a table file, as text; empty for no catalogue of this package."""
+    kind, found = identify(Path(path)), {}
+    if kind == "FITS":
+        with quiet(), fits.open(path) as hdus:
+            found = {name: str(value) for hdu in hdus for name, value in hdu.header.items()}
+    elif kind == "Parquet":
+        import pyarrow.parquet as pq
+
+        metadata = pq.read_schema(path).metadata or {}
+        found = {name.decode(): value.decode() for name, value in metadata.items() if name.isupper()}
+    elif kind == "VOTable":
+        with open_stream(Path(path)) as stream:
+            head = stream.read(1 << 16).decode("utf-8", "replace")
+        found = dict(re.findall(r'<(?:PARAM|INFO)\b[^>]*?\bname="(\w+)"[^>]*?\bvalue="([^"]*)"', head))
+    return found if "SKDMVERS" in found else {}
+
+
 def origin_of(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return what a catalogue was made from: model, calibration and survey, each with its SHA-256.
 
@@ -114,22 +132,7 @@ def origin_of(path: str | os.PathLike[str]) -> dict[str, str]:
     -------
     origin : dict of str
     """
-    kind, found = identify(Path(path)), {}
-    if kind == "FITS":
-        with fits.open(path) as hdus:
-            found = {name: str(value) for hdu in hdus for name, value in hdu.header.items()}
-    elif kind == "Parquet":
-        import pyarrow.parquet as pq
-
-        metadata = pq.read_schema(path).metadata or {}
-        found = {name.decode(): value.decode() for name, value in metadata.items() if name.isupper()}
-    elif kind == "VOTable":
-        with open_stream(Path(path)) as stream:
-            head = stream.read(1 << 16).decode("utf-8", "replace")
-        found = dict(re.findall(r'<(?:PARAM|INFO)\b[^>]*?\bname="(\w+)"[^>]*?\bvalue="([^"]*)"', head))
-    if "SKDMVERS" not in found:
-        return {}
-    origin = {}
+    found, origin = read_cards(path), {}
     for name, word in _ORIGIN.items():
         if name in found:
             checksum = found.get(_CHECKSUMS[name])

@@ -37,7 +37,10 @@ def _list_shipped(context, _, value):
     help="List the calibrations that come with the package, and end.",
 )
 @click.option(
-    "--model", help="Calibrate to the scale of this model, without stars in common: as for 'skdistmass predict'."
+    "--model",
+    type=options.NAME_OR_FILE,
+    metavar="NAME|FILE",
+    help="Calibrate to the scale of this model, without stars in common: as for 'skdistmass predict'.",
 )
 @click.option(
     "--form",
@@ -58,7 +61,9 @@ def _list_shipped(context, _, value):
 @options.match_radius
 @options.ambiguous
 @options.layout
-@click.option("--to-layout", help="Layout of TO, as --layout is that of FROM.")
+@click.option(
+    "--to-layout", type=options.NAME_OR_FILE, metavar="NAME|FILE", help="Layout of TO, as --layout is that of FROM."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @options.overwrite
 @options.quiet
@@ -86,7 +91,7 @@ def calibrate(
     one with which the model's predictions agree with parallaxes, the red clump, seismology and clusters. The output is
     a text file for the option --calibration of 'skdistmass predict' and 'skdistmass catalog'.
     """
-    check_output(output, overwrite, [survey, *filter(None, [target, model]), *joined])
+    check_output(output, overwrite)
     if (target is None) == (model is None):
         raise DistMassError("give either a second table TO, or a model with --model.")
     settings = {"form": form, "random_state": seed}

@@ -74,7 +74,7 @@ def demo(out, n_stars, seed, quiet):
 
 
 @main.command()
-@click.argument("names", metavar="[MODEL] TABLE", nargs=-1, required=True)
+@click.argument("names", metavar="[MODEL] TABLE", nargs=-1, required=True, type=options.NAME_OR_FILE)
 @options.output
 @options.resume
 @options.extinction
@@ -95,7 +95,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
         raise click.UsageError(f"a model and one table are needed, not {len(names)} names.")
     model, table = names if len(names) == 2 else (DEFAULT_MODEL, names[0])
     table = Path(table)
-    check_output(output, overwrite or resume, filter(None, [table, model, calibration]))
+    check_output(output, overwrite or resume)
     settings = {"resume": resume, "overwrite": overwrite, "out_of_fold": not refit_values, "layout": layout}
     settings["calibration"] = calibration
     write_catalog(model, table, output, quiet=quiet, extinction=extinction, **settings)
@@ -104,7 +104,14 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @main.command()
 @click.argument("surveys", metavar="SURVEY...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="As for 'skdistmass predict'.")
+@click.option(
+    "--model",
+    type=options.NAME_OR_FILE,
+    metavar="NAME|FILE",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="As for 'skdistmass predict'.",
+)
 @options.distributed
 @options.resume
 @click.option(
@@ -172,7 +179,7 @@ def catalog(
         write_distributed(model, surveys, output, distributed, only=only, **how, **settings)
         return
     refuse_options(distributed, "a SURVEY that is one file")
-    check_output(output, overwrite or resume, filter(None, [surveys[0], model, calibration]))
+    check_output(output, overwrite or resume)
     write_catalog(
         model,
         surveys[0],
@@ -193,7 +200,9 @@ def catalog(
 @click.argument("catalog", type=click.Path(path_type=Path))
 @options.output
 @click.option("--reference", type=click.Path(path_type=Path), help="Table with known distances, masses or ages.")
-@click.option("--model", help="The model that made the catalogue, for the report.")
+@click.option(
+    "--model", type=options.NAME_OR_FILE, metavar="NAME|FILE", help="The model that made the catalogue, for the report."
+)
 @click.option(
     "--distance", "distances", multiple=True, metavar="COLUMN", help="Further distances to compare with (kpc)."
 )
@@ -222,7 +231,7 @@ def validate(
     """
     from skdistmass.validation import write_report
 
-    check_output(output, overwrite, filter(None, [catalog, reference]))
+    check_output(output, overwrite)
     validation = write_report(
         catalog,
         reference,
@@ -254,7 +263,7 @@ def export(model, output, dtype, input_errors, overwrite):
     """
     from skdistmass.model import load_model
 
-    check_output(output, overwrite, [model])
+    check_output(output, overwrite)
     try:
         load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors)
     except ModuleNotFoundError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 __all__ = [
+    "NAME_OR_FILE",
     "ambiguous",
     "assume_extinction",
     "calibration",
@@ -26,7 +27,11 @@ __all__ = [
 
 output = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
-resume = click.option("--resume", is_flag=True, help="Continue an unfinished catalogue, if there is one.")
+resume = click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue an unfinished catalogue; leave a finished one of the same input and settings as it is.",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 
 
@@ -36,12 +41,19 @@ refit_values = click.option(
     help="Give stars of the training set the prediction of the final networks, which have seen them, in place of "
     "the out-of-fold one.",
 )
+#: What may be a file or the name of something that comes with the package; `check_output` looks at both.
+NAME_OR_FILE = click.Path(path_type=str)
+
 layout = click.option(
     "--layout",
+    type=NAME_OR_FILE,
+    metavar="NAME|FILE",
     help="Layout of the survey: a name of 'skdistmass layouts', or a TOML file; by default the columns show it.",
 )
 calibration = click.option(
     "--calibration",
+    type=NAME_OR_FILE,
+    metavar="NAME|FILE",
     help="Bring the labels to the model's scale by this calibration: a file of 'skdistmass calibrate', or a name of "
     "'skdistmass calibrate --list'.",
 )
@@ -63,6 +75,7 @@ ambiguous = click.option(
 )
 cluster_distances = click.option(
     "--cluster-distances",
+    type=NAME_OR_FILE,
     metavar="paper|modern|TABLE",
     help="Distances of clusters: Table 1 of the paper, the default; modern ones (Baumgardt & Vasiliev 2021; "
     "Cantat-Gaudin et al. 2020); or a table with NAME and DISTANCE (kpc).",

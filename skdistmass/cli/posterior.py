@@ -15,7 +15,7 @@ _FORMATS = {".fits": "fits", ".vot": "votable", ".parquet": "parquet", ".ecsv": 
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", type=options.NAME_OR_FILE)
 @click.argument("table", type=click.Path(path_type=Path))
 @options.output
 @click.option("--samples", type=click.IntRange(2), default=1000, show_default=True, help="Draws of each star.")
@@ -56,7 +56,7 @@ def posterior(
     form = _FORMATS.get(output.suffix.lower())
     if form is None:
         raise DistMassError(f"{output}: the ending gives the format; use one of {', '.join(_FORMATS)}.")
-    check_output(output, overwrite, [table, model])
+    check_output(output, overwrite)
     trained = load_any_model(model)
     if not hasattr(trained, "posterior"):
         raise DistMassError(f"{model} is a graph, which has intervals but no draws; give a file of 'skdistmass train'.")

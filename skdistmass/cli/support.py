@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +49,7 @@ class OneLineErrors(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            with _warnings_in_one_line():
+            with _terminated_as_interrupted(), _warnings_in_one_line():
                 return super().invoke(context)
         except DistMassError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
@@ -64,6 +66,19 @@ class OneLineErrors(click.Group):
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             sys.exit(130)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, by which queues and "kill" end a process, do what Ctrl-C does: parts are kept, drafts removed."""
+    if threading.current_thread() is not threading.main_thread():  # where signals can't be handled
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -97,8 +112,8 @@ def training_progress(quiet: bool) -> Iterator[Callable[[str | None, int], None]
         yield report
 
 
-def check_output(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
-    """Refuse an output that can't be written, before the long work starts."""
+def check_output(path: Path, overwrite: bool) -> None:
+    """Refuse an output of the running command that can't be written, or is an input, before the long work starts."""
     folder = path.resolve().parent
     if path.is_dir():
         raise DistMassError(f"{path} can't be written: it is a folder.")
@@ -106,13 +121,21 @@ def check_output(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ())
         raise DistMassError(f"{path} can't be written: no such folder.")
     if path.exists() and not path.is_file():
         raise DistMassError(f"{path} can't be written: it is no ordinary file.")
-    for name in inputs:
-        if path.exists() and Path(name).exists() and path.samefile(name):
-            raise DistMassError(f"{path} is an input of this command; give the output another name.")
+    if path.exists() and any(Path(name).exists() and path.samefile(name) for name in _inputs()):
+        raise DistMassError(f"{path} is an input of this command; give the output another name.")
     if path.exists() and not overwrite:
         raise DistMassError(f"{path} exists; give another name, or --overwrite to replace it.")
     if not os.access(folder, os.W_OK):
         raise DistMassError(f"{path} can't be written: no permission to write in {folder}.")
+
+
+def _inputs() -> Iterator[str | Path]:
+    """Yield what the running command was given that may be a file, but for its output."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if isinstance(parameter.type, click.Path) and parameter.name != "output":
+            given = context.params[parameter.name]
+            yield from given if isinstance(given, tuple) else filter(None, [given])
 
 
 def load_any_model(model: str) -> Predictor:
@@ -203,6 +226,9 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
             raise
         click.echo(f"\nInterrupted. {part} is kept; the same command with --resume continues it.", err=True)
         sys.exit(130)
+    if report.finished_before:
+        click.echo(f"{output} is finished already: {report.n_rows} rows of this survey, model and settings.")
+        return
     if report.scale:
         click.echo(f"Warning: the labels may not be on the scale of the model: {report.scale}", err=True)
     if not quiet:

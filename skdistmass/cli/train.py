@@ -120,7 +120,7 @@ def train(
     from skdistmass.model import DistMassModel
     from skdistmass.surveys.training_sets import TrainingCuts
 
-    check_output(output, overwrite, [*tables, *joined, *filter(None, [clusters, cluster_distances])])
+    check_output(output, overwrite)
     scales = parse_mass_scales(masses) if masses else "auto"
     # Chosen as 'skdistmass catalog' chooses it: a model belongs to the extinctions it was trained with.
     stars, report = read_joined(

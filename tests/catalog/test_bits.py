@@ -11,6 +11,8 @@ from skdistmass.schema.columns import layout
 from skdistmass.surveys import read_survey
 from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
 
 

@@ -20,6 +20,8 @@ from skdistmass.catalog import build_catalog
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 
+pytestmark = pytest.mark.slow
+
 
 class Interrupt(Exception):
     """What stops a build in these tests."""

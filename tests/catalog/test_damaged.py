@@ -18,6 +18,8 @@ from skdistmass.surveys.plausibility import drop_impossible
 from skdistmass.surveys.quantities import quantity
 from skdistmass.tables import is_sentinel
 
+pytestmark = pytest.mark.slow
+
 
 def damaged(data, chance, kind):
     data = bytearray(data)

@@ -17,6 +17,8 @@ from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import layout
 from skdistmass.surveys import read_survey
 
+pytestmark = pytest.mark.slow
+
 
 def tool(name):
     """Return a validator's path, or skip."""

@@ -13,6 +13,8 @@ from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor, IsochroneFlag, isochrone_table
 from skdistmass.surveys import read_survey
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = {"NMSU_DIST": "distance", "NMSU_DIST_LO": "distance_p16", "NMSU_DIST_HI": "distance_p84"}
 
 

@@ -12,6 +12,8 @@ from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.surveys import read_survey
 from skdistmass.surveys.training_sets import TrainingCuts
 
+pytestmark = pytest.mark.slow
+
 
 class Bare:
     """A model that is nothing but a predictor."""

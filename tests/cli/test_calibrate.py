@@ -16,6 +16,8 @@ from skdistmass.estimators.label_calibration import load_calibration, shipped_ca
 from skdistmass.model.scale import CONSTRAINTS
 from skdistmass.schema.bits import QualityBit
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("TEFF", "LOGG", "M_H", "C_FE", "N_FE")
 SHIFT = {"TEFF": 40.0, "LOGG": 0.08, "M_H": 0.03, "C_FE": -0.04, "N_FE": 0.05}
 
@@ -100,7 +102,7 @@ def test_info_tells_what_a_catalogue_was_made_with(folder, ending):
     assert run("catalog", folder / "other.csv", "-o", target, "--calibration", "k2").exit_code == 0
     said = run("info", target).output
     assert f"made with the calibration k2 (SHA-256 {load_calibration('k2').identity[1]})" in said
-    assert "made with the model kepler-giants (SHA-256 " in said
+    assert "made with the model apogee (SHA-256 " in said
     assert "made with" not in run("info", folder / "other.csv").output
 
 

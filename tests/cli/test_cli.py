@@ -18,6 +18,8 @@ from skdistmass.extinction import ExtinctionChoice
 from skdistmass.schema.bits import QualityBit
 from skdistmass.surveys import read_survey
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -12,6 +12,8 @@ from skdistmass.labels import LABEL_NAMES
 from skdistmass.surveys import load_clusters
 from skdistmass.tables import as_floats
 
+pytestmark = pytest.mark.slow
+
 CLEAN = {"sentinel_fraction": 0.0, "bad_fraction": 0.0}
 
 

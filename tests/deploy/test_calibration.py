@@ -14,6 +14,8 @@ from skdistmass.estimators.label_calibration import LabelCalibration, load_calib
 register_converters()
 from skl2onnx import to_onnx  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def make_labels(n_stars, n_labels=5):
     rng = np.random.default_rng(0)

@@ -24,6 +24,8 @@ from skdistmass.deploy import register_converters
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError
 
+pytestmark = pytest.mark.slow
+
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, max_iter=20)
 QUICK = {"network": NETWORK, "n_networks": 2, "n_folds": 2, "random_state": 0}
 OPSETS = [11, 13, 18, 21]

@@ -28,6 +28,8 @@ from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.schema.bits import AgeFlag
 from skdistmass.surveys import as_stars, read_survey
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = [("float64", False), ("float64", True), ("float32", False), ("float32", True)]
 TABLES = ["kepler_giants.fits", "k2_giants.fits", "dwarfs.fits", "hipparcos_dr12.fits", "cluster_members.fits"]
 _TYPICAL = {"TEFF": 4750.0, "LOGG": 2.5, "M_H": -0.1, "C_FE": -0.1, "N_FE": 0.2, "MAG": 10.0, "EXTINCTION": 0.1}

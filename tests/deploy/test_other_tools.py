@@ -14,6 +14,8 @@ import pytest
 from skdistmass.datasets import make_survey
 from skdistmass.deploy.pretrained import load_pretrained, pretrained_path
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

@@ -18,6 +18,8 @@ from skdistmass.surveys import read_survey
 from skdistmass.surveys.training_sets import TrainingCuts, distance_training_set
 from skdistmass.uncertainty import robust_scatter
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

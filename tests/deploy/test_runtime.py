@@ -23,6 +23,8 @@ from skdistmass.deploy.format import LARGEST_FILE, NO_CHECKSUM
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError, UnitError
 from skdistmass.surveys import Stars, as_stars
 
+pytestmark = pytest.mark.slow
+
 STARS = {
     "TEFF": [4750.0, 4500.0, -9999.0],
     "LOGG": [2.5, 2.2, 2.2],

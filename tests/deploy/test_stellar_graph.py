@@ -14,6 +14,8 @@ from skdistmass.deploy.distill import distilled
 from skdistmass.deploy.graph import graph_inputs
 from skdistmass.exceptions import DistMassWarning
 
+pytestmark = pytest.mark.slow
+
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4, 3), max_iter=20)
 SMALL = {"network": NETWORK, "n_networks": 2, "n_folds": 2}
 

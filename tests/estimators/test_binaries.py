@@ -16,6 +16,8 @@ from skdistmass.exceptions import InputError, NoValleyWarning, RowsLeftOutWarnin
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.photometry import absolute_magnitude
 
+pytestmark = pytest.mark.slow
+
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3)
 SMALL = {"network": NETWORK, "n_networks": 1, "error_model": None, "random_state": 0}
 FIRST = LabelRegressor(**SMALL)

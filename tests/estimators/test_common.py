@@ -11,6 +11,8 @@ from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.estimators.stellar_baseline import StellarBaseline
 from skdistmass.exceptions import InputError
 
+pytestmark = pytest.mark.slow
+
 SMALL = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=2, max_iter=30)
 FEW_NETWORKS = {"n_networks": 2, "n_folds": 2}
 ONE_NETWORK = {"n_networks": 1, "error_model": None}

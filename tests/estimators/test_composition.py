@@ -17,6 +17,8 @@ from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.estimators.seeds import seeded
 from skdistmass.exceptions import InputError
 
+pytestmark = pytest.mark.slow
+
 REGRESSORS = [LabelRegressor, AbsMagRegressor, CNMassRegressor]
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 2))

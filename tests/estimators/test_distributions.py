@@ -12,6 +12,8 @@ from skdistmass.exceptions import InputError
 from skdistmass.surveys import as_stars
 from skdistmass.uncertainty import PredictiveDistribution
 
+pytestmark = pytest.mark.slow
+
 NETWORK = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6), "n_networks": 1, "random_state": 0}
 
 

@@ -20,6 +20,8 @@ from skdistmass.networks.rows import distinct_rows
 from skdistmass.schema.bits import Space
 from skdistmass.surveys import as_stars
 
+pytestmark = pytest.mark.slow
+
 # ---- groups
 
 NAMES = st.lists(st.sampled_from(["2M01", "2M02", "2M03", ""]), min_size=1, max_size=30)

@@ -21,6 +21,8 @@ from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.bits import Space
 from skdistmass.surveys import as_stars
 
+pytestmark = pytest.mark.slow
+
 ERRORS = np.array([15.0, 0.03, 0.02, 0.03, 0.03])
 
 

@@ -26,6 +26,8 @@ from skdistmass.estimators.label_calibration import (
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
 
+pytestmark = pytest.mark.slow
+
 SURVEY = {"sentinel_fraction": 0, "bad_fraction": 0, "seismic_fraction": 0.6, "binary_fraction": 0}
 
 

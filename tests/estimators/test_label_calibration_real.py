@@ -11,6 +11,8 @@ from skdistmass.estimators.label_calibration import ConstraintCalibration, Label
 from skdistmass.labels import LABEL_NAMES, read_labels
 from skdistmass.tables import as_floats, as_text
 
+pytestmark = pytest.mark.slow
+
 
 def labels_of(table):
     return read_labels(table, LABEL_NAMES).values

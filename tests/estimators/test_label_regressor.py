@@ -20,6 +20,8 @@ from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import ColumnError, InputError, RowsLeftOutWarning, UnitError
 from skdistmass.labels import LABEL_NAMES
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"n_networks": 1, "error_model": None, "random_state": 0}
 
 

@@ -19,6 +19,8 @@ from skdistmass.estimators.training_space import EDGE, INSIDE, MISSING, OUTSIDE,
 from skdistmass.exceptions import ColumnError, InputError, RowsLeftOutWarning
 from skdistmass.labels import LABEL_NAMES, read_labels
 
+pytestmark = pytest.mark.slow
+
 
 @parametrize_with_checks([TrainingSpace(random_state=0)])
 def test_scikit_learn_contract(estimator, check):

@@ -10,6 +10,8 @@ from skdistmass.estimators.robust import student_weights
 from skdistmass.estimators.stellar_baseline import StellarBaseline
 from skdistmass.exceptions import InputError
 
+pytestmark = pytest.mark.slow
+
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4,), alpha=1.0, max_iter=60)
 RECIPE = {"network": NETWORK, "n_networks": 1, "n_folds": 2, "random_state": 0}
 

@@ -12,9 +12,12 @@ from sklearn.exceptions import NotFittedError
 
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
 from skdistmass.isochrones import IsochroneDistanceRegressor, IsochroneFlag, isochrone_table
-from skdistmass.isochrones.distances.interpolation import matched, points_at, split_isochrones
+from skdistmass.isochrones.distances.interpolation import COLUMNS, LOG_L, matched, points_at, split_isochrones
 from skdistmass.isochrones.distances.storage import _VERSION
-from skdistmass.isochrones.schema import check_isochrone_table
+from skdistmass.isochrones.distances.summaries import parallax_term
+from skdistmass.isochrones.schema import Phase, check_isochrone_table
+
+pytestmark = pytest.mark.slow
 
 PERCENTILES = ("m_ks_p16", "m_ks", "m_ks_p84")
 ERROR = np.array([60.0, 0.1, 0.1])
@@ -58,6 +61,16 @@ def test_equals_the_plain_sum_with_correlated_errors(benchmark, isochrones, regr
     assert np.percentile(np.abs(fast - plain)[known], 99) < 0.02
     uncorrelated = _percentiles(regressor.predict_posterior(X[:40], ERROR, marginals=False))
     assert np.nanmax(np.abs(fast - uncorrelated)) > 0.05
+
+
+def test_stars_beside_the_models_are_summed_over_as_many_models(benchmark, isochrones, regressor):
+    """Where the nearest model is 4 sigma away, those within 4.5 sigma alone would be few and all of one kind."""
+    points = benchmark.all_points(isochrones, regressor)
+    X = np.array([[5090.0, 2.2, 0.0], [5330.0, 3.0, 0.0], [4600.0, 2.9, 0.0], [4760.0, 1.5, 0.0]])
+    posterior = regressor.predict_posterior(X, ERROR, marginals=False)
+    assert ((posterior["nearest"] > 4.0) & (posterior["nearest"] < 4.5)).all()
+    plain = np.array([benchmark.plain_sum(points, x[[2, 0, 1]], np.diag(ERROR[[2, 0, 1]] ** 2)) for x in X])
+    np.testing.assert_allclose(_percentiles(posterior), plain, atol=0.01)
 
 
 def test_real_stars_equal_the_plain_sum(real_data, benchmark, monkeypatch):
@@ -188,6 +201,20 @@ def test_parallax(regressor, stars):
         X, ERROR, **options, parallax=np.full(n_stars, np.nan), parallax_err=np.full(n_stars, 0.1)
     )
     np.testing.assert_array_equal(absent["distance"], without["distance"])
+
+
+def test_a_bin_of_the_histogram_stands_for_all_distances_in_it():
+    """A parallax is compared with the bin, which has the variance of an even distribution between its edges."""
+    axis, zero, error = np.array([-8.0, 0.05, 300.0]), 9.0, 0.004
+    edges = 10 ** (-0.2 * (zero - (axis[0] + axis[1] * np.arange(301)) - 10.0))
+    centre, width = np.sqrt(edges[1:] * edges[:-1]), np.diff(edges)
+    parallax = centre[140]
+    variance = error**2 + width**2 / 12.0
+    expected = np.exp(-0.5 * (parallax - centre) ** 2 / variance) / np.sqrt(variance)
+    term = np.empty(300)
+    parallax_term(np.array([zero, 0.0, parallax, error]), axis, term)
+    near = slice(130, 151)
+    np.testing.assert_allclose(term[near] / term[140], expected[near] / expected[140], rtol=2e-3, atol=1e-6)
 
 
 def test_covariance_without_correlations_is_errors(regressor, stars):
@@ -364,6 +391,22 @@ def test_interpolated_isochrone_is_close_to_the_true_one(real_data):
     # Half a percent in temperature over twice the grid's own spacing in metallicity.
     assert np.median(worst[:, 0]) < 0.002
     assert np.median(worst[:, 1]) < 0.02
+
+
+@pytest.mark.parametrize(("drop", "populated"), [(0.29, True), (0.31, False)])
+@pytest.mark.parametrize("which", [0, 1])
+def test_no_star_is_between_the_tip_and_the_clump_after_a_flash(drop, populated, which):
+    """The drop in log L of either of the two isochrones decides."""
+    phase = np.array([Phase.RGB, Phase.RGB, Phase.CHEB, Phase.CHEB])
+    luminosities = [[1.0, 2.0, 1.9, 1.8], [1.0, 2.0, 1.9, 1.8]]
+    luminosities[which][2:] = [2.0 - drop, 1.6]
+    pair = []
+    for log_l in luminosities:
+        values = np.tile(np.arange(4.0)[:, None], (1, len(COLUMNS)))
+        values[:, LOG_L] = log_l
+        pair.append((values, phase))
+    *_, joined = matched(*pair)
+    assert joined.tolist() == [True, populated, True]
 
 
 def test_no_extrapolation_in_metallicity(isochrones, regressor):

@@ -17,6 +17,8 @@ from skdistmass.isochrones import (
     read_parsec,
 )
 
+pytestmark = pytest.mark.slow
+
 MIST = ["MIST_iso_feh-050.iso", "MIST_iso_feh0000.iso", "MIST_iso_feh0050.iso", "MIST_panstarrs.iso.cmd"]
 FILES = {
     **dict.fromkeys(MIST, read_mist),

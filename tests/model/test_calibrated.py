@@ -14,6 +14,8 @@ from skdistmass.model import check_scale, fit_to_model
 from skdistmass.schema.bits import QualityBit
 from skdistmass.surveys import as_stars
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6), "n_networks": 1}
 PLAIN = {"sentinel_fraction": 0, "bad_fraction": 0, "seismic_fraction": 0.6, "binary_fraction": 0}
 

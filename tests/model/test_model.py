@@ -25,6 +25,8 @@ from skdistmass.schema.bits import AgeFlag, Bit, QualityBit
 from skdistmass.schema.columns import describe
 from skdistmass.surveys import as_stars
 
+pytestmark = pytest.mark.slow
+
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, tol=1e-3)
 SMALL = {"network": NETWORK, "n_networks": 1, "n_folds": 2}
 

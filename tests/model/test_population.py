@@ -7,6 +7,8 @@ from scipy import stats
 from skdistmass.exceptions import InputError
 from skdistmass.model.population import common_value
 
+pytestmark = pytest.mark.slow
+
 
 def cluster(n_stars, rng, *, truth=9.6, error=0.12, scatter=0.0, outliers=0.0, n_samples=200):
     """Draws of stars whose measured values scatter about their own by `error`."""

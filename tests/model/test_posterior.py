@@ -12,6 +12,8 @@ from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.model.draws import resample, summarise
 from skdistmass.schema.limits import GIANT_LOGG
 
+pytestmark = pytest.mark.slow
+
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6)
 SMALL = {"network": NETWORK, "n_networks": 1}
 SCALES = {"mass_scales": {"CAL": "MASS_CAL"}, "random_state": 0}

@@ -13,6 +13,8 @@ from skdistmass.exceptions import DistMassWarning, InputError
 from skdistmass.schema.bits import Bit, Space
 from skdistmass.surveys import as_stars
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, max_iter=30), "n_networks": 1, "n_folds": 2}
 
 

@@ -255,6 +255,7 @@ def test_alpha_means_what_it_means_in_scikit_learn(alpha):
 # The search
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "relu"])
 def test_every_seed_is_as_good_as_lbfgs(activation):
     """No seed ends in a bad minimum, and the typical one is as good as scikit-learn's L-BFGS.
@@ -279,6 +280,7 @@ def test_every_seed_is_as_good_as_lbfgs(activation):
     assert np.median(losses) < 1.1 * reference
 
 
+@pytest.mark.slow
 def test_real_masses_no_seed_is_lost(real_data):
     from astropy.table import Table
 
@@ -431,6 +433,17 @@ def test_network_of_least_validation_loss_is_returned():
     assert overfitted.score(X_val, y_val, weight_val) < model.best_validation_score_
 
 
+def test_penalty_under_early_stopping_is_divided_by_the_rows_trained_on():
+    X, y, _ = make_rows(200)
+    options = {"hidden_layer_sizes": 4, "alpha": 20.0, "random_state": 0, "early_stopping": True}
+    model = fit_mlp(X, y, validation_fraction=0.4, **options)
+    (rows, target, _), _ = hold_out(*merge_rows(X, y, np.ones(200), None), 0.4, np.random.RandomState(0))
+    assert len(target) == 120
+    squares = sum((coef**2).sum() for coef in model.coefs_)
+    data = 0.5 * np.mean((model.predict(rows) - target) ** 2)
+    assert model.loss_ == pytest.approx(data + 20.0 * squares / (2 * 120), rel=1e-9)
+
+
 def test_callback_ends_training():
     X, y, _ = make_rows()
     model = fit_mlp(X, y, random_state=0, callback=lambda iteration, loss, validation_loss: iteration == 3)
@@ -502,6 +515,7 @@ def test_onnx_conversion():
 # The estimator
 
 
+@pytest.mark.slow
 # A few noisy rows and many weights: the loss falls slowly for long, as it does for MLPRegressor.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(

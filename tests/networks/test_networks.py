@@ -91,6 +91,7 @@ def weighted_coin(n_rows=2000):
     return np.zeros((n_rows, 1)), heavy.astype(float), weights / weights.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("batch_size", [8, 32])
 def test_weights_count_in_full_in_mini_batches(solver, batch_size):

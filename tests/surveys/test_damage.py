@@ -27,6 +27,8 @@ from skdistmass.exceptions import (
 )
 from skdistmass.surveys import as_stars, read_survey
 
+pytestmark = pytest.mark.slow
+
 STARS = {
     "APOGEE_ID": ["a", "b", "c"],
     "TEFF": [4800.0, 4900.0, 5000.0],

@@ -13,6 +13,8 @@ from skdistmass.exceptions import ColumnError
 from skdistmass.surveys import as_stars, list_layouts, load_layout, read_survey
 from skdistmass.surveys.layout import LAWS
 
+pytestmark = pytest.mark.slow
+
 EBV_LAW = LAWS["ebv_to_ak"]["majewski2011"]
 N = 60
 

@@ -89,6 +89,7 @@ def test_the_package_itself(stars):
     assert zero_point[3] == 0
 
 
+@pytest.mark.slow
 def test_a_catalogue_says_which_zero_point_it_has(model, stand_in_package, tmp_path):
     survey = make_survey(500, random_state=0)
     for name, above in (("G", 0.0), ("BP", 0.7), ("RP", -0.7)):

@@ -18,6 +18,8 @@ from skdistmass.surveys import SurveyFile, as_stars, describe_file, read_survey
 from skdistmass.surveys.quantities import QUANTITIES
 from skdistmass.tables import is_sentinel
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NUMBERS = ("TEFF", "LOGG", "M_H", "C_FE", "K", "A_K", "PARALLAX", "GAIAEDR3_DIST", "RA", "EBV")
 UNITS = {

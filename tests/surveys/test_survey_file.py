@@ -121,6 +121,7 @@ def test_a_description_tells_what_is_wrong(tmp_path):
     assert "astraAllStarASPCAP" in describe_file(tmp_path / "c.csv").problems[0]
 
 
+@pytest.mark.slow
 def test_a_description_reads_no_more_than_the_beginning(tmp_path):
     with gzip.open(tmp_path / "a.csv.gz", "wb", compresslevel=1) as file:
         file.write(b"TEFF,LOGG,FE_H,K\n")

@@ -17,6 +17,7 @@ def survey(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_rows", [1, 37, 999, 1000, 5000])
 def test_chunks_make_no_difference(survey, chunk_rows):
     whole = ExtinctionChoice().apply(read_survey(survey))

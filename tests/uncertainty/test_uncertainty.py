@@ -16,6 +16,8 @@ from skdistmass.exceptions import InputError, SmallSampleWarning
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.uncertainty import ConformalErrors, PaperErrors, label_noise_variance, normal_coverage, robust_scatter
 
+pytestmark = pytest.mark.slow
+
 NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3)
 LINEAR = LevenbergMarquardtMLPRegressor(activation="identity", hidden_layer_sizes=6, tol=1e-3)
 SMALL = {"network": NETWORK, "n_networks": 1, "random_state": 0}
@@ -172,6 +174,15 @@ def test_label_noise_counts_up_to_the_spread_of_the_target():
     X, _, residual, _, _ = simulate(500, 0)
     model = ConformalErrors().fit(X, residual, spread=0.5)
     assert np.all(model.scatter(X, np.full(500, 1e6)) <= np.hypot(model.scatter(X), 0.5) + 1e-12)
+
+
+def test_label_noise_has_at_most_nine_tenths_of_the_scatter():
+    X, _, residual, _, _ = simulate(500, 0)
+    model = ConformalErrors().fit(X, residual, label_noise=np.full(500, 100.0 * np.var(residual)))
+    scatter = model.scatter(X)
+    # The training stars claim far more noise than they scatter; one without any noise keeps a tenth of the square.
+    np.testing.assert_allclose(model.scatter(X, np.zeros(500)), np.sqrt(0.1) * scatter, rtol=1e-9)
+    np.testing.assert_allclose(model.scatter(X, np.full(500, 100.0 * np.var(residual))), scatter, rtol=1e-6)
 
 
 def test_scatter_is_held_constant_beyond_the_training_stars():

@@ -5,6 +5,7 @@ import pytest
 from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
 from skdistmass.validation import (
     MissingInputError,
@@ -18,7 +19,7 @@ from skdistmass.validation import (
     distance_residuals,
     mass_by,
 )
-from skdistmass.validation.statistics import binned_statistics, compare_samples, robust_fit
+from skdistmass.validation.statistics import LinearFit, binned_statistics, compare_samples, robust_fit
 
 
 def test_distance_scatter_is_what_was_put_in(plain):
@@ -79,6 +80,17 @@ def test_few_clusters_are_not_held_against_each_other():
     assert not table["DEVIANT"].any()
 
 
+def test_deviation_of_a_cluster_is_judged_by_four_degrees_of_freedom_of_six():
+    errors = {"M67": 0.1, "M3": -0.02, "M5": -0.01, "M13": 0.0, "M15": 0.01, "M92": 0.02}
+    stars = Table({"CLUSTER": np.repeat(list(errors), 3), "DISTANCE": 1.0 + np.repeat(list(errors.values()), 3)})
+    table = cluster_distances(stars, distances=dict.fromkeys(errors, 1.0))
+    found = dict(zip(table["CLUSTER"], table["P_VALUE"], strict=True))
+    # The five others scatter by 1.4826 times 0.01 about 0; their middle is known to a fifth of that variance.
+    pull = 0.1 / (1.4826022 * 0.01 * np.sqrt(1.2))
+    assert found["M67"] == pytest.approx(2.0 * student.sf(pull, 4), rel=1e-4)
+    assert table["CLUSTER"][table["DEVIANT"]].tolist() == []
+
+
 def test_mass_scatter_is_what_was_put_in(plain):
     for by in ("LOGG", "MASS"):
         table = mass_by(plain, by, predicted="MASS_CAL")
@@ -110,6 +122,20 @@ def test_coverage_of_honest_and_of_boastful_errors(plain):
     for end in ("LO", "HI"):
         boast[f"DISTANCE_{end}"] = boast["DISTANCE"] + (boast[f"DISTANCE_{end}"] - boast["DISTANCE"]) / 10
     assert coverage(boast)["FOUND_68"][0] < 0.5
+
+
+def test_each_side_of_an_interval_is_its_own():
+    """Five references from 0.7 to 1.5 kpc for one distance with unequal sides."""
+    stars = Table({"DISTANCE": np.ones(5), "REFERENCE_DIST": [0.7, 0.85, 0.95, 1.25, 1.5]})
+    for end, value in {"LO": 0.9, "HI": 1.3, "LO95": 0.8, "HI95": 1.4}.items():
+        stars[f"DISTANCE_{end}"] = value
+    row = coverage(stars)[0]
+    assert (row["N"], row["FOUND_68"], row["FOUND_95"], row["STATED"]) == (5, 0.4, 0.6, 0)
+    stars.remove_columns(["DISTANCE_LO95", "DISTANCE_HI95"])  # then twice the sides of the other one
+    assert coverage(stars)["FOUND_95"][0] == 0.8
+    # An error of the reference of 0.1 kpc: sides of 0.141 and 0.316.
+    stars["REFERENCE_DIST"], stars["REFERENCE_DIST_ERR"] = [0.85, 0.87, 0.95, 1.3, 1.32], 0.1
+    assert coverage(stars)["FOUND_68"][0] == 0.6
 
 
 def test_columns_are_compared_on_common_stars():
@@ -148,6 +174,12 @@ def test_errors_of_the_fit_are_the_scatter_of_repeated_fits():
     assert np.mean(errors) == pytest.approx(np.std(slopes), rel=0.15)
 
 
+def test_chance_of_a_slope_counts_both_signs():
+    fit = LinearFit(0.0, {"up": 1.0, "down": -2.0, "none": 0.0}, {"up": 1.0, "down": 1.0, "none": 1.0}, 1.0, 50)
+    chances = [fit.p_value(term) for term in ("up", "down", "none")]
+    assert chances == pytest.approx([0.317310508, 0.045500264, 1.0])
+
+
 def test_too_few_stars_for_a_fit():
     with pytest.raises(MissingInputError, match=r"15 stars are left for a fit \(at least 16 needed\)"):
         robust_fit(np.arange(15.0), x=np.arange(15.0))
@@ -157,6 +189,15 @@ def test_bins_leave_nan_out():
     table = binned_statistics(np.array([1.0] * 6 + [np.nan]), np.array([0.1] * 6 + [9.0]), (0, 2, 4), name="X")
     assert table["N"].tolist() == [6]
     assert np.isnan(table["REFERENCE_ERR"][0])
+
+
+def test_a_sample_does_not_differ_from_itself():
+    values = np.arange(101.0)
+    row = compare_samples(values, values)
+    assert (row["KS"], row["P_VALUE"], row["DIFFERENCE"]) == (0.0, 1.0, 0.0)
+    shifted = compare_samples(values, values + 50.5)
+    assert (shifted["N_1"], shifted["MEDIAN_1"], shifted["MEDIAN_2"]) == (101, 50.0, 100.5)
+    assert shifted["KS"] == pytest.approx(51 / 101)
 
 
 def test_two_samples():

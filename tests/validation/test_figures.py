@@ -22,6 +22,8 @@ from skdistmass.validation import (
 from skdistmass.validation.chemistry import giants_of_one_mass, is_undredged_subgiant
 from skdistmass.validation.figures.drawing import new_figure, spread_range
 
+pytestmark = pytest.mark.slow
+
 UNITS = ("[K]", "[dex", "[kpc]", "[yr]", r"[M$_\odot", "fraction", "1 - predicted / reference", "stars", "")
 
 

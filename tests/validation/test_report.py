@@ -16,6 +16,8 @@ from skdistmass.surveys import read_survey
 from skdistmass.validation import validate, write_report
 from skdistmass.validation.report import _training
 
+pytestmark = pytest.mark.slow
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _VOID = {"meta", "link", "img", "br"}
 

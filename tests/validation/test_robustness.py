@@ -10,6 +10,8 @@ from skdistmass.surveys import as_stars
 from skdistmass.validation import draw_figures, figures, join_reference, validate, write_report
 from skdistmass.validation.figures.drawing import new_figure, plain
 
+pytestmark = pytest.mark.slow
+
 N = 300
 AWKWARD = (
     "$\\badmacro{$ x",

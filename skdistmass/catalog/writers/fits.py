@@ -18,6 +18,7 @@ __all__ = [
     "record_type",
     "table_header",
     "to_records",
+    "write_rows",
 ]
 
 BLOCK = 2880
@@ -183,3 +184,14 @@ def checksum_cards(header, data_sum):
     total = datasum([block, data_sum.to_bytes(4, "big")])
     header["CHECKSUM"] = _encode(0xFFFFFFFF - total)
     return header.tostring().encode("ascii")
+
+
+def write_rows(path, columns, provenance, pieces):
+    """Write rows that are in memory; a catalogue grows in a `skdistmass.catalog.part_file.PartFile` instead."""
+    data = b"".join(rows.tobytes() for rows in pieces)
+    header = table_header(columns, len(data) // record_type(columns).itemsize, provenance)
+    data += b"\0" * (-len(data) % BLOCK)
+    with open(path, "wb") as file:
+        file.write(checksum_cards(primary_header(provenance[:2]), 0))
+        file.write(checksum_cards(header, datasum([data])))
+        file.write(data)

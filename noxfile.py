@@ -1,0 +1,77 @@
+"""What the project checks, each in an environment by itself: ``nox -l`` lists it, ``nox -s NAME`` runs it."""
+
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "typing", "quick"]
+nox.options.default_venv_backend = "venv"
+PYTHONS = ["3.11", "3.12", "3.13"]
+#: Benchmarks that take a minute or two, with few stars.
+BENCHMARKS = {"error_speed.py": (), "onnx_speed.py": (), "catalog_speed.py": ("--formats", "fits")}
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run all tests."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run the tests that are not marked slow."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, spelling, and that imports point one way."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types."""
+    session.install("-e", ".[test]")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the examples in the docstrings, and check the pages that are made from data."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-n", "2", "skdistmass", "tests/catalog/test_data_model.py")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel, check them, and use the wheel of the sdist away from the source."""
+    session.install("build", "twine")
+    with tempfile.TemporaryDirectory() as folder:
+        # The wheel is built from the sdist: what the sdist lacks is missed here.
+        session.run("python", "-m", "build", "--outdir", folder)
+        files = sorted(str(path) for path in Path(folder).iterdir())
+        session.run("twine", "check", "--strict", *files)
+        session.install(next(path for path in files if path.endswith(".whl")))
+        Path("dist").mkdir(exist_ok=True)
+        for path in files:
+            Path(path).replace(Path("dist") / Path(path).name)
+        with session.chdir(folder):
+            session.run("skdistmass", "demo", "--stars", "3000", "--quiet")
+            session.run("skdistmass", "info", "apogee", silent=True)
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Run the short benchmarks; arguments name others."""
+    session.install("-e", ".[test]")
+    chosen = dict.fromkeys(session.posargs, ()) or BENCHMARKS
+    for name, options in chosen.items():
+        session.run("python", f"benchmarks/{name}", *options)
