@@ -356,7 +356,11 @@ def test_control_c_keeps_the_part_and_says_how_to_go_on(folder, tmp_path):
     arguments = ["catalog", str(folder / "stars.fits"), "-o", str(target), "--model", str(folder / "model")]
     arguments += ["--chunk-rows", "500"]
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", SLOW, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
     )
     assert process.stdout.readline() == "added\n"
     process.send_signal(signal.SIGINT)

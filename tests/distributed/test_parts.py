@@ -55,7 +55,7 @@ def test_broken_files_are_named_and_the_others_done(files, expected, assert_same
     build_parts(MODEL, files, tmp_path / "out", resume=True)
     assert first.stat().st_mtime_ns == before
     assert_same(_read(tmp_path / "out"), expected)
-    with pytest.raises(DistMassError, match="exists; give overwrite"):
+    with pytest.raises(DistMassError, match="exists, and is not the catalogue"):
         build_parts(MODEL, files, tmp_path / "out", resume=True, out_of_fold=False)
 
 

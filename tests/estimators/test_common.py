@@ -13,7 +13,7 @@ from skdistmass.exceptions import InputError
 
 pytestmark = pytest.mark.slow
 
-SMALL = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=2, max_iter=30)
+SMALL = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=2, n_starts=2)
 FEW_NETWORKS = {"n_networks": 2, "n_folds": 2}
 ONE_NETWORK = {"n_networks": 1, "error_model": None}
 
@@ -29,10 +29,10 @@ IGNORED = pytest.mark.filterwarnings(
 
 @parametrize_with_checks(
     [
-        AbsMagRegressor(**FEW_NETWORKS),
+        AbsMagRegressor(network=SMALL, **FEW_NETWORKS),
         CNMassRegressor(**FEW_NETWORKS),
         AbsMagRegressor(network=MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=300), **ONE_NETWORK),
-        AbsMagRegressor(binary_filter=BinaryResidualFilter(n_folds=2, n_rounds=1), **ONE_NETWORK),
+        AbsMagRegressor(network=SMALL, binary_filter=BinaryResidualFilter(n_folds=2, n_rounds=1), **ONE_NETWORK),
         LabelRegressor(
             network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), n_networks=1, n_folds=2, error_model="paper"
         ),
@@ -47,12 +47,7 @@ def test_scikit_learn_contract(estimator, check):
 @parametrize_with_checks(
     [
         StellarBaseline(correction_scale=0.2),
-        AbsMagRegressor(
-            baseline="stellar",
-            binary_filter="auto",
-            network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=3),
-            **ONE_NETWORK,
-        ),
+        AbsMagRegressor(baseline="stellar", binary_filter="auto", network=SMALL, **ONE_NETWORK),
     ]
 )
 @IGNORED

@@ -521,8 +521,8 @@ def test_onnx_conversion():
 @parametrize_with_checks(
     [
         LevenbergMarquardtMLPRegressor(hidden_layer_sizes=8),
-        LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, early_stopping=True),
-        LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4, 3), activation="relu", alpha=1.0),
+        LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, early_stopping=True, n_starts=2),
+        LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4, 3), activation="relu", alpha=1.0, n_starts=2),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
