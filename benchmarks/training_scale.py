@@ -25,9 +25,9 @@ SKLEARN = """
 import sys, time, numpy as np
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import scale
-from skdistmass.surveys import read_training_stars
-from skdistmass.surveys.training_sets import TrainingCuts, distance_training_set
-stars = read_training_stars(sys.argv[1])
+from skdistmass.extinction import ExtinctionChoice
+from skdistmass.surveys.training_sets import TrainingCuts, distance_training_set, read_training_stars
+stars = read_training_stars(sys.argv[1], ExtinctionChoice())
 chosen = distance_training_set(stars, TrainingCuts())
 X, y = scale(stars.labels[chosen.rows]), scale(chosen.target)
 weight = chosen.target_err ** -2.0
