@@ -11,13 +11,11 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from skdistmass.catalog import build_catalog
-from skdistmass.catalog.provenance import model_cards, settings_cards
 from skdistmass.distributed.model_file import ModelFile
 from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import DistMassError, DistMassWarning, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.model import find_model
-from skdistmass.surveys.chunks import InputFile
 
 __all__ = ["build_parts"]
 
@@ -131,23 +129,8 @@ def _build(
 ) -> tuple[str, str]:
     """Make one catalogue; return what is wrong with its file, and with the scale of its labels, if anything is."""
     try:
-        if resume and output.exists() and _is_current(model, path, output, options):
-            return "", ""
         how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "model_name": Path(model.name).name}
         report = build_catalog(model.load(), path, output, model_file=find_model(model.name), **how, **options)
     except DistMassError as error:
         return str(error) if path.name in str(error) else f"{path}: {error}", ""
     return "", report.scale
-
-
-def _is_current(model: ModelFile, path: Path, output: Path, options: dict[str, Any]) -> bool:
-    """Tell whether a catalogue is that of a file by this model with these settings."""
-    import pyarrow.parquet as pq
-
-    about = pq.read_schema(output).metadata or {}
-    names = ("extinction", "parallax_zero_point", "isochrones", "out_of_fold", "calibration")
-    values: list[Any] = [options.get(name) for name in names]
-    settings = settings_cards(*values)
-    cards = [*model_cards(model.load(), None, find_model(model.name))[1:], *settings]
-    cards.append(("INSHA256", InputFile.of(path).sha256, ""))
-    return all(about.get(keyword.encode()) == str(value).encode() for keyword, value, _ in cards)

@@ -9,11 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from skdistmass.estimators.inputs import check_target
 from skdistmass.estimators.intervals import Prediction
 from skdistmass.exceptions import InputError
-from skdistmass.uncertainty import LEVELS, PredictiveDistribution
+from skdistmass.uncertainty import COVERAGES, MEDIAN, PredictiveDistribution
 
 __all__ = ["DistributionMixin"]
-
-_MEDIAN = 1e-9  # coverage of an interval whose ends are the median, to rounding
 
 
 class DistributionMixin:
@@ -62,7 +60,7 @@ class DistributionMixin:
         if wanted.ndim != 1 or not np.all((wanted > 0.0) & (wanted < 1.0)):
             raise InputError(f"q must be probabilities between 0 and 1, got {q!r}.")
         order = np.argsort(wanted, kind="stable")
-        coverage = np.maximum(np.abs(2.0 * wanted[order] - 1.0), _MEDIAN)
+        coverage = np.maximum(np.abs(2.0 * wanted[order] - 1.0), MEDIAN)
         intervals = self.predict_with_interval(X, coverage, X_err, **options).interval
         ends = np.where(wanted[order, None] < 0.5, intervals[:, :, 0], intervals[:, :, 1]).T
         found = np.empty_like(ends)
@@ -97,7 +95,8 @@ class DistributionMixin:
         >>> model.predict_distribution([[0.5, 0.0]]).std().round(1)
         array([0.1])
         """
-        return PredictiveDistribution(LEVELS, self.predict_quantiles(X, LEVELS, X_err, **options))
+        intervals = self.predict_with_interval(X, COVERAGES, X_err, **options).interval
+        return PredictiveDistribution.from_intervals(intervals)
 
     def sample(
         self, X: Any, n_samples: int = 1, random_state: Any = None, X_err: Any = None, **options: Any

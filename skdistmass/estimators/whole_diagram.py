@@ -18,6 +18,7 @@ from skdistmass.estimators.stellar_baseline import StellarBaseline
 from skdistmass.estimators.stellar_network import N_PHYSICAL, StellarNetwork, fit_fadings, train_stellar_network
 from skdistmass.exceptions import InputError
 from skdistmass.networks.fitting import train_pipeline
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 from skdistmass.schema.limits import GIANT_LOGG
 
 __all__ = ["ROBUST_STATE", "WholeDiagramMixin"]
@@ -25,7 +26,6 @@ __all__ = ["ROBUST_STATE", "WholeDiagramMixin"]
 _BINARY_RESIDUAL = 0.13  # the paper's, of the fractional distance
 _BINARY_SIGMA = 2.0  # a binary stands out from the scatter of its source by so much
 _EARLY_ITERATIONS = 40  # of each training but the last
-_MAG_TO_DISTANCE = np.log(10.0) / 5.0
 #: Fitted attributes that only some options give.
 ROBUST_STATE = (
     *("sources_", "clusters_", "offsets_", "scatters_", "cluster_offsets_", "source_excess_"),
@@ -208,8 +208,8 @@ class WholeDiagramMixin:
         dwarf = self._is_dwarf(X)
 
         def is_binary(residual, scatter):
-            nearer = np.expm1(-_MAG_TO_DISTANCE * residual)
-            return dwarf & (nearer > np.maximum(_BINARY_RESIDUAL, _BINARY_SIGMA * _MAG_TO_DISTANCE * scatter))
+            nearer = np.expm1(-LN_DISTANCE_PER_MAG * residual)
+            return dwarf & (nearer > np.maximum(_BINARY_RESIDUAL, _BINARY_SIGMA * LN_DISTANCE_PER_MAG * scatter))
 
         return is_binary
 

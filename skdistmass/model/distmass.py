@@ -44,7 +44,7 @@ from skdistmass.model.training import (
 from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import mass_columns
 from skdistmass.surveys.stars import Stars
-from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
+from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors, magnitude_errors
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -316,12 +316,11 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
         return columns
 
     def _predict_distance(self, columns, stars: Stars, labels, label_errors, entries) -> None:
-        networks = Networks("ABS_MAG", self.abs_mag_, "ABS_MAG_FALLBACK", self.abs_mag_fallback_)
+        networks = Networks.of_distance(self)
         found = predict_networks(networks, self.training_, labels, label_errors, entries, stars.text("LABEL_SRC"))
         cuts = self._cuts()
-        mag, mag_err, extinction = (stars.floats(name) for name in ("K", "K_ERR", "A_K"))
-        mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
-        errors = mag_err, extinction_errors(stars, cuts)
+        mag, extinction = stars.floats("K"), stars.floats("A_K")
+        errors = magnitude_errors(stars, cuts), extinction_errors(stars, cuts)
         columns |= prediction.distance_columns(found.value, found.intervals, mag, extinction, *errors)
         columns["ABS_MAG_LABEL_ERR"] = found.noise
         columns["DISTANCE_SPACE"] = space_of(networks, self.distance_space_, self.fallback_space_, labels)
@@ -329,9 +328,9 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
         columns["OUT_OF_FOLD"] |= found.replaced.astype(np.int32)
 
     def _predict_masses(self, columns, labels, label_errors, entries) -> None:
-        for number, (scale, network) in enumerate(self.masses_.items()):
-            name = mass_columns(scale)[0]
-            networks = Networks(name, network, mass_fallback_name(scale), self.mass_fallbacks_.get(scale))
+        for number, scale in enumerate(self.masses_):
+            networks = Networks.of_mass(self, scale)
+            name = networks.name
             mass, intervals, _, replaced = predict_networks(networks, self.training_, labels, label_errors, entries)
             columns |= {name: mass, **prediction.interval_columns(name, intervals)}
             columns[f"{name}_ERR"] = prediction.half_width(intervals[0])

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.model.record import TrainingRecord
+from skdistmass.model.training import mass_fallback_name
 from skdistmass.schema.bits import Space
+from skdistmass.schema.columns import mass_columns
 from skdistmass.uncertainty import normal_coverage
 
 __all__ = ["Found", "Networks", "lacks_abundances", "predict_networks", "space_of"]
@@ -25,6 +27,17 @@ class Networks(NamedTuple):
     network: Any
     fallback_name: str = ""
     fallback: Any = None
+
+    @classmethod
+    def of_distance(cls, model: Any) -> Networks:
+        """Return those of a model's absolute magnitude."""
+        return cls("ABS_MAG", model.abs_mag_, "ABS_MAG_FALLBACK", model.abs_mag_fallback_)
+
+    @classmethod
+    def of_mass(cls, model: Any, scale: str) -> Networks:
+        """Return those of a mass scale of a model."""
+        fallback = model.mass_fallbacks_.get(scale)
+        return cls(mass_columns(scale)[0], model.masses_[scale], mass_fallback_name(scale), fallback)
 
     @property
     def serves_without_abundances(self) -> bool:

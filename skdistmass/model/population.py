@@ -125,7 +125,7 @@ def common_value(
     uniform = 1.0 / (high - low + 2.0 * margin)
     log_posterior = np.empty((len(_SCATTERS), len(_OUTLIERS), inside.sum()))
     for i, scatter in enumerate(_SCATTERS):
-        smooth = gaussian_filter1d(densities, scatter / step, axis=1, mode="constant") if scatter else densities
+        smooth = _widened(densities, scatter / step)
         for j, share in enumerate(_OUTLIERS):
             likelihood = (1.0 - share) * smooth[:, inside] + share * uniform + 1e-12
             log_posterior[i, j] = np.log(likelihood).sum(axis=0) - scatter / _SCATTER_SCALE
@@ -171,11 +171,16 @@ def _densities(draws: Floats, edges: Floats, step: float) -> Floats:
     return counts / (draws.shape[1] * step)
 
 
+def _widened(densities: Floats, width: float) -> Floats:
+    """Return densities widened by an intrinsic scatter, in steps of the grid."""
+    return gaussian_filter1d(densities, width, axis=1, mode="constant") if width else densities
+
+
 def _membership(densities: Floats, posterior: Floats, step: float, uniform: float) -> Floats:
     """Return the probability that each star belongs, with the other parameters integrated out."""
     found = np.zeros(len(densities))
     for i, scatter in enumerate(_SCATTERS):
-        smooth = gaussian_filter1d(densities, scatter / step, axis=1, mode="constant") if scatter else densities
+        smooth = _widened(densities, scatter / step)
         for j, share in enumerate(_OUTLIERS):
             belongs = (1.0 - share) * smooth
             with np.errstate(invalid="ignore"):

@@ -15,13 +15,11 @@ from skdistmass.model.draws import UNITS, resample, summarise
 from skdistmass.model.networks import Networks, predict_networks
 from skdistmass.model.population import PopulationValue, common_value
 from skdistmass.model.reading import labels_of, stars_of
-from skdistmass.model.training import mass_fallback_name
 from skdistmass.photometry import distance_from_magnitude
-from skdistmass.schema.columns import mass_columns
 from skdistmass.schema.limits import GIANT_LOGG
 from skdistmass.surveys.stars import Stars
-from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors
-from skdistmass.uncertainty import LEVELS, PredictiveDistribution
+from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors, magnitude_errors, parallax_zero_points
+from skdistmass.uncertainty import COVERAGES, PredictiveDistribution
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -31,7 +29,6 @@ __all__ = ["PosteriorMixin"]
 Floats = NDArray[np.float64]
 
 _BLOCK_DRAWS = 2_000_000  # draws of each quantity in memory at a time
-_MEDIAN = 1e-9
 _MOST_CORRELATED = 0.99
 
 
@@ -253,18 +250,14 @@ class _Drawing:
         slopes = {"M_H": np.where(np.arange(self.labels.shape[1]) == 2, 1.0, 0.0) + np.zeros_like(self.labels)}
         deviates, spreads = {"M_H": metal}, {"M_H": m_h_err}
         if model.abs_mag_ is not None:
-            networks = Networks("ABS_MAG", model.abs_mag_, "ABS_MAG_FALLBACK", model.abs_mag_fallback_)
-            law, spreads["ABS_MAG"] = self._law(networks, entries, stars.text("LABEL_SRC"))
+            law, spreads["ABS_MAG"] = self._law(Networks.of_distance(model), entries, stars.text("LABEL_SRC"))
             slopes["ABS_MAG"] = self._slope(model.abs_mag_)
             deviates["ABS_MAG"] = self._correlated(normal[1], "ABS_MAG", slopes, deviates, spreads)
             self.draws["ABS_MAG"] = law.ppf(ndtr(deviates["ABS_MAG"]).T).T
             self._distances(n_samples)
         if scale is not None:
-            names = mass_columns(scale)[0], mass_fallback_name(scale)
-            network = model.masses_[scale]
-            networks = Networks(names[0], network, names[1], model.mass_fallbacks_.get(scale))
-            law, spreads["MASS"] = self._law(networks, entries, None)
-            slopes["MASS"] = self._slope(network)
+            law, spreads["MASS"] = self._law(Networks.of_mass(model, scale), entries, None)
+            slopes["MASS"] = self._slope(model.masses_[scale])
             deviates["MASS"] = self._correlated(normal[2], "MASS", slopes, deviates, spreads)
             self.draws["MASS"] = law.ppf(ndtr(deviates["MASS"]).T).T
             self.draws["M_H"] = m_h[:, None] + m_h_err[:, None] * metal
@@ -272,15 +265,11 @@ class _Drawing:
 
     def _law(self, networks: Networks, entries: Any, source: Any) -> tuple[PredictiveDistribution, Floats]:
         """Return the law of a quantity, and half the width of its 68.27 % interval."""
-        upper = LEVELS[len(LEVELS) // 2 :]
-        coverages = [_MEDIAN, *(2.0 * upper[1:] - 1.0), 0.6827]
-        found = predict_networks(
-            networks, self.model.training_, self.labels, self.errors, entries, source, coverages
-        ).intervals
+        parts = self.model.training_, self.labels, self.errors, entries, source
+        found = predict_networks(networks, *parts, [*COVERAGES, 0.6827]).intervals
         if len(self.stars) and np.isnan(found).all() and networks.network.errors_ is None:
             raise InputError(f"{networks.name} was trained without errors, so that it has no distribution.")
-        ends = np.concatenate([found[-2:0:-1, :, 0], found[:-1, :, 1]]).T
-        return PredictiveDistribution(LEVELS, np.sort(ends, axis=1)), 0.5 * (found[-1, :, 1] - found[-1, :, 0])
+        return PredictiveDistribution.from_intervals(found[:-1]), 0.5 * (found[-1, :, 1] - found[-1, :, 0])
 
     def _slope(self, network: Any) -> Floats:
         """Return the derivatives by the labels, 0 where there are none."""
@@ -316,8 +305,7 @@ class _Drawing:
 
     def _distances(self, n_samples: int) -> None:
         stars, cuts = self.stars, self.cuts
-        mag_err = stars.floats("K_ERR")
-        error = np.hypot(np.where(mag_err > 0, mag_err, cuts.mag_error), extinction_errors(stars, cuts))
+        error = np.hypot(magnitude_errors(stars, cuts), extinction_errors(stars, cuts))
         noise = error[:, None] * self.rng.standard_normal((len(stars), n_samples))
         mag, extinction = stars.floats("K")[:, None], stars.floats("A_K")[:, None]
         self.draws["DISTANCE"] = distance_from_magnitude(self.draws["ABS_MAG"], mag + noise, extinction)
@@ -337,11 +325,8 @@ class _Drawing:
     def weigh(self, parallax: bool, age_limit: float | None, age_prior: Callable | None) -> None:
         """Weight draws by the parallax, and by the limit and prior of ages."""
         if parallax and "DISTANCE" in self.draws:
-            cuts = self.cuts
-            zero = np.zeros(len(self.stars))
-            for name, value in cuts.parallax_zero_point.items():
-                zero[self.stars.text("PARALLAX_SRC") == name] = value
-            offset = (self.stars.floats("PARALLAX") - zero)[:, None] - 1.0 / self.draws["DISTANCE"]
+            parallax_known = self.stars.floats("PARALLAX") - parallax_zero_points(self.stars, self.cuts)
+            offset = parallax_known[:, None] - 1.0 / self.draws["DISTANCE"]
             error = self.stars.floats("PARALLAX_ERR")[:, None]
             with np.errstate(invalid="ignore", divide="ignore"):
                 self.log_weight += np.nan_to_num(-0.5 * (offset / error) ** 2)

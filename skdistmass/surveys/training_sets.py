@@ -197,10 +197,7 @@ def reference_distances(
     error = fractional_parallax_error(stars)
     distance = stars.floats("GAIAEDR3_DIST")
     source = np.where(np.isfinite(distance), "Gaia", "parallax")
-    zero_point = np.zeros(len(stars))
-    for name, value in cuts.parallax_zero_point.items():
-        zero_point[stars.text("PARALLAX_SRC") == name] = value
-    inverse = distance_from_parallax(stars.floats("PARALLAX"), zero_point)
+    inverse = distance_from_parallax(stars.floats("PARALLAX"), parallax_zero_points(stars, cuts))
     distance = np.where(np.isfinite(distance), distance, inverse)
     # A listed distance without a parallax beside it has no error to judge it by.
     distance[~np.isfinite(error)] = np.nan
@@ -210,6 +207,20 @@ def reference_distances(
     distance[member], error[member], source[member] = of_cluster[member], cuts.cluster_distance_error, "cluster"
     source[~np.isfinite(distance)] = ""
     return distance, error, source
+
+
+def parallax_zero_points(stars: Stars, cuts: TrainingCuts) -> NDArray[np.float64]:
+    """Return the zero point of each parallax (mas), by its source; 0 for sources that the cuts don't name."""
+    zero_point = np.zeros(len(stars))
+    for name, value in cuts.parallax_zero_point.items():
+        zero_point[stars.text("PARALLAX_SRC") == name] = value
+    return zero_point
+
+
+def magnitude_errors(stars: Stars, cuts: TrainingCuts) -> NDArray[np.float64]:
+    """Return the error of each magnitude K (mag): its own, or the one that the cuts assume."""
+    error = stars.floats("K_ERR")
+    return np.where(error > 0, error, cuts.mag_error)
 
 
 def extinction_errors(stars: Stars, cuts: TrainingCuts) -> NDArray[np.float64]:
@@ -222,7 +233,7 @@ def distance_training_set(stars: Stars, cuts: TrainingCuts, *, names: Sequence[s
     """Select the stars that train the distance network (section 4.1); each must have the labels `names`."""
     cut = _Cutter(len(stars))
     _cut_labels(cut, stars, names)
-    mag, mag_err, extinction = stars.floats("K"), stars.floats("K_ERR"), stars.floats("A_K")
+    mag, extinction = stars.floats("K"), stars.floats("A_K")
     cut("no K magnitude", ~np.isfinite(mag))
     extinction_err = extinction_errors(stars, cuts)
     if cuts.assumed_extinction is not None:
@@ -234,10 +245,9 @@ def distance_training_set(stars: Stars, cuts: TrainingCuts, *, names: Sequence[s
     distance, error, _ = reference_distances(stars, cuts)
     cut("no parallax or cluster distance", ~np.isfinite(distance))
     cut(f"parallax error > {cuts.max_parallax_error:.0%}", ~(error < cuts.max_parallax_error))
-    mag_err = np.where(mag_err > 0, mag_err, cuts.mag_error)
     rows = np.flatnonzero(cut.kept)
     target = absolute_magnitude(mag, extinction, distance)
-    target_err = absolute_magnitude_error(mag_err, extinction_err, error)
+    target_err = absolute_magnitude_error(magnitude_errors(stars, cuts), extinction_err, error)
     return TrainingSet(rows, target[rows], target_err[rows], cut.removed)
 
 

@@ -1,7 +1,7 @@
 """Errors of predictions."""
 
 from skdistmass.uncertainty.conformal import ConformalErrors
-from skdistmass.uncertainty.distribution import LEVELS, PredictiveDistribution
+from skdistmass.uncertainty.distribution import COVERAGES, LEVELS, MEDIAN, PredictiveDistribution
 from skdistmass.uncertainty.paper import PaperErrors
 from skdistmass.uncertainty.statistics import (
     MIN_ROWS,
@@ -12,7 +12,9 @@ from skdistmass.uncertainty.statistics import (
 )
 
 __all__ = [
+    "COVERAGES",
     "LEVELS",
+    "MEDIAN",
     "MIN_ROWS",
     "NORMAL_TO_MAD",
     "ConformalErrors",

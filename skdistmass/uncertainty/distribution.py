@@ -10,12 +10,16 @@ from sklearn.utils import check_random_state
 
 from skdistmass.exceptions import InputError
 
-__all__ = ["LEVELS", "PredictiveDistribution", "crps_of_quantiles"]
+__all__ = ["COVERAGES", "LEVELS", "MEDIAN", "PredictiveDistribution", "crps_of_quantiles"]
 
 Floats = NDArray[np.float64]
 
 #: Levels at which a distribution is known: even in the normal law's deviate up to 3.5 sigma.
 LEVELS = ndtr(np.linspace(-3.5, 3.5, 71))
+#: Coverage of an interval whose ends are the median, to rounding.
+MEDIAN = 1e-9
+#: Coverages of the intervals whose ends are the quantiles at these levels.
+COVERAGES = np.array([MEDIAN, *(2.0 * LEVELS[len(LEVELS) // 2 + 1 :] - 1.0)])
 
 
 class PredictiveDistribution:
@@ -71,6 +75,12 @@ class PredictiveDistribution:
         if np.any(np.diff(self.quantiles, axis=1) < 0):
             raise InputError("the quantiles of a star cross: they must not fall with the level.")
         self.levels[[0, -1]] = 0.0, 1.0
+
+    @classmethod
+    def from_intervals(cls, intervals: Floats) -> "PredictiveDistribution":
+        """Return the laws with the given intervals at `COVERAGES`, of shape (n_coverages, n_stars, 2)."""
+        ends = np.concatenate([intervals[:0:-1, :, 0], intervals[:, :, 1]]).T
+        return cls(LEVELS, np.sort(ends, axis=1))
 
     def __len__(self) -> int:
         """Return the number of stars."""
