@@ -36,8 +36,8 @@ survey, in its order. A star with several spectra has several rows with the same
   survey file), `COMMAND`, `CHUNKROW`, the laws of extinction (`AKIRAC`, `AKWISE`, `AKDUST`, `AKBLIM`, `AKMAP`,
   `AKNEG`, `AKCOLOUR`, `AKASSUME`), `PLXZERO`, `ISOCHR`, `ISOMODEL`, the [calibration](label_calibration.md) of the
   labels if there is one (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`), the posteriors if there are any (`POSTFORM`,
-  `POSTDRAW`, `POSTSEED`, `POSTSCAL`, `POSTPLX`, `POSTAGE`, `POSTLEV`); the names of all bits (`BITMnn`, `FLAGnn`). There
-  is no date: the same input gives the same bytes.
+  `POSTDRAW`, `POSTSEED`, `POSTSCAL`, `POSTPLX`, `POSTAGE`, `POSTLEV`); the names of all bits (`BITMnn`, `FLAGnn`).
+  There is no date: the same input gives the same bytes.
 - **Interrupted** work (Ctrl-C, SIGTERM, a kill, a full disk) is kept as `CATALOG.part` with a journal
   `CATALOG.part.json`; `--resume` continues it, with the same result. It refuses if the survey, the model or the
   settings are others than at the start, and while another process writes the part.
