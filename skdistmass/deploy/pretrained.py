@@ -4,7 +4,7 @@ from pathlib import Path
 
 from skdistmass.exceptions import InputError
 
-__all__ = ["DEFAULT_MODEL", "list_pretrained", "load_pretrained", "pretrained_path"]
+__all__ = ["DEFAULT_MODEL", "list_pretrained", "load_pretrained", "pretrained_path", "quantiles_beside"]
 
 _FOLDER = Path(__file__).parent / "models"
 #: Model that is loaded if none is named.
@@ -22,7 +22,8 @@ def list_pretrained():
     --------
     >>> from skdistmass.deploy.pretrained import list_pretrained
     >>> list_pretrained()
-    ['apogee', 'apogee-errors', 'apogee-float32', 'kepler-giants', 'kepler-giants-errors', 'kepler-giants-float32']
+    ['apogee', 'apogee-errors', 'apogee-float32', 'apogee-quantiles', 'kepler-giants', 'kepler-giants-errors', \
+'kepler-giants-float32', 'kepler-giants-quantiles']
     """
     return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
 
@@ -51,6 +52,25 @@ def pretrained_path(name):
     return _FOLDER / f"{name}.onnx"
 
 
+def quantiles_beside(name, content):
+    """Return the path of the graph with quantiles of the same model, if a graph is one that comes with the package.
+
+    Parameters
+    ----------
+    name : str
+        That the graph has.
+    content : bytes
+        Its file, which must be the one of that name.
+
+    Returns
+    -------
+    path : pathlib.Path or None
+    """
+    if name not in list_pretrained() or pretrained_path(name).read_bytes() != content:
+        return None
+    return pretrained_path(f"{name.removesuffix('-errors').removesuffix('-float32')}-quantiles")
+
+
 def load_pretrained(name=DEFAULT_MODEL, *, threads=None):
     """Load a model that comes with the package.
 
@@ -59,8 +79,9 @@ def load_pretrained(name=DEFAULT_MODEL, *, threads=None):
     name : str, default="apogee"
         One of `list_pretrained`. ``"apogee"`` serves the whole Kiel diagram, and gives distances without carbon and
         nitrogen, too; ``"kepler-giants"`` is trained on giants of the Kepler field alone (log g < 3.5), and other stars
-        are flagged. Each comes with inputs for errors of labels, magnitude and extinction, ``"apogee-errors"``, and in
-        single precision, ``"apogee-float32"``.
+        are flagged. Each comes with inputs for errors of labels, magnitude and extinction, ``"apogee-errors"``, in
+        single precision, ``"apogee-float32"``, and with quantiles as further outputs, ``"apogee-quantiles"``, which
+        `OnnxPredictor.sample` and `posterior` of all of them use.
     threads : int, optional
         As for `skdistmass.deploy.load`.
 

@@ -212,7 +212,8 @@ class PosteriorMixin:
         random_state: Any = None,
     ) -> Iterator[dict[str, Floats]]:
         """Yield draws of so many stars at a time that memory is bounded."""
-        check_is_fitted(self, "abs_mag_")
+        if not hasattr(self, "abs_mag_"):
+            check_is_fitted(self, "abs_mag_")
         if not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise InputError(f"n_samples is {n_samples!r}; give a positive whole number.")
         if age_limit is not None and not age_limit > 0:

@@ -56,6 +56,8 @@ TABLE_2 = tuple(CatalogColumn(**values) for values in _READ["table_2"])
 EXTRA_COLUMNS = tuple(CatalogColumn(**values) for values in _READ["extra"])
 #: What a catalogue with posteriors holds beyond both; `*` stands for a quantity.
 POSTERIOR_COLUMNS = tuple(CatalogColumn(**values) for values in _READ["posterior"])
+#: Ends of the names of vectors that a graph with quantiles has beside the columns of a catalogue.
+QUANTILES, SLOPES = "_QUANTILES", "_SLOPES"
 _SCHEMA = {column.name: column for column in TABLE_2 + EXTRA_COLUMNS}
 _PATTERN = re.compile(r"^(MASS|AGE)(?:_(?P<scale>.+?))??(?P<end>_LO|_HI|_LO95|_HI95|_ERR|_FLAG)?$")
 
@@ -89,6 +91,10 @@ def describe(name):
     """
     if name in _SCHEMA:
         return _SCHEMA[name]
+    for end, words in ((QUANTILES, "quantiles of {}"), (SLOPES, "derivatives of {} by the five labels, per unit")):
+        if name.endswith(end):
+            known = describe(name.removesuffix(end))
+            return known and replace(known, name=name, description=words.format(known.name), ucd="stat.value")
     match = _PATTERN.match(name)
     if match is None:
         return None
