@@ -9,6 +9,7 @@ from skdistmass.validation import (
     distances,
     figures,
     masses,
+    posteriors,
     quality,
     report,
     scales,
@@ -20,6 +21,7 @@ from skdistmass.validation.chemistry import *
 from skdistmass.validation.comparisons import *
 from skdistmass.validation.distances import *
 from skdistmass.validation.masses import *
+from skdistmass.validation.posteriors import *
 from skdistmass.validation.quality import *
 from skdistmass.validation.report import *
 from skdistmass.validation.requirements import MissingInputError
@@ -27,5 +29,5 @@ from skdistmass.validation.scales import *
 from skdistmass.validation.stars import *
 
 __all__ = ["MissingInputError", "figures"]
-for _module in (ages, checks, chemistry, comparisons, distances, masses, quality, report, scales, stars):
+for _module in (ages, checks, chemistry, comparisons, distances, masses, posteriors, quality, report, scales, stars):
     __all__ += _module.__all__
