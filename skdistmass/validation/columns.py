@@ -86,8 +86,8 @@ def log_ages(stars: Table, name: str) -> NDArray[np.float64]:
     """Return an age column as log10 of the age in years.
 
     A column with a unit is converted: ``dex(yr)`` and dex are log10 of years, yr and Gyr are linear. Without a unit,
-    the AGE columns of a catalogue, and the ends of their intervals, are log10 of years, and all other columns are in Gyr. Raise `InputError` if the
-    values can't be ages in that unit.
+    the AGE columns of a catalogue, and the ends of their intervals, are log10 of years, and all other columns are in
+    Gyr. Raise `InputError` if the values can't be ages in that unit.
     """
     unit = getattr(stars[name], "unit", None)
     # By name: the dex of a VOTable is another unit to astropy.

@@ -305,12 +305,13 @@ def age_by_metallicity(stars: Table, *, age: str | None = None, width: float = 0
     require_stars(np.count_nonzero(known), MIN_PER_BIN, "stars have an age and a metallicity")
     first, last = (int(np.floor(end / width)) for end in (m_h[known].min(), m_h[known].max()))
     rows = []
-    for low in width * np.arange(first, last + 1):
+    for low in np.round(width * np.arange(first, last + 1), 9):
         chosen = known & (m_h >= low) & (m_h < low + width)
         if np.count_nonzero(chosen) >= MIN_PER_BIN:
-            values, errors = log_age[chosen], error[chosen][np.isfinite(error[chosen])]
-            spread = np.percentile(values, [50.0, 15.865, 84.135])
-            rows.append((low, low + width, len(values), *spread, np.median(errors) if len(errors) else np.nan))
+            spread = np.percentile(log_age[chosen], [50.0, 15.865, 84.135])
+            errors = error[chosen & np.isfinite(error)]
+            own = np.median(errors) if len(errors) else np.nan
+            rows.append((low, round(low + width, 9), np.count_nonzero(chosen), *spread, own))
     require_stars(len(rows), 1, f"bins of [M/H] with {MIN_PER_BIN} ages")
     names = ("M_H_LO", "M_H_HI", "N", "MEDIAN", "P16", "P84", "ERROR")
     return Table(rows=rows, names=names, units=dict.fromkeys(("MEDIAN", "P16", "P84"), "dex(yr)") | {"ERROR": "dex"})

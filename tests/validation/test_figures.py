@@ -57,8 +57,8 @@ def texts(ax):
     return " ".join(text.get_text() for text in ax.texts)
 
 
-def test_there_are_eighteen_in_order():
-    assert [int(name[3:5]) for name in figures.__all__] == list(range(1, 19))
+def test_there_are_eighteen_of_the_paper_and_four_more_in_order():
+    assert [int(name[3:5]) for name in figures.__all__] == list(range(1, 23))
 
 
 def test_all_have_units_and_fit_a_page(drawn):

@@ -134,7 +134,7 @@ def fig22_mass_age_corner(stars: Table, *, found: "drawing.Validation | None" = 
             pair = table[(table["FIRST"] == along) & (table["SECOND"] == below)]
             text = [f"all stars {pair['CORRELATION'][0]:+.2f}"]
             text += [f"one star {pair['WITHIN_STARS'][0]:+.2f}"] * bool(np.isfinite(pair["WITHIN_STARS"][0]))
-            drawing.panel_letter(ax, None, "\n".join(text))
+            ax.set_title(", ".join(text), fontsize=7.0, pad=3.0)
             ax.set_ylabel(labels[below] if column == 0 else "")
             ax.tick_params(labelleft=column == 0)
     n_stars, n_draws = next(iter(values.values())).shape
