@@ -259,8 +259,13 @@ def validate(
 @options.output
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option("--input-errors", is_flag=True, help="Give the graph inputs for the errors of labels and magnitude.")
+@click.option(
+    "--quantiles",
+    is_flag=True,
+    help="Give it inputs for errors, and quantiles of all predictions as outputs, by which posteriors can be drawn.",
+)
 @options.overwrite
-def export(model, output, dtype, input_errors, overwrite):
+def export(model, output, dtype, input_errors, quantiles, overwrite):
     """Write MODEL, a file of 'skdistmass train', as one ONNX file for other tools.
 
     Needs the extra "onnx": pip install 'skdistmass[onnx]'.
@@ -269,7 +274,7 @@ def export(model, output, dtype, input_errors, overwrite):
 
     check_output(output, overwrite)
     try:
-        load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors)
+        load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
     except ModuleNotFoundError as error:
         raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
     click.echo(f"wrote {output}")

@@ -47,9 +47,10 @@ def posterior(
 ):
     """Summarise the joint posterior of each star in TABLE: mode, median, mean and percentiles.
 
-    MODEL is a file written by 'skdistmass train'. Absolute magnitude, distance, mass and age are drawn together, with
-    the correlations that the errors of their common labels cause. The output has the format of its ending (.fits, .vot,
-    .parquet, .ecsv, .csv).
+    MODEL is a file written by 'skdistmass train', the name of a model that comes with the package, or an ONNX file that
+    was exported with --quantiles. Absolute magnitude, distance, mass and age are drawn together, with the correlations
+    that the errors of their common labels cause. The output has the format of its ending (.fits, .vot, .parquet, .ecsv,
+    .csv).
     """
     from skdistmass.surveys import read_survey
 
@@ -58,8 +59,6 @@ def posterior(
         raise DistMassError(f"{output}: the ending gives the format; use one of {', '.join(_FORMATS)}.")
     check_output(output, overwrite)
     trained = load_any_model(model)
-    if not hasattr(trained, "posterior"):
-        raise DistMassError(f"{model} is a graph, which has intervals but no draws; give a file of 'skdistmass train'.")
     found = trained.posterior(
         extinction.apply(read_survey(table, layout=layout)),
         samples,

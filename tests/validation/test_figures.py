@@ -322,7 +322,7 @@ def test_figures_say_what_they_lack():
     catalog = Table({"TEFF": [4800.0], "LOGG": [2.5], "M_H": [0.0], "DISTANCE": [1.0]})
     made, skipped = draw_figures(join_reference(catalog))
     assert made == {}
-    assert len(skipped) == 18
+    assert len(skipped) == 22
     assert "BITMASK" in skipped["fig01_parameter_space"]
     assert "CLUSTER" in skipped["fig05_cluster_distances"]
     assert "MASS" in skipped["fig07_cn_mass"]
