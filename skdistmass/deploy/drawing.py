@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from skdistmass.deploy.checks import read_model_file
-from skdistmass.deploy.pretrained import quantiles_beside
+from skdistmass.deploy.shipped import quantiles_beside
 from skdistmass.exceptions import InputError
 
 __all__ = ["DrawingMixin"]

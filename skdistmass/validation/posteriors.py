@@ -348,7 +348,7 @@ def mass_age_sample(stars: Table) -> tuple[dict[str, Floats], bool]:
     names = {name: f"POST_{'M_H' if name == 'M_H' else name.partition('_')[0]}_DRAWS" for name in found}
     draws = {n: np.stack([np.asarray(row, np.float64) for row in stars[c][known]]) for n, c in names.items()}
     whole = np.isfinite(list(draws.values())).all(axis=(0, 2))
-    n_draws = max(1, _MOST_DRAWS // max(np.count_nonzero(whole), 1))
+    n_draws = max(1, _MOST_DRAWS // max(int(np.count_nonzero(whole)), 1))
     return {name: values[whole, :n_draws] for name, values in draws.items()}, True
 
 
