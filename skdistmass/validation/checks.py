@@ -335,7 +335,7 @@ def _age_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
 
 def _posterior_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
     for row in tables.get("posterior_scores", ()):
-        text = f"{row['GAIN']:+.1%} ({row['LAW']}, CRPS {row['CRPS']:.4f}, {row['N']} stars)"
+        text = f"{row['GAIN']:+.1%}; of the same 68 % by {row['GAIN_68']:+.1%} ({row['LAW']}, {row['N']} stars)"
         name = f"Distributions of {row['QUANTITY']} by {row['REFERENCE']}: better than normal laws by"
         yield Check(name, "not tested", text, INFORMATION)
     table = tables.get("coverage_by_level", Table({"QUANTITY": []}))

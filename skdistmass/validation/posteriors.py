@@ -43,6 +43,7 @@ _STORED, _INTERVALS = "stored posterior", "intervals"
 _DEVIATES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 _SUMMARY = ("P02", "P16", "MEDIAN", "P84", "P98")
 _MOST_DRAWS = 300_000
+_FARTHEST = 3.0  # standard deviations
 #: Nominal coverages: 5 % to 95 %, and those of one and two sigma.
 NOMINAL = np.sort([*np.arange(0.05, 0.96, 0.05), normal_coverage(1.0), normal_coverage(2.0)])
 
@@ -68,8 +69,9 @@ def _truths(stars: Table) -> Iterator[_Truth]:
             continue
         value = optional_floats(stars, reference, unit)
         yield from _truth(name, reference, error, value, np.nan_to_num(fraction) * value)
+    chosen = f"AGE_{stars.meta.get('POSTSCAL')}"  # of the scale whose posterior is stored
     try:
-        age = first_age(stars)
+        age = first_age(stars, chosen if chosen in stars.colnames else None)
     except MissingInputError:
         return
     for reference in reference_age_columns(stars):
@@ -122,15 +124,15 @@ def _quantiles(stars: Table, name: str, rows: NDArray[np.intp]) -> tuple[Floats,
 def law_of(stars: Table, name: str, rows: NDArray[np.intp]) -> tuple[PredictiveDistribution, str]:
     """Return the distributions of a quantity, of some stars, and where they are from.
 
-    Between the quantiles that are known, and beyond them, the law is a normal one in pieces; of the logarithm for
-    distances and masses.
+    Between the quantiles that are known, and beyond them up to 3 sigma, the law is a normal one in pieces; of the
+    logarithm for distances and masses.
     """
     deviates, quantiles, source = _quantiles(stars, name, rows)
     positive = not name.startswith(("AGE", "ABS_MAG"))
     with np.errstate(invalid="ignore", divide="ignore"):
         known = np.log(quantiles) if positive else quantiles
     known = np.where(np.isfinite(known).all(axis=1, keepdims=True), np.sort(known, axis=1), np.nan)
-    wanted = ndtri(LEVELS)
+    wanted = np.clip(ndtri(LEVELS), -_FARTHEST, _FARTHEST)
     upper = np.clip(np.searchsorted(deviates, wanted), 1, len(deviates) - 1)
     share = (wanted - deviates[upper - 1]) / (deviates[upper] - deviates[upper - 1])
     found = known[:, upper - 1] + share * (known[:, upper] - known[:, upper - 1])
@@ -170,8 +172,10 @@ def posterior_scores(stars: Table) -> Table:
     table : Table
         QUANTITY, REFERENCE, LAW ("stored posterior" or "intervals"), N; CRPS, the mean continuous ranked probability
         score (fraction of the distance, Msun, dex), CRPS_NORMAL, that of normal laws of the same means and standard
-        deviations, and GAIN, by which fraction the first is below the second; KS and P_VALUE, Kolmogorov and Smirnov's
-        test of whether the ranks are even. The errors of the reference are added to all laws in quadrature.
+        deviations, and GAIN, by which fraction the first is below the second; CRPS_68 and GAIN_68, the same for normal
+        laws of the same medians whose standard deviation is half the interval of 68.27 %; KS and P_VALUE, Kolmogorov
+        and Smirnov's test of whether the ranks are even. The errors of the reference are added to all laws in
+        quadrature.
 
     References
     ----------
@@ -181,17 +185,21 @@ def posterior_scores(stars: Table) -> Table:
     for truth, law, source in _judged(stars):
         own = law.widened(truth.error)
         crps = float(np.mean(own.crps(truth.value)))
-        normal = float(np.mean(_normal_crps(truth.value, law.mean(), np.hypot(law.std(), truth.error))))
+        low, high = law.interval(normal_coverage(1.0))
+        others = []
+        for middle, error in ((law.mean(), law.std()), (law.median(), 0.5 * (high - low))):
+            score = float(np.mean(_normal_crps(truth.value, middle, np.hypot(error, truth.error))))
+            others += [score, 1.0 - crps / score]
         test = kstest(own.cdf(truth.value), "uniform")
-        row = (truth.name, truth.reference, source, len(truth.rows), crps, normal, 1.0 - crps / normal)
-        rows.append((*row, test.statistic, test.pvalue))
+        rows.append((truth.name, truth.reference, source, len(truth.rows), crps, *others, test.statistic, test.pvalue))
     require_stars(len(rows), 1, f"quantities have a distribution and a reference for {_FEWEST} stars")
-    names = ("QUANTITY", "REFERENCE", "LAW", "N", "CRPS", "CRPS_NORMAL", "GAIN", "KS", "P_VALUE")
-    return Table(rows=rows, names=names)
+    scores = ("CRPS", "CRPS_NORMAL", "GAIN", "CRPS_68", "GAIN_68")
+    return Table(rows=rows, names=("QUANTITY", "REFERENCE", "LAW", "N", *scores, "KS", "P_VALUE"))
 
 
 def _normal_crps(value: Floats, mean: Floats, std: Floats) -> Floats:
     """Score of a normal law, in closed form (Gneiting et al. 2005, Mon. Weather Rev. 133, 1098)."""
+    std = np.maximum(std, 1e-9)  # a law may be a single value: the age at the end of the relation
     z = (value - mean) / std
     density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
     return std * (z * (2.0 * ndtr(z) - 1.0) + 2.0 * density - 1.0 / np.sqrt(np.pi))

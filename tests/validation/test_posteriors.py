@@ -58,6 +58,7 @@ def test_right_laws_have_even_ranks_and_beat_a_normal_law(stars):
     assert row["N"] > 0.99 * N_STARS  # a few masses are none that a star can have
     assert row["P_VALUE"] > 0.01
     assert 0.01 < row["GAIN"] < 0.3
+    assert row["CRPS"] < row["CRPS_68"]
     table = rank_histogram(stars)
     assert table["N"].sum() == row["N"]
     assert np.mean(np.abs(table["DENSITY"] - 1.0) < 2.0 * table["DENSITY_ERR"]) > 0.8
