@@ -1,5 +1,6 @@
 """The whole model: training, prediction, files."""
 
+from skdistmass.model.age_physics import AgePhysics
 from skdistmass.model.calibrated import predict_calibrated
 from skdistmass.model.distmass import DistMassModel
 from skdistmass.model.loading import find_model, load_model, load_predictor
@@ -7,6 +8,7 @@ from skdistmass.model.predictor import Predictor, cuts_of
 from skdistmass.model.scale import check_scale, choose_labels, fit_to_model, model_constraints
 
 __all__ = [
+    "AgePhysics",
     "DistMassModel",
     "Predictor",
     "check_scale",
