@@ -3,8 +3,8 @@
     python examples/dwarf_ages.py [FOLDER]
 
 prints bias and scatter (dex) by how well the age is known (AGE_PRIOR_RATIO), for the Kepler dwarfs of Serenelli et
-al. (2017), with M_K from log g, from a network trained on other stars, and from the parallax; then the age of M67 by its
-dwarfs and subgiants. Draws ages against those of Serenelli et al. into FOLDER/dwarf_ages.png (default: the current
+al. (2017), with M_K from log g, from a network trained on other stars, and from that and the parallax; then the age of
+M67 by its dwarfs and subgiants. Draws ages against those of Serenelli et al. into FOLDER/dwarf_ages.png (default: the current
 folder). The tables are those of `skdistmass.surveys.data_dir`.
 """
 
@@ -78,11 +78,13 @@ def m67(isochrones):
         labels, 1000, magnitude=stars["K"], magnitude_err=0.02, extinction=stars["A_K"], extinction_err=0.01,
         parallax=np.full(len(stars), M67_PARALLAX), parallax_err=np.full(len(stars), M67_PARALLAX_ERR), random_state=0,
     )  # fmt: skip
-    for most in (2.0, 0.5, 0.3):
-        told = draws["prior_ratio"] <= most
+    logg = stars.floats("LOGG")
+    # On the subgiant branch the age is the luminosity; at the turn-off it hangs on the scale of the temperatures.
+    for name, part in (("log g 3.5-3.9", logg < 3.9), ("log g 3.9-4.3", (logg >= 3.9) & (logg < 4.3)), ("all", logg > 0)):
+        told = part & (draws["prior_ratio"] < 0.5)
         value = common_value(draws["age"][told], 7.5, 10.14, prior=lambda age: 10.0**age)
         low, middle, high = 10.0 ** (value.percentiles[[1, 2, 3]] - 9.0)
-        print(f"M67, {told.sum()} stars with a ratio up to {most:.1f}: {middle:.2f} Gyr ({low:.2f} to {high:.2f}), "
+        print(f"M67, {name}, {told.sum()} stars: {middle:.2f} Gyr ({low:.2f} to {high:.2f}), "
               f"scatter {value.scatter:.3f} dex, outliers {value.outliers:.2f}")  # fmt: skip
 
 
