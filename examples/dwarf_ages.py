@@ -4,8 +4,8 @@
 
 prints bias and scatter (dex) by how well the age is known (AGE_PRIOR_RATIO), for the Kepler dwarfs of Serenelli et
 al. (2017), with M_K from log g, from a network trained on other stars, and from that and the parallax; then the age of
-M67 by its dwarfs and subgiants. Draws ages against those of Serenelli et al. into FOLDER/dwarf_ages.png (default: the current
-folder). The tables are those of `skdistmass.surveys.data_dir`.
+M67 by its dwarfs and subgiants. Draws ages against those of Serenelli et al. into FOLDER/dwarf_ages.png (default: the
+current folder). The tables are those of `skdistmass.surveys.data_dir`.
 """
 
 import sys
@@ -80,7 +80,11 @@ def m67(isochrones):
     )  # fmt: skip
     logg = stars.floats("LOGG")
     # On the subgiant branch the age is the luminosity; at the turn-off it hangs on the scale of the temperatures.
-    for name, part in (("log g 3.5-3.9", logg < 3.9), ("log g 3.9-4.3", (logg >= 3.9) & (logg < 4.3)), ("all", logg > 0)):
+    for name, part in (
+        ("log g 3.5-3.9", logg < 3.9),
+        ("log g 3.9-4.3", (logg >= 3.9) & (logg < 4.3)),
+        ("all", logg > 0),
+    ):
         told = part & (draws["prior_ratio"] < 0.5)
         value = common_value(draws["age"][told], 7.5, 10.14, prior=lambda age: 10.0**age)
         low, middle, high = 10.0 ** (value.percentiles[[1, 2, 3]] - 9.0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skdistmass.estimators.evolution import EvolutionaryStateClassifier
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.isochrones import MassLoss, mean_alpha, total_metallicity
+from skdistmass.labels import LABEL_NAMES
 from skdistmass.surveys.stars import Stars
 
 __all__ = ["AgePhysics"]
@@ -92,7 +93,9 @@ class AgePhysics:
             )
         found = np.zeros(len(stars))
         if self.states is not None:
-            found = np.nan_to_num(self.states.predict_proba(labels)[:, 1])
+            named = hasattr(self.states, "feature_names_in_")
+            X = dict(zip(LABEL_NAMES, labels.T, strict=True)) if named else labels
+            found = np.nan_to_num(self.states.predict_proba(X)[:, 1])
         if "EVSTATE" in stars:
             state = stars.floats("EVSTATE")
             found = np.where(state == _CLUMP, 1.0, np.where(state == _BRANCH, 0.0, found))

@@ -173,6 +173,8 @@ class Drawing:
         self.by_isochrones[rows[on_grid]] = True
         self.facts["AGE_PRIOR_RATIO"] = np.full(len(self.stars), np.nan)
         self.facts["AGE_PRIOR_RATIO"][rows] = found.pop("AGE_PRIOR_RATIO")
+        if "MASS_SCALE_SPREAD" in self.facts:
+            self.facts["MASS_SCALE_SPREAD"][self.by_isochrones] = np.nan
         for name, values in found.items():
             self.draws.setdefault(name, np.full(shape, np.nan))[rows[on_grid]] = values[on_grid]
 

@@ -105,10 +105,12 @@ def _draw(level, stars, covariance, photometry, law, *, n_samples, n_sigma, age_
 
     axes, shape = level.axes, (len(stars), n_samples)
     chosen = np.full(shape, -1, dtype=np.int64)
+    # The compiled loop is for arrays in one order.
+    roots = np.ascontiguousarray(np.linalg.cholesky(covariance)[:, *np.tril_indices(3)])
     draw_points(
-        tuple(vars(level).values())[1:], np.ascontiguousarray(stars[:, MODEL_ORDER]),
-        np.linalg.cholesky(covariance)[:, *np.tril_indices(3)], photometry, _densities(law, axes[0], len(stars)),
-        n_sigma, rng.random((len(stars), 1))[:, 0], chosen,
+        tuple(vars(level).values())[1:], np.ascontiguousarray(stars[:, MODEL_ORDER]), roots,
+        np.ascontiguousarray(photometry), _densities(law, axes[0], len(stars)), n_sigma,
+        np.ascontiguousarray(rng.random((len(stars), 1))[:, 0]), chosen,
     )  # fmt: skip
     # Points come in the order of the models; a star's draws have none.
     chosen = np.take_along_axis(chosen, rng.random(shape).argsort(axis=1), axis=1)
