@@ -36,7 +36,8 @@ survey, in its order. A star with several spectra has several rows with the same
   survey file), `COMMAND`, `CHUNKROW`, the laws of extinction (`AKIRAC`, `AKWISE`, `AKDUST`, `AKBLIM`, `AKMAP`,
   `AKNEG`, `AKCOLOUR`, `AKASSUME`), `PLXZERO`, `ISOCHR`, `ISOMODEL`, the [calibration](label_calibration.md) of the
   labels if there is one (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`), the posteriors if there are any (`POSTFORM`,
-  `POSTDRAW`, `POSTSEED`, `POSTSCAL`, `POSTPLX`, `POSTAGE`, `POSTLEV`); the names of all bits (`BITMnn`, `FLAGnn`).
+  `POSTDRAW`, `POSTSEED`, `POSTSCAL`, `POSTPLX`, `POSTAGE`, `POSTISO`, `POSTALPH`, `POSTLOSS`, `POSTSTAT`, `POSTLEV`);
+  the names of all bits (`BITMnn`, `FLAGnn`).
   There is no date: the same input gives the same bytes.
 - **Interrupted** work (Ctrl-C, SIGTERM, a kill, a full disk) is kept as `CATALOG.part` with a journal
   `CATALOG.part.json`; `--resume` continues it, with the same result. It refuses if the survey, the model or the
@@ -87,7 +88,9 @@ docs/make_data_model.py` works them out from the schema. The other columns take 
 Vectors are vector columns in FITS (`TFORM` 13E), arrays in VOTable (`arraysize`), lists of floats in Parquet.
 `skdistmass.model.stored_law(catalog["POST_DISTANCE_QUANTILES"])` makes distributions of them, with `pdf`, `cdf`, `ppf`,
 `rvs` and so on. `--posterior-draws` sets the draws of each star, `--posterior-scale` the mass scale,
-`--posterior-parallax` lets the parallax count, `--posterior-seed` gives other draws; the header names all of it.
+`--posterior-parallax` lets the parallax count, `--posterior-seed` gives other draws; with `--isochrones`, dwarfs and
+subgiants have masses and ages, too. In Python, `StoredPosterior` takes alpha elements and mass loss (`physics`) as
+well. The header names all of it.
 
 A star's draws come from the seed and its identifier (the first that it has of Gaia's source_id, APOGEE_ID and so on;
 without one from its labels). They do not depend on the rows it comes with, so that chunks, threads and a resumed
@@ -100,7 +103,8 @@ def _sizes():
     quantities = ["ABS_MAG", "DISTANCE", "MASS", "AGE"]
     found = {"rest": record_type(layout([""])).itemsize}
     for form, length in vectors.items():
-        columns = posterior_layout(form, quantities + ["M_H"] * (form == "draws"), length)
+        facts = [*(["MASS_DISTANCE_CORR"] * (form != "draws")), "AGE_CUT", "AGE_BY_PRIOR"]
+        columns = posterior_layout(form, quantities + ["M_H"] * (form == "draws"), length, facts)
         found[form] = record_type(columns).itemsize
         found[f"{form}_mb"] = f"{found[form] * 733_901 / 1e6:,.0f}"
     return found

@@ -1,5 +1,6 @@
 """The command line: train a model, predict a catalogue, look at a model, see a demonstration."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -126,7 +127,8 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @click.option(
     "--isochrones",
     type=click.Path(path_type=Path),
-    help="Isochrones for NMSU_DIST: a table of PARSEC or MIST, or what IsochroneDistanceRegressor.save wrote (.npz).",
+    help="Isochrones for NMSU_DIST, and with --posterior for masses and ages of dwarfs: a table of PARSEC or MIST, or "
+    "what IsochroneDistanceRegressor.save wrote (.npz).",
 )
 @options.extinction
 @click.option(
@@ -183,6 +185,7 @@ def catalog(
         return
     refuse_options(distributed, "a SURVEY that is one file")
     check_output(output, overwrite or resume)
+    models = None if isochrones is None else load_isochrones(isochrones)
     write_catalog(
         model,
         surveys[0],
@@ -194,8 +197,8 @@ def catalog(
         chunk_rows=chunk_rows,
         n_jobs=jobs,
         hdu=int(hdu) if hdu is not None and hdu.isdigit() else hdu,
-        isochrones=None if isochrones is None else load_isochrones(isochrones),
-        posterior=posterior,
+        isochrones=models,
+        posterior=posterior and replace(posterior, isochrones=models),
         **settings,
     )
 

@@ -1,5 +1,6 @@
 """The whole model: training, prediction, files."""
 
+from skdistmass.model.age_physics import AgePhysics
 from skdistmass.model.calibrated import predict_calibrated
 from skdistmass.model.distmass import DistMassModel
 from skdistmass.model.loading import find_model, load_model, load_predictor
@@ -10,6 +11,7 @@ from skdistmass.model.stored import FORMS, STORED_LEVELS, StoredPosterior, store
 __all__ = [
     "FORMS",
     "STORED_LEVELS",
+    "AgePhysics",
     "DistMassModel",
     "Predictor",
     "StoredPosterior",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PERCENTILES", "UNITS", "joint_facts", "quantiles_of", "resample", "summarise"]
+__all__ = ["FACTS", "PERCENTILES", "PRIOR_DOMINATED", "UNITS", "joint_facts", "quantiles_of", "resample", "summarise"]
 
 Floats = NDArray[np.float64]
 
@@ -13,6 +13,10 @@ Floats = NDArray[np.float64]
 PERCENTILES = {"P02": 2.275, "P16": 15.865, "P84": 84.135, "P98": 97.725}
 #: Units of the quantities that are drawn.
 UNITS = {"ABS_MAG": "mag", "DISTANCE": "kpc", "MASS": "Msun", "AGE": "dex(yr)"}
+#: Columns of a posterior table that belong to a star, and are no summary of a quantity.
+FACTS = ("MASS_DISTANCE_CORR", "AGE_CUT", "AGE_BY_PRIOR", "AGE_PRIOR_RATIO", "MASS_SCALE_SPREAD")
+#: AGE_PRIOR_RATIO above which the prior made the age.
+PRIOR_DOMINATED = 0.5
 _MODE_SHARE = 0.3  # of the draws, in the shortest interval whose middle is the mode
 
 
@@ -97,7 +101,11 @@ def joint_facts(draws: Mapping[str, Floats]) -> dict[str, NDArray]:
     if "MASS" in draws and "DISTANCE" in draws:
         columns["MASS_DISTANCE_CORR"] = _correlation(draws["MASS"], draws["DISTANCE"])
     if "AGE_CUT" in draws:
-        columns |= {"AGE_CUT": draws["AGE_CUT"], "AGE_BY_PRIOR": draws["AGE_CUT"] > 0.5}
+        by_prior = draws["AGE_CUT"] > 0.5
+        if "AGE_PRIOR_RATIO" in draws:
+            by_prior |= draws["AGE_PRIOR_RATIO"] > PRIOR_DOMINATED
+        columns |= {"AGE_CUT": draws["AGE_CUT"], "AGE_BY_PRIOR": by_prior}
+    columns |= {name: draws[name] for name in ("AGE_PRIOR_RATIO", "MASS_SCALE_SPREAD") if name in draws}
     return columns
 
 

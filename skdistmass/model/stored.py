@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdistmass.exceptions import InputError
+from skdistmass.isochrones import IsochroneDistanceRegressor
+from skdistmass.model.age_physics import AgePhysics
 from skdistmass.model.draws import joint_facts, quantiles_of, summarise
 from skdistmass.model.star_random import StarRandom
 from skdistmass.schema.columns import CatalogColumn, posterior_layout
@@ -43,13 +45,17 @@ class StoredPosterior:
     n_samples : int, optional
         Draws of each star, up to 10,000; by default 1,000, of which 100 if the draws are stored.
     scale : str, optional
-        Mass scale; by default the first of the model.
+        Mass scale, or ``"all"`` for all together; by default the first of the model.
     parallax : bool, default=False
         Whether the parallax counts as well.
     age_limit : float or None, default=13.8
         Ages above it (Gyr) are impossible.
     seed : int, default=0
         Seed of the draws.
+    isochrones : IsochroneDistanceRegressor, optional
+        Gives masses and ages of dwarfs and subgiants, as for `DistMassModel.sample`.
+    physics : AgePhysics, optional
+        Alpha elements and mass loss in the ages.
 
     Raises
     ------
@@ -69,6 +75,8 @@ class StoredPosterior:
     parallax: bool = False
     age_limit: float | None = 13.8
     seed: int = 0
+    isochrones: IsochroneDistanceRegressor | None = None
+    physics: AgePhysics | None = None
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
@@ -122,6 +130,8 @@ class StoredPosterior:
                 scale=self.scale,
                 parallax=self.parallax,
                 age_limit=self.age_limit,
+                isochrones=self.isochrones,
+                physics=self.physics,
                 out_of_fold=out_of_fold,
                 random_state=random[rows],
             )
@@ -131,7 +141,8 @@ class StoredPosterior:
     def _kept(self, draws: dict[str, Floats]) -> dict[CatalogColumn, NDArray]:
         quantities = [name for name in _QUANTITIES if name in draws and (name != "M_H" or self.form == "draws")]
         length = {"quantiles": len(STORED_LEVELS), "draws": int(self.n_samples)}.get(self.form, 0)
-        found = summarise(draws) if self.form == "summary" else joint_facts(draws)
+        facts = joint_facts(draws)
+        found = summarise(draws) if self.form == "summary" else dict(facts)
         for name in quantities:
             if self.form == "quantiles":
                 found[f"{name}_QUANTILES"] = quantiles_of(draws[name], STORED_LEVELS)
@@ -139,7 +150,7 @@ class StoredPosterior:
                 found[f"{name}_DRAWS"] = draws[name]
         return {
             column: _single(found[column.name.removeprefix("POST_")], column)
-            for column in posterior_layout(self.form, quantities, length)
+            for column in posterior_layout(self.form, quantities, length, facts)
         }
 
 

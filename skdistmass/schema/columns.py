@@ -147,7 +147,7 @@ def layout(scales):
     return list(columns.values())
 
 
-def posterior_layout(form, quantities, length=0):
+def posterior_layout(form, quantities, length=0, facts=()):
     """Return the columns of a stored posterior in order.
 
     Parameters
@@ -158,6 +158,8 @@ def posterior_layout(form, quantities, length=0):
         Those that the draws have: ABS_MAG, DISTANCE, MASS, AGE, M_H.
     length : int, default=0
         Number of quantiles or draws of each star.
+    facts : iterable of str, default=()
+        Names, without ``POST_``, of what belongs to no single quantity.
 
     Returns
     -------
@@ -177,7 +179,7 @@ def posterior_layout(form, quantities, length=0):
         if "*" in pattern.name:
             vector = length if pattern.name.endswith(("_QUANTILES", "_DRAWS")) else 0
             columns += [_of_quantity(pattern, quantity, vector) for quantity in quantities]
-        elif all(quantity in quantities for quantity in ("DISTANCE", "MASS", "AGE") if f"_{quantity}_" in pattern.name):
+        elif pattern.name.removeprefix("POST_") in facts:
             columns.append(pattern)
     return columns
 
