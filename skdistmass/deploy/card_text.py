@@ -14,6 +14,8 @@ def card_lines(card: Mapping, indent: str = "") -> Iterator[str]:
             yield from card_lines(value, indent + "  ")
         elif isinstance(value, dict):
             yield f"{title}: " + ", ".join(f"{name or 'MASS'} {part}" for name, part in value.items())
+        elif isinstance(value, list) and len(value) > 2 and all(isinstance(part, float) for part in value):
+            yield f"{title}: {len(value)} from {value[0]:.4g} to {value[-1]:.4g}"
         elif isinstance(value, list) and not indent:
             yield f"{title}:"
             yield from (f"  {part}" for part in value)

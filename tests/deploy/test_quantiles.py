@@ -3,14 +3,16 @@
 import pickle
 
 import numpy as np
+import onnx
 import pytest
 from astropy.table import Table
+from onnx.reference import ReferenceEvaluator
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, IsochroneAgeTransformer
 from skdistmass.catalog import build_catalog
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
-from skdistmass.deploy.pretrained import load_pretrained
+from skdistmass.deploy.pretrained import load_pretrained, pretrained_path
 from skdistmass.exceptions import InputError
 from skdistmass.uncertainty import LEVELS
 
@@ -32,8 +34,19 @@ def stars():
 def test_quantiles_and_slopes_are_those_of_the_model(graph, model, stars, assert_vectors):
     assert_vectors(model, stars, graph)
     assert graph.card["quantile_levels"] == LEVELS.tolist()
+    assert "quantile levels: 71 from 0.0002326 to 0.9998" in graph.describe()
     assert graph.unit("AGE_CAL_QUANTILES") == "dex(yr)"
     assert "derivatives of MASS " in graph.description("MASS_SLOPES")
+
+
+def test_onnx_itself_computes_the_same(stars):
+    model = load_pretrained("apogee-quantiles", threads=1)
+    inputs = {name: column[:16] for name, column in model.read(stars).items()}
+    evaluator = ReferenceEvaluator(onnx.load(pretrained_path("apogee-quantiles")))
+    with np.errstate(all="ignore"):
+        found = dict(zip(model.outputs, evaluator.run(None, inputs), strict=True))
+    for name, values in model.predict_vectors({name: column[:16] for name, column in inputs.items()}).items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 def test_a_graph_with_quantiles_predicts_the_same_columns(graph, predictors, stars):
