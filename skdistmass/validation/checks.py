@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table, vstack
 
-from skdistmass.validation import ages, chemistry, comparisons, distances, masses, posteriors, quality
+from skdistmass.validation import ages, chemistry, comparisons, distances, masses, populations, posteriors, quality
 from skdistmass.validation.columns import age_columns, column_of, mass_scales
 from skdistmass.validation.quality import without_bad
 from skdistmass.validation.requirements import MissingInputError
@@ -186,8 +186,8 @@ def _makers(
             "How often intervals of every size hold the reference (figure 20)",
             lambda: posteriors.coverage_by_level(stars, ranks=ranks()),
         ),
-        "age_by_metallicity": ("Ages by [M/H] (figure 21)", lambda: posteriors.age_by_metallicity(stars)),
-        "mass_age_correlations": ("Mass, age and [M/H] (figure 22)", lambda: posteriors.mass_age_correlations(stars)),
+        "age_by_metallicity": ("Ages by [M/H] (figure 21)", lambda: populations.age_by_metallicity(stars)),
+        "mass_age_correlations": ("Mass, age and [M/H] (figure 22)", lambda: populations.mass_age_correlations(stars)),
         "grades": ("Good, warned and bad stars", lambda: quality.errors_by_grade(found.stars)),
         "flags": ("How much worse the stars of each flag are", lambda: quality.errors_by_flag(found.stars)),
         "comparisons": ("Other columns on common stars", lambda: _comparisons(stars, distance_columns, age_names)),

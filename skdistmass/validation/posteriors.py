@@ -7,42 +7,31 @@ of 68.27 and 95.45 % and its value.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
-from scipy.stats import kstest, spearmanr
+from scipy.stats import kstest
 
 from skdistmass.model import STORED_LEVELS
 from skdistmass.model.draws import quantiles_of
 from skdistmass.tables import optional_floats
 from skdistmass.uncertainty import LEVELS, PredictiveDistribution, normal_coverage
 from skdistmass.validation.ages import age_residuals
-from skdistmass.validation.columns import first_age, log_ages, mass_scales, reference_age_columns
+from skdistmass.validation.columns import first_age, in_unit, log_ages, mass_scales, reference_age_columns
 from skdistmass.validation.distances import distance_residuals
 from skdistmass.validation.masses import mass_residuals
 from skdistmass.validation.requirements import MissingInputError, require, require_stars
-from skdistmass.validation.statistics import MIN_PER_BIN
 
-__all__ = [
-    "age_by_metallicity",
-    "coverage_by_level",
-    "mass_age_correlations",
-    "mass_age_sample",
-    "posterior_scores",
-    "prediction_ranks",
-    "rank_histogram",
-]
+__all__ = ["coverage_by_level", "posterior_scores", "prediction_ranks", "rank_histogram"]
 
 Floats = NDArray[np.float64]
 _FEWEST = 30  # stars with a reference, for a test of ranks
 _STORED, _INTERVALS = "stored posterior", "intervals"
 _DEVIATES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 _SUMMARY = ("P02", "P16", "MEDIAN", "P84", "P98")
-_MOST_DRAWS = 300_000
 _FARTHEST = 3.0  # standard deviations
 #: Nominal coverages: 5 % to 95 %, and those of one and two sigma.
 NOMINAL = np.sort([*np.arange(0.05, 0.96, 0.05), normal_coverage(1.0), normal_coverage(2.0)])
@@ -79,7 +68,22 @@ def _truths(stars: Table) -> Iterator[_Truth]:
             difference = age_residuals(stars, age, reference)
         except MissingInputError:
             continue
-        yield from _truth(age, reference, difference, log_ages(stars, reference), np.zeros(len(stars)))
+        error = np.nan_to_num(_age_error(stars, reference))
+        yield from _truth(age, reference, difference, log_ages(stars, reference), error)
+
+
+def _age_error(stars: Table, reference: str) -> Floats:
+    """Return the error of the reference's log ages (dex) by its columns _ERR, _LO and _HI, or _ELO and _EHI."""
+    value = 10.0 ** (log_ages(stars, reference) - 9.0)
+    given = {end: in_unit(stars, reference + end, "Gyr") for end in ("_ERR", "_LO", "_HI", "_ELO", "_EHI")}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ends = [
+            (value - given["_ERR"], value + given["_ERR"]),
+            (given["_LO"], given["_HI"]),
+            (value - given["_ELO"], value + given["_EHI"]),
+        ]
+        found = [0.5 * np.log10(high / np.where(low > 0, low, np.nan)) for low, high in ends]
+    return np.where(np.isfinite(found[0]), found[0], np.where(np.isfinite(found[1]), found[1], found[2]))
 
 
 def _truth(name: str, reference: str, residual: Floats, value: Floats, error: Floats) -> Iterator[_Truth]:
@@ -88,7 +92,7 @@ def _truth(name: str, reference: str, residual: Floats, value: Floats, error: Fl
         yield _Truth(name, reference.removeprefix("REF_"), rows, value[rows], error[rows])
 
 
-def _is_stored(stars: Table, name: str) -> bool:
+def is_stored(stars: Table, name: str) -> bool:
     """Tell whether the stored posterior of masses and ages is that of this scale."""
     kind, _, scale = name.partition("_")
     if kind not in ("MASS", "AGE"):
@@ -103,7 +107,7 @@ def _is_stored(stars: Table, name: str) -> bool:
 def _quantiles(stars: Table, name: str, rows: NDArray[np.intp]) -> tuple[Floats, Floats, str]:
     """Return deviates of the normal law, the quantiles at them, and where these are from."""
     stored = f"POST_{name.partition('_')[0]}"
-    if _is_stored(stars, name):
+    if is_stored(stars, name):
         for end in ("QUANTILES", "DRAWS"):
             if f"{stored}_{end}" in stars.colnames:
                 vectors = np.stack([np.asarray(row, np.float64) for row in stars[f"{stored}_{end}"][rows]])
@@ -283,106 +287,3 @@ def coverage_by_level(stars: Table, *, ranks: Mapping[str, Floats] | None = None
         within = np.abs(2.0 * values - 1.0)
         rows += [(name, len(values), level, float(np.mean(within <= level))) for level in NOMINAL]
     return Table(rows=rows, names=("QUANTITY", "N", "NOMINAL", "FOUND"))
-
-
-def age_by_metallicity(stars: Table, *, age: str | None = None, width: float = 0.2) -> Table:
-    """Compute median and spread of the ages in bins of metallicity.
-
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`, or a catalogue alone.
-    age : str, optional
-        Column of ages; by default the first of the catalogue.
-    width : float, default=0.2
-        Of a bin (dex).
-
-    Returns
-    -------
-    table : Table
-        M_H_LO, M_H_HI, N; MEDIAN, P16 and P84 of the log ages of the bin's stars [log10 yr]; ERROR, the median half
-        width of a star's own 68.27 % interval [dex], NaN if the catalogue has none. Bins of fewer than five stars are
-        left out.
-    """
-    age = first_age(stars, age)
-    log_age, m_h = log_ages(stars, age), optional_floats(stars, "M_H", "dex")
-    error = np.full(len(stars), np.nan)
-    if f"{age}_LO" in stars.colnames and f"{age}_HI" in stars.colnames:
-        error = 0.5 * (log_ages(stars, f"{age}_HI") - log_ages(stars, f"{age}_LO"))
-    known = np.isfinite(log_age) & np.isfinite(m_h)
-    require_stars(np.count_nonzero(known), MIN_PER_BIN, "stars have an age and a metallicity")
-    first, last = (int(np.floor(end / width)) for end in (m_h[known].min(), m_h[known].max()))
-    rows = []
-    for low in np.round(width * np.arange(first, last + 1), 9):
-        chosen = known & (m_h >= low) & (m_h < low + width)
-        if np.count_nonzero(chosen) >= MIN_PER_BIN:
-            spread = np.percentile(log_age[chosen], [50.0, 15.865, 84.135])
-            errors = error[chosen & np.isfinite(error)]
-            own = np.median(errors) if len(errors) else np.nan
-            rows.append((low, round(low + width, 9), np.count_nonzero(chosen), *spread, own))
-    require_stars(len(rows), 1, f"bins of [M/H] with {MIN_PER_BIN} ages")
-    names = ("M_H_LO", "M_H_HI", "N", "MEDIAN", "P16", "P84", "ERROR")
-    return Table(rows=rows, names=names, units=dict.fromkeys(("MEDIAN", "P16", "P84"), "dex(yr)") | {"ERROR": "dex"})
-
-
-def mass_age_sample(stars: Table) -> tuple[dict[str, Floats], bool]:
-    """Return masses (Msun), log ages (log10 yr) and [M/H] that belong together: draws if the catalogue has them.
-
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`, or a catalogue alone.
-
-    Returns
-    -------
-    values : dict of ndarray of shape (n_stars, n_draws)
-        By name of the quantity; of stars that have all three. There is one draw without stored ones.
-    drawn : bool
-        Whether they are draws.
-    """
-    age = first_age(stars)
-    mass = "MASS" + age.removeprefix("AGE")
-    require(stars, mass, "M_H")
-    found = {
-        mass: optional_floats(stars, mass, "Msun"),
-        age: log_ages(stars, age),
-        "M_H": optional_floats(stars, "M_H"),
-    }
-    known = np.isfinite(list(found.values())).all(axis=0)
-    require_stars(np.count_nonzero(known), MIN_PER_BIN, "stars have a mass, an age and a metallicity")
-    drawn = "POST_AGE_DRAWS" in stars.colnames and _is_stored(stars, age)
-    if not drawn:
-        return {name: values[known, None] for name, values in found.items()}, False
-    names = {name: f"POST_{'M_H' if name == 'M_H' else name.partition('_')[0]}_DRAWS" for name in found}
-    draws = {n: np.stack([np.asarray(row, np.float64) for row in stars[c][known]]) for n, c in names.items()}
-    whole = np.isfinite(list(draws.values())).all(axis=(0, 2))
-    n_draws = max(1, _MOST_DRAWS // max(int(np.count_nonzero(whole)), 1))
-    return {name: values[whole, :n_draws] for name, values in draws.items()}, True
-
-
-def mass_age_correlations(stars: Table) -> Table:
-    """Compute how masses, ages and metallicities go together, of all stars and within the posterior of one.
-
-    Parameters
-    ----------
-    stars : Table
-        Of `join_reference`, or a catalogue alone.
-
-    Returns
-    -------
-    table : Table
-        FIRST, SECOND, N (stars); CORRELATION, Spearman's, of all stars; WITHIN_STARS, the median over stars of
-        Pearson's correlation of a star's own draws, NaN for a catalogue without draws.
-    """
-    values, drawn = mass_age_sample(stars)
-    rows = []
-    for one, other in combinations(values, 2):
-        a, b = values[one], values[other]
-        within = np.nan
-        if drawn and a.shape[1] > 2:
-            a_off, b_off = (each - each.mean(axis=1, keepdims=True) for each in (a, b))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                each = (a_off * b_off).sum(axis=1) / np.sqrt((a_off**2).sum(axis=1) * (b_off**2).sum(axis=1))
-            within = float(np.nanmedian(each))
-        rows.append((one, other, len(a), float(spearmanr(a[:, 0], b[:, 0]).statistic), within))
-    return Table(rows=rows, names=("FIRST", "SECOND", "N", "CORRELATION", "WITHIN_STARS"))

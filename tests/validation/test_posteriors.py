@@ -79,6 +79,25 @@ def test_errors_too_small_are_seen():
     assert posterior_scores(stars)["P_VALUE"][0] < 1e-6
 
 
+@pytest.mark.parametrize(
+    "ends", [{"_ERR": 0.5}, {"_LO": 1.5, "_HI": 2.5}, {"_ELO": 0.5, "_EHI": 0.5}], ids=lambda ends: "".join(ends)
+)
+def test_errors_of_other_ages_count(ends):
+    rng = np.random.default_rng(1)
+    truth = 9.0 + np.log10(2.0)
+    identifier = [f"S{number}" for number in range(500)]
+    catalog = Table({"APOGEE_ID": identifier, "AGE": np.full(500, truth)})
+    catalog["AGE_LO"], catalog["AGE_HI"] = truth - 0.02, truth + 0.02
+    measured = 2.0 + 0.4 * rng.standard_normal(500)
+    reference = Table({"APOGEE_ID": identifier, "AGE_TRUE": np.clip(measured, 1.0, 3.0)})
+    ranks = prediction_ranks(join_reference(catalog, reference))["AGE against AGE_TRUE"]
+    for end, value in ends.items():
+        reference[f"AGE_TRUE{end}"] = value
+    with_errors = prediction_ranks(join_reference(catalog, reference))["AGE against AGE_TRUE"]
+    assert np.mean(np.abs(ranks - 0.5) > 0.49) > 0.4
+    assert np.mean(np.abs(with_errors - 0.5) > 0.49) < 0.1
+
+
 def test_without_stored_posteriors_the_intervals_are_used():
     (row,) = posterior_scores(tables(stored=False))
     assert row["LAW"] == "intervals"

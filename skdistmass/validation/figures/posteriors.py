@@ -4,7 +4,7 @@ import numpy as np
 from astropy.table import Table
 
 from skdistmass.tables import optional_floats
-from skdistmass.validation import columns, posteriors
+from skdistmass.validation import columns, populations, posteriors
 from skdistmass.validation.figures import drawing
 
 __all__ = ["fig19_ranks", "fig20_coverage", "fig21_age_metallicity", "fig22_mass_age_corner"]
@@ -85,7 +85,7 @@ def fig21_age_metallicity(
     """
     table = found.tables.get("age_by_metallicity") if found and age is None else None
     age = columns.first_age(stars, age)
-    table = table or posteriors.age_by_metallicity(stars, age=age)
+    table = table or populations.age_by_metallicity(stars, age=age)
     figure, ((ax,),) = drawing.new_figure(width=5.0, panel_height=3.4)
     m_h, log_age = optional_floats(stars, "M_H", "dex"), columns.log_ages(stars, age)
     drawing.density(ax, m_h, log_age, drawing.spread_range(m_h[np.isfinite(log_age)]), _AGE_RANGE)
@@ -111,8 +111,8 @@ def fig22_mass_age_corner(stars: Table, *, found: "drawing.Validation | None" = 
     ----------
     """
     table = found.tables.get("mass_age_correlations") if found else None
-    table = table or posteriors.mass_age_correlations(stars)
-    values, drawn = posteriors.mass_age_sample(stars)
+    table = table or populations.mass_age_correlations(stars)
+    values, drawn = populations.mass_age_sample(stars)
     feh_range = drawing.spread_range(values["M_H"].ravel())
     limits = dict(zip(values, (_MASS_RANGE, _AGE_RANGE, feh_range), strict=True))
     labels = dict(zip(values, (drawing.MASS_LABEL, AGE_LABEL, drawing.FEH_LABEL), strict=True))
