@@ -60,6 +60,7 @@ class ImpossibleValueWarning(DistMassWarning):
 
 
 def shortened(error: object, length: int = 200) -> str:
-    """Return the first line of another library's message, cut to a readable length."""
+    """Return the first line of another library's message, of a readable length and without control characters."""
     line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
+    line = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
     return line if len(line) <= length else line[: length - 3] + "..."
