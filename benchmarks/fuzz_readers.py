@@ -261,6 +261,7 @@ class Reader:
 
 def fuzz(folder, kept, inputs, seed, kinds=None, progress=lambda count: None):
     """Try damaged files, and return how often each kind was read, refused, and the failures."""
+    folder.mkdir(exist_ok=True)
     names = [name for name in write_seeds(folder) if kinds is None or name in kinds]
     contents = {name: (folder / name).read_bytes() for name in names}
     counts, failures, reader = Counter(), [], Reader()
