@@ -20,7 +20,14 @@ __all__ = [
 
 
 class DistMassError(Exception):
-    """Base of all errors raised by skdistmass."""
+    """Base of all errors raised by skdistmass.
+
+    The message is one line that any terminal can show: control characters, as damaged names of columns have, are
+    written as escapes.
+    """
+
+    def __str__(self) -> str:
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in super().__str__())
 
 
 class InputError(DistMassError, ValueError):
@@ -60,7 +67,6 @@ class ImpossibleValueWarning(DistMassWarning):
 
 
 def shortened(error: object, length: int = 200) -> str:
-    """Return the first line of another library's message, of a readable length and without control characters."""
+    """Return the first line of another library's message, cut to a readable length."""
     line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
-    line = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
     return line if len(line) <= length else line[: length - 3] + "..."

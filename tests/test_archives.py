@@ -1,4 +1,4 @@
-"""Archives of arrays: what NumPy would make a broken text of, and what is too large."""
+"""Archives of arrays and messages about them: broken texts, what is too large, control characters."""
 
 import io
 
@@ -37,3 +37,9 @@ def test_arrays_come_back(tmp_path):
         np.testing.assert_array_equal(array, arrays[name])
     with pytest.raises(ValueError, match="may hold"):
         read_arrays(tmp_path / "a.npz", 10)
+
+
+def test_messages_are_one_line_without_control_characters():
+    error = FileFormatError("a\x1b[31m name\nof two lines, é")
+    assert str(error) == r"a\x1b[31m name\nof two lines, é"
+    assert type(error)(f"x: {error}").args == (rf"x: {error}",)
