@@ -47,7 +47,7 @@ def mock():
         print(
             f"  {name:<9} {held[0]:.1f} / {held[1]:.1f} % held, KS distance {test.statistic:.3f}, p {test.pvalue:.1e}"
         )
-    for pair in (("MASS", "DISTANCE"), ("MASS", "AGE")):
+    for pair in (("MASS", "DISTANCE"), ("DISTANCE", "AGE")):
         held = [100 * value for value in coverage_of_two(*(draws[name][rows] for name in pair),
                                                          *(truth[name] for name in pair))]  # fmt: skip
         print(f"  {' and '.join(pair)}: regions of 68 and 95 % hold {held[0]:.1f} and {held[1]:.1f} %")
@@ -60,12 +60,10 @@ def mock():
 
 def coverage_of_two(one, other, true_one, true_other):
     """Return shares of stars within the ellipses that hold 68 and 95 % of their draws."""
-    # A little noise lets draws on one line, such as mass and age of a known metallicity, have an area.
-    both = np.stack([np.log(one), other], axis=-1)
-    true = np.column_stack([np.log(true_one), true_other])
+    both, true = np.stack([one, other], axis=-1), np.column_stack([true_one, true_other])
     middle = both.mean(axis=1, keepdims=True)
     covariance = np.einsum("nsi,nsj->nij", both - middle, both - middle) / both.shape[1]
-    inverse = np.linalg.inv(covariance + 1e-6 * np.eye(2))
+    inverse = np.linalg.inv(covariance)
     sizes = np.einsum("nsi,nij,nsj->ns", both - middle, inverse, both - middle)
     size = np.einsum("ni,nij,nj->n", true - middle[:, 0], inverse, true - middle[:, 0])
     return [np.mean(size <= np.quantile(sizes, level, axis=1)) for level in (0.6827, 0.9545)]
