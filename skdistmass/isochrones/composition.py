@@ -32,7 +32,7 @@ def mean_alpha(fe_h: ArrayLike) -> NDArray[np.float64]:
     >>> mean_alpha([-2.0, -0.5, 0.2])
     array([0.4, 0.2, 0. ])
     """
-    return -0.4 * np.clip(np.asarray(fe_h, dtype=np.float64), -1.0, 0.0)
+    return 0.4 * np.clip(-np.asarray(fe_h, dtype=np.float64), 0.0, 1.0)
 
 
 def total_metallicity(fe_h: ArrayLike, alpha_fe: ArrayLike) -> NDArray[np.float64]:
