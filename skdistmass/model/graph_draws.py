@@ -16,6 +16,7 @@ from skdistmass.model.posterior import PosteriorMixin
 from skdistmass.schema.columns import QUANTILES, SLOPES, mass_columns, scales_of
 from skdistmass.surveys import as_stars
 from skdistmass.surveys.training_sets import TrainingCuts
+from skdistmass.uncertainty import LEVELS
 
 __all__ = ["GraphModel"]
 
@@ -37,7 +38,7 @@ class GraphModel(PosteriorMixin):
     Raises
     ------
     InputError
-        If the graph has no quantiles, or ages by another relation than that of this package.
+        If the graph has no quantiles or others, or ages by another relation than that of this package.
 
     Examples
     --------
@@ -80,7 +81,10 @@ class _Run:
     """Runs a graph for labels, and keeps the latest answer: one drawing asks for several quantities."""
 
     def __init__(self, predictor: Any) -> None:
-        self.predictor, self.levels = predictor, np.array(predictor.card.get("quantile_levels", ()))
+        self.predictor, levels = predictor, predictor.card.get("quantile_levels")
+        if levels != LEVELS.tolist():
+            raise InputError(f"{predictor!r} has quantiles at levels unlike those of this package; export it again.")
+        self.levels = np.array(levels)
         self._asked: tuple[Any, Any] = None, None
         self._found: dict[str, NDArray] = {}
 

@@ -517,5 +517,3 @@ def test_catalog_with_posteriors(folder, tmp_path):
     table = Table.read(tmp_path / "c.fits")
     assert table["POST_MASS_DRAWS"].shape == (len(table), 30)
     assert table.meta["POSTSEED"] == 4
-    several = run("catalog", folder / "stars.fits", folder / "stars.fits", "-o", tmp_path / "o", "--posterior", "draws")
-    assert "--posterior can't be used" in only_line(several)

@@ -87,6 +87,9 @@ def test_graphs_without_what_draws_need_are_refused(predictors, model, tmp_path,
         predictors().sample(stars[:5])
     with pytest.raises(InputError, match="has no quantiles; export"):
         predictors().predict_vectors(stars[:5])
+    export_model(model, tmp_path / "m.onnx", quantiles=True, card={"quantile_levels": [0.1, 0.9]})
+    with pytest.raises(InputError, match="levels unlike"):
+        load(tmp_path / "m.onnx").sample(stars[:5])
     other = DistMassModel(model.abs_mag, model.mass)
     vars(other).update(vars(model), age_=IsochroneAgeTransformer(mass_loss=0.1))
     export_model(other, tmp_path / "m.onnx", quantiles=True)
