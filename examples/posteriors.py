@@ -89,9 +89,7 @@ def kepler(path):
         rows = np.isfinite(draws["MASS"]).all(axis=1) & np.isfinite(mass) & (error / mass < 0.1)
         if rows.sum() > 100:
             own = PredictiveDistribution(LEVELS, np.quantile(draws["MASS"][rows], LEVELS, axis=1).T)
-            # The error is the catalogue's: half the width of the 68.27 % interval. A few laws have endless tails.
-            half = 0.5 * np.diff(own.ppf(np.array([[0.15865], [0.84135]])), axis=0)[0]
-            normal = own.mean()[:, None] + half[:, None] * stats.norm.ppf(LEVELS)
+            normal = own.mean()[:, None] + own.std()[:, None] * stats.norm.ppf(LEVELS)
             bell = PredictiveDistribution(LEVELS, normal)
             crps = [np.mean(law.widened(error[rows]).crps(mass[rows])) for law in (own, bell)]
             gain = 100 * (1 - crps[0] / crps[1])
