@@ -1,0 +1,140 @@
+"""How the documentation is built: ``nox -s docs``, or ``sphinx-build -W docs docs/_build``."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.transforms import SphinxTransform
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from make_api import write_api
+
+from skdistmass._version import __version__
+
+project = "skdistmass"
+author = "The skdistmass developers"
+copyright = "the skdistmass developers, BSD-3-Clause"
+version = release = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_nb",
+    "sphinx_click",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+#: Files at the root that are pages, too.
+ROOT_PAGES = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
+
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
+exclude_patterns = ["_build", "README.md", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5", "api/backreferences"]
+templates_path = ["_templates"]
+default_role = "py:obj"
+
+# Links to other projects need their inventories from the network: DOCS_LINKS=1 turns them on.
+if os.environ.get("DOCS_LINKS"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "astropy": ("https://docs.astropy.org/en/stable", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "lsdb": ("https://docs.lsdb.io/en/stable", None),
+    }
+
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+myst_links_external_new_tab = False
+nb_execution_mode = "auto"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_output_stderr = "remove-warn"
+nb_merge_streams = True
+copybutton_exclude = ".linenos, .gp, .go"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "plot_gallery": True,
+    "backreferences_dir": "api/backreferences",
+    "doc_module": ("skdistmass",),
+    "min_reported_time": 0,
+    "image_scrapers": ("matplotlib",),
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skdistmass"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "logo": {"text": "skdistmass", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": ["page-toc"],
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "changelog": [], "contributing": [], "benchmarks": []}
+html_show_sourcelink = False
+
+
+class ShellCells(SphinxTransform):
+    """Show cells of the shell as commands: without ``%%bash``, and with colours of a shell."""
+
+    default_priority = 300
+
+    def apply(self, **kwargs):
+        """Change the code of the page."""
+        for block in self.document.findall(nodes.literal_block):
+            text = re.sub(r"\A%%bash[^\n]*\n", "", block.astext())
+            if text != block.astext():
+                block.children = [nodes.Text(text)]
+                block.rawsource = text
+                block["language"] = "bash"
+
+
+def write_root_pages(folder):
+    """Make pages of the files at the root, where links are those of this folder."""
+    for name in ROOT_PAGES:
+        text = (folder.parent / name).read_text(encoding="utf-8").replace("](docs/", "](")
+        for other in ROOT_PAGES:
+            text = text.replace(f"]({other}", f"]({other.lower()}")
+        path = folder / name.lower()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def escape_bars(app, context, lines):
+    """Keep bars of the commands' help as they are: |b| is a Galactic latitude, not a substitution."""
+    lines[:] = [line.replace("|", r"\|") for line in lines]
+
+
+def setup(app):
+    """Write the pages that are made, before Sphinx looks for pages."""
+    write_api(Path(app.srcdir) / "api")
+    write_root_pages(Path(app.srcdir))
+    app.add_transform(ShellCells)
+    for part in ("description", "options"):
+        app.connect(f"sphinx-click-process-{part}", escape_bars)
