@@ -36,8 +36,8 @@ new = new[(new["LOGG"] < 3.5) & (new["MASS"] > 0)]
 errors["new stars"] = model.predict(np.column_stack([new[name] for name in LABEL_NAMES])) / np.array(new["MASS"]) - 1
 
 # %%
-# Errors of stars seen are too small. Those out of fold are a little larger than those of new stars, because the networks of
-# the folds have a fifth less to learn from.
+# Errors of stars seen are too small. Those out of fold are a little larger than those of new stars, because the networks
+# of the folds have a fifth less to learn from.
 
 figure, axes = plt.subplots(figsize=(6.4, 4))
 for (name, error), style in zip(errors.items(), ("--", "-", ":"), strict=True):
