@@ -3,8 +3,9 @@ Errors of training stars, seen and not seen
 ===========================================
 
 A network knows the stars that it was trained on, so their errors are too small. With an error model, `fit` keeps the
-networks of its folds: :meth:`~skdistmass.CNMassRegressor.predict_out_of_fold` predicts each training star by a network
-that has not seen it. These errors are those of new stars, and a catalogue gives them to stars of its training set.
+networks of its folds: :meth:`~skdistmass.CNMassRegressor.predict_out_of_fold` predicts each training star by a
+network that has not seen it. These errors are those of new stars, and a catalogue gives them to stars of its training
+set.
 """
 
 import matplotlib.pyplot as plt
@@ -36,8 +37,8 @@ new = new[(new["LOGG"] < 3.5) & (new["MASS"] > 0)]
 errors["new stars"] = model.predict(np.column_stack([new[name] for name in LABEL_NAMES])) / np.array(new["MASS"]) - 1
 
 # %%
-# Errors of stars seen are too small. Those out of fold are a little larger than those of new stars, because the networks
-# of the folds have a fifth less to learn from.
+# Errors of stars seen are too small. Those out of fold are a little larger than those of new stars, because their
+# networks have a fifth less to learn from.
 
 figure, axes = plt.subplots(figsize=(6.4, 4))
 for (name, error), style in zip(errors.items(), ("--", "-", ":"), strict=True):

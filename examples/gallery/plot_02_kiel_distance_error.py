@@ -2,8 +2,9 @@
 Where distances are good
 ========================
 
-The Kiel diagram of a mock survey, coloured by the error that the shipped model gives each distance. Luminous giants and
-stars unlike those trained on have large errors. Magnitude and extinction count in the error, too, once they are given.
+The Kiel diagram of a mock survey, coloured by the error that the shipped model gives each distance. Luminous giants
+and stars unlike those trained on have large errors. Magnitude and extinction count in the error, too, once they are
+given.
 """
 
 import matplotlib.pyplot as plt
@@ -31,8 +32,8 @@ points = axes.scatter(
     norm=LogNorm(0.05, 0.5),
     cmap="viridis",
 )
-figure.colorbar(
-    points, ax=axes, label="DISTANCE_ERR / DISTANCE", extend="both", ticks=[0.05, 0.1, 0.2, 0.5], format="%g"
-)
+bar = figure.colorbar(points, ax=axes, label="DISTANCE_ERR / DISTANCE", extend="both")
+bar.set_ticks([0.05, 0.1, 0.2, 0.5], labels=["0.05", "0.1", "0.2", "0.5"])
+bar.minorticks_off()
 axes.set(xlabel=r"$T_\mathrm{eff}$ [K]", ylabel=r"$\log g$ [dex, cgs]", xlim=(7200, 3400), ylim=(5.2, 0))
 plt.show()

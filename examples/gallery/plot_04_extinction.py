@@ -2,9 +2,9 @@
 Which extinction a star gets
 ============================
 
-:class:`~skdistmass.ExtinctionChoice` takes the extinction of each star from what its row holds: the infrared colour near
-the plane of the Galaxy, a dust map far from it, and where a file has nothing of this, the star's own J - K and its
-labels. The columns ``EXTINCTION_METHOD`` and ``EXTINCTION_FLAG`` of a catalogue say what was done.
+:class:`~skdistmass.ExtinctionChoice` takes the extinction of each star from what its row holds: the infrared colour
+near the plane of the Galaxy, a dust map far from it, and where a file has nothing of this, the star's own J - K and
+its labels. The columns ``EXTINCTION_METHOD`` and ``EXTINCTION_FLAG`` of a catalogue say what was done.
 """
 
 import matplotlib.pyplot as plt

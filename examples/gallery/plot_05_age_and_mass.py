@@ -2,8 +2,8 @@
 From the mass of a giant to its age
 ===================================
 
-A star is a giant at the end of its life, which its mass at birth decides. The relation is steep: ten per cent in mass are
-0.15 dex in age. Mass lost on the giant branch makes stars seem older (section 6.2 of the paper).
+A star is a giant at the end of its life, which its mass at birth decides. The relation is steep: ten per cent in mass
+are 0.15 dex in age. Mass lost on the giant branch makes stars seem older (section 6.2 of the paper).
 """
 
 import matplotlib.pyplot as plt

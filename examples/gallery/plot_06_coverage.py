@@ -2,9 +2,11 @@
 Do the intervals hold the truth?
 ================================
 
-An interval of 68.3 % should hold the truth for 68.3 % of the stars, and not only on average. On mock stars the truth is
-known. Bars are the errors of counting.
+An interval of 68.3 % should hold the truth for 68.3 % of the stars, and not only on average. On mock stars the truth
+is known. Bars are the errors of counting.
 """
+
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,7 +38,7 @@ figure, axes = plt.subplots(figsize=(6.4, 4))
 for level, marker in ((0.954, "s"), (0.683, "o")):
     low, high = model.predict_interval(X, coverage=level).T
     inside = (low <= truth) & (truth <= high)
-    rows = [inside[(X[:, 1] >= a) & (X[:, 1] < b)] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    rows = [inside[(X[:, 1] >= a) & (X[:, 1] < b)] for a, b in pairwise(edges)]
     share = np.array([row.mean() for row in rows])
     error = [np.sqrt(level * (1 - level) / len(row)) for row in rows]
     axes.errorbar(

@@ -2,8 +2,8 @@
 Stars unlike those trained on
 =============================
 
-A network gives a number for any star. :class:`~skdistmass.TrainingSpace` learns where the training stars are, in all five
-labels, and says whether a star is inside, at the edge or outside. Outside, a number is a guess.
+A network gives a number for any star. :class:`~skdistmass.TrainingSpace` learns where the training stars are, in all
+five labels, and says whether a star is inside, at the edge or outside. Outside, a number is a guess.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,9 @@
 Labels of another survey
 ========================
 
-A model holds for labels on the scale of its training. If another pipeline finds log g 0.1 higher, all giants seem nearer.
-Stars that both surveys observed tell the difference: :class:`~skdistmass.estimators.label_calibration.LabelCalibration`.
+A model holds for labels on the scale of its training. If another pipeline finds log g 0.1 higher, all giants seem
+nearer. Stars that both surveys observed tell the difference:
+:class:`~skdistmass.estimators.label_calibration.LabelCalibration`.
 """
 
 import matplotlib.pyplot as plt

@@ -2,9 +2,9 @@
 The age of a cluster
 ====================
 
-The stars of a cluster have one age. :meth:`DistMassModel.population <skdistmass.DistMassModel.population>` finds it from
-their posteriors, with a scatter of its own and a share of stars that do not belong. What all stars have wrong together,
-such as the scale of masses, does not go down with their number: it is `systematic`.
+The stars of a cluster have one age. :meth:`DistMassModel.population <skdistmass.DistMassModel.population>` finds it
+from their posteriors, with a scatter of its own and a share of stars that do not belong. What all stars have wrong
+together, such as the scale of masses, does not go down with their number: it is `systematic`.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 The model without the package
 =============================
 
-A model is one ONNX file. With onnxruntime and NumPy alone it gives distances, masses, ages, errors and flags. The same
-file runs in other languages (:doc:`/deploy`); ``examples/onnx_node`` and ``examples/onnx_duckdb.py`` show two.
+A model is one ONNX file. With onnxruntime and NumPy alone it gives distances, masses, ages, errors and flags. The
+same file runs in other languages (:doc:`/deploy`); ``examples/onnx_node`` and ``examples/onnx_duckdb.py`` show two.
 """
 
 import matplotlib.pyplot as plt

@@ -2,11 +2,11 @@
 Isochrones against a network
 ============================
 
-Isochrones know physics and need no training stars. But they use three labels of a giant, while carbon and nitrogen tell
-its mass; and their temperatures and gravities are not quite those that a survey measures, while a network learns the
-survey's own. Here the table of models is made of stars of the mock survey, so that it has the right physics; then log g is
-shifted by 0.05, as it may be between two pipelines. Tables of MIST and PARSEC
-are read by :func:`~skdistmass.isochrones.read_mist` and :func:`~skdistmass.isochrones.read_parsec`.
+Isochrones know physics and need no training stars. But they use three labels of a giant, while carbon and nitrogen
+tell its mass; and their temperatures and gravities are not quite those that a survey measures, while a network learns
+the survey's own. Here the table of models is made of stars of the mock survey, so that it has the right physics; then
+log g is shifted by 0.05, as it may be between two pipelines. Tables of MIST and PARSEC are read by
+:func:`~skdistmass.isochrones.read_mist` and :func:`~skdistmass.isochrones.read_parsec`.
 """
 
 import matplotlib.pyplot as plt
@@ -56,7 +56,8 @@ half = np.arange(len(survey)) % 2 == 0
 true = np.asarray(survey["TRUE_ABS_MAG"])
 bins = np.linspace(-0.4, 0.4, 61)
 for shift, style in ((0.0, "-"), (0.05, "--")):
-    X = np.column_stack([survey[name] for name in LABEL_NAMES]) + [0, shift, 0, 0, 0]
+    X = np.column_stack([survey[name] for name in LABEL_NAMES])
+    X[:, 1] += shift
     network = AbsMagRegressor(n_networks=1, error_model=None, random_state=0).fit(X[half], true[half])
     for colour, name, found in (
         ("C0", "network", network.predict(X[~half])),

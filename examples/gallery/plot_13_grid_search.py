@@ -2,8 +2,8 @@
 How large a network?
 ====================
 
-The regressors are estimators of scikit-learn, so its searches work: here a `GridSearchCV` over the width of the network
-and its penalty. Without an error model a fit takes a fraction of a second.
+The regressors are estimators of scikit-learn, so its searches work: here a `GridSearchCV` over the width of the
+network and its penalty. Without an error model a fit takes a fraction of a second.
 """
 
 import matplotlib.pyplot as plt

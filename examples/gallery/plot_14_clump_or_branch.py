@@ -2,8 +2,9 @@
 Red clump or red giant branch
 =============================
 
-Stars that burn helium in their core and stars that climb the giant branch overlap in the Kiel diagram. Carbon, nitrogen
-and metallicity help to tell them apart: :class:`~skdistmass.EvolutionaryStateClassifier` gives the probability of each.
+Stars that burn helium in their core and stars that climb the giant branch overlap in the Kiel diagram. Carbon,
+nitrogen and metallicity help to tell them apart: :class:`~skdistmass.EvolutionaryStateClassifier` gives the
+probability of each.
 """
 
 import matplotlib.pyplot as plt

@@ -3,8 +3,8 @@ What a shift of a label does
 ============================
 
 A shift that two surveys may well differ by, label by label, and what it does to distances, masses and ages of giants:
-:func:`~skdistmass.estimators.label_calibration.label_effects` has the exact derivatives. It shows which label has to be
-right for what.
+:func:`~skdistmass.estimators.label_calibration.label_effects` has the exact derivatives. It shows which label has to
+be right for what.
 """
 
 import matplotlib.pyplot as plt
