@@ -8,7 +8,13 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+# What the cells of the user guide need: the commands of this environment, the small tables, and no progress bars.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+os.environ |= {"PYTHONWARNINGS": "ignore", "TQDM_DISABLE": "1"}
 
 from make_api import write_api
 
@@ -62,9 +68,11 @@ nb_execution_mode = "auto"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
-nb_output_stderr = "remove-warn"
+nb_output_stderr = "show"
 nb_merge_streams = True
+nb_execution_show_tb = True
 copybutton_exclude = ".linenos, .gp, .go"
+
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
@@ -79,6 +87,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/backreferences",
     "doc_module": ("skdistmass",),
     "min_reported_time": 0,
+    "reset_modules": ("matplotlib", "figure_style.figure_style"),
     "image_scrapers": ("matplotlib",),
 }
 
@@ -121,6 +130,8 @@ def write_root_pages(folder):
         text = (folder.parent / name).read_text(encoding="utf-8").replace("](docs/", "](")
         for other in ROOT_PAGES:
             text = text.replace(f"]({other}", f"]({other.lower()}")
+        if name == "CONTRIBUTING.md":
+            text += "\n```{toctree}\n:hidden:\n\nmap\nsecurity\ncode_of_conduct\n```\n"
         path = folder / name.lower()
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

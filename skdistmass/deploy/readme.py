@@ -143,7 +143,7 @@ def _usage(card: Mapping[str, Any], name: str, *, is_graph: bool, is_shipped: bo
     feed = ", ".join(f'"{key}": {key.lower()}' for key in card["inputs"])
     wanted = "DISTANCE" if _has_distances(card) else next(iter(card["accuracy"]))
     lines += [
-        f"ONNX, for onnxruntime in any language; inputs are arrays of {card['dtype']}, one value a star, NaN if missing:",
+        f"ONNX, for onnxruntime in any language; arrays of {card['dtype']}, one value a star, NaN where missing:",
         "",
         "```python",
         "import onnxruntime",
