@@ -40,7 +40,14 @@ extensions = [
 ROOT_PAGES = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
 
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
-exclude_patterns = ["_build", "README.md", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5", "api/backreferences"]
+exclude_patterns = [
+    "_build",
+    "jupyter_execute",
+    "gallery/*.ipynb",
+    "gallery/*.py",
+    "gallery/*.md5",
+    "api/backreferences",
+]
 templates_path = ["_templates"]
 default_role = "py:obj"
 
@@ -60,6 +67,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -99,25 +107,25 @@ html_theme_options = {
     "logo": {"text": "skdistmass", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
     "show_prev_next": False,
     "navigation_with_keys": False,
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "changelog": [], "contributing": [], "benchmarks": []}
+html_sidebars = {page: [] for page in ("index", "catalog", "cli", "benchmarks", "changelog")}
 html_show_sourcelink = False
 
 
 class ShellCells(SphinxTransform):
-    """Show cells of the shell as commands: without ``%%bash``, and with colours of a shell."""
+    """Show cells of the shell as commands: without ``%%shell``, and with colours of a shell."""
 
     default_priority = 300
 
     def apply(self, **kwargs):
         """Change the code of the page."""
         for block in self.document.findall(nodes.literal_block):
-            text = re.sub(r"\A%%bash[^\n]*\n", "", block.astext())
+            text = re.sub(r"\A%%shell\n", "", block.astext())
             if text != block.astext():
                 block.children = [nodes.Text(text)]
                 block.rawsource = text

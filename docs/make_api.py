@@ -63,12 +63,17 @@ def api_pages():
 
     Every name is described once, under the shortest path by which it can be imported; elsewhere it is a link.
     """
-    homes, pages, lines = {}, {}, []
+    homes, pages = {}, {}
     for module in sorted(public_modules(), key=lambda name: (name.count("."), name)):
         pages[module] = _page(module, homes)
-    for module in sorted(pages):
-        lines.append(f"   {module}")
-    return pages | {"index": _INDEX + "\n".join(lines) + "\n"}
+    entries = "\n".join(f"   {module}" for module in sorted(pages))
+    return pages | {"index": _INDEX.format(list="\n".join(map(_entry, sorted(pages))), entries=entries)}
+
+
+def _entry(module):
+    """Return a line of the list of modules: name, and what its docstring says first."""
+    about = importlib.import_module(module).__doc__.split("\n\n")[0]
+    return f"* :doc:`{module}`: {' '.join(about.split())}"
 
 
 _INDEX = """\
@@ -77,9 +82,12 @@ API reference
 
 Every public name, by the package it is imported from. Most users need no more than :doc:`skdistmass`.
 
-.. toctree::
-   :maxdepth: 1
+{list}
 
+.. toctree::
+   :hidden:
+
+{entries}
 """
 
 
