@@ -50,6 +50,7 @@ exclude_patterns = [
 ]
 templates_path = ["_templates"]
 default_role = "py:obj"
+smartquotes = False
 
 # Links to other projects need their inventories from the network: DOCS_LINKS=1 turns them on.
 if os.environ.get("DOCS_LINKS"):
@@ -147,7 +148,7 @@ def write_root_pages(folder):
 
 def escape_bars(app, context, lines):
     """Keep bars of the commands' help as they are: |b| is a Galactic latitude, not a substitution."""
-    lines[:] = [line.replace("|", r"\|") for line in lines]
+    lines[:] = [re.sub(r"(?<=\S)\||\|(?=\S)", r"\|", line) for line in lines]
 
 
 def setup(app):

@@ -14,7 +14,7 @@ from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
 from skdistmass.datasets import make_survey
 from skdistmass.surveys import as_stars
 
-survey = make_survey(4000, random_state=0, clusters=["M67"], cluster_fraction=0.2)
+survey = make_survey(3000, random_state=0, clusters=["M67"], cluster_fraction=0.2)
 member = np.asarray(survey["CLUSTER"]) == "M67"
 stars = as_stars(survey)
 
