@@ -151,10 +151,25 @@ def escape_bars(app, context, lines):
     lines[:] = [re.sub(r"(?<=\S)\||\|(?=\S)", r"\|", line) for line in lines]
 
 
+def resolve_short_name(app, env, node, contnode):
+    """Link a name of this package that is written short, or by the module that defines it, if only one has it."""
+    target = node.get("reftarget", "")
+    # A plain word is more likely a parameter.
+    if node.get("refdomain") != "py" or not re.search(r"[A-Z_.]", target):
+        return None
+    last = target.rpartition(".")[2] if target.startswith("skdistmass.") else target
+    domain = env.get_domain("py")
+    found = [name for name in domain.objects if name.endswith(f".{last}")]
+    if len(found) != 1:
+        return None
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, contnode)
+
+
 def setup(app):
     """Write the pages that are made, before Sphinx looks for pages."""
     write_api(Path(app.srcdir) / "api")
     write_root_pages(Path(app.srcdir))
     app.add_transform(ShellCells)
+    app.connect("missing-reference", resolve_short_name)
     for part in ("description", "options"):
         app.connect(f"sphinx-click-process-{part}", escape_bars)

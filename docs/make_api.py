@@ -19,6 +19,7 @@ _MODULES = (
     "skdistmass.estimators.cn_mass",
     "skdistmass.estimators.distributions",
     "skdistmass.estimators.evolution",
+    "skdistmass.estimators.label_regressor",
     "skdistmass.estimators.stellar_baseline",
     "skdistmass.estimators.training_space",
     "skdistmass.exceptions",
