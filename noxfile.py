@@ -68,9 +68,12 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the examples in the docstrings, and check the pages that are made from data."""
-    session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", "-n", "2", "skdistmass", "tests/catalog/test_data_model.py")
+    """Build the site into docs/_build, where a warning is an error, and run the examples in the docstrings."""
+    session.install("-e", ".[docs,test]")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "-n", "2", "skdistmass", "tests/test_docs.py", "tests/catalog/test_data_model.py"
+    )
 
 
 @nox.session

@@ -22,6 +22,7 @@ from skdistmass.cli.support import (
     read_cluster_distances,
     training_progress,
     training_report,
+    write_card,
     write_catalog,
 )
 from skdistmass.cli.train import train
@@ -286,7 +287,12 @@ def export(model, output, dtype, input_errors, quantiles, overwrite):
 @main.command()
 @click.argument("name", metavar="MODEL|TABLE|CALIBRATION")
 @options.layout
-def info(name, layout):
+@click.option(
+    "--card", is_flag=True, help="Of a MODEL: its card as a README for a model hub, in Markdown with metadata."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="With --card: file to write, such as README.md.")
+@options.overwrite
+def info(name, layout, card, output, overwrite):
     """Print what a MODEL was trained on, what is in a survey TABLE, or what a CALIBRATION does.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
@@ -294,6 +300,11 @@ def info(name, layout):
     for distances, masses and ages. Only the beginning of a table is read. CALIBRATION is a file of 'skdistmass
     calibrate', or the name of one that comes with the package.
     """
+    if card:
+        write_card(name, output, overwrite)
+        return
+    if output is not None:
+        raise click.UsageError("-o goes with --card.")
     if is_calibration(name):
         from skdistmass.estimators.label_calibration import load_calibration
 
