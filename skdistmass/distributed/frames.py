@@ -150,7 +150,12 @@ class FramePredictor:
 
     def _predict(self, stars: Stars) -> dict[CatalogColumn, np.ndarray]:
         return catalog_columns(
-            stars, self.predictor(), self.extinction, zero_point=self.parallax_zero_point, out_of_fold=self.out_of_fold
+            stars,
+            self.predictor(),
+            self.extinction,
+            zero_point=self.parallax_zero_point,
+            out_of_fold=self.out_of_fold,
+            calibration=self.calibration,
         )
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
