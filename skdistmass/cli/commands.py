@@ -142,6 +142,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Threads; memory grows with them.")
 @options.calibration
 @options.refit_values
+@options.posterior
 @options.overwrite
 @options.quiet
 def catalog(
@@ -160,6 +161,7 @@ def catalog(
     jobs,
     calibration,
     refit_values,
+    posterior,
     overwrite,
     quiet,
 ):
@@ -175,6 +177,7 @@ def catalog(
     settings |= {"layout": layout, "extinction": extinction, "calibration": calibration}
     if len(surveys) > 1 or surveys[0].is_dir():
         only = {"--isochrones": isochrones, "--as": style != "skdistmass", "--hdu": hdu, "--jobs": jobs > 1}
+        only["--posterior"] = posterior is not None
         how = {"resume": resume, "overwrite": overwrite, "quiet": quiet}
         write_distributed(model, surveys, output, distributed, only=only, **how, **settings)
         return
@@ -192,6 +195,7 @@ def catalog(
         n_jobs=jobs,
         hdu=int(hdu) if hdu is not None and hdu.isdigit() else hdu,
         isochrones=None if isochrones is None else load_isochrones(isochrones),
+        posterior=posterior,
         **settings,
     )
 

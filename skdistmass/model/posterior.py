@@ -15,6 +15,7 @@ from skdistmass.model.draws import UNITS, resample, summarise
 from skdistmass.model.networks import Networks, predict_networks
 from skdistmass.model.population import PopulationValue, common_value
 from skdistmass.model.reading import labels_of, stars_of
+from skdistmass.model.star_random import StarRandom
 from skdistmass.photometry import distance_from_magnitude
 from skdistmass.schema.limits import GIANT_LOGG
 from skdistmass.surveys.stars import Stars
@@ -71,8 +72,8 @@ class PosteriorMixin:
             masses make them.
         out_of_fold : bool, default=True
             As for `predict`.
-        random_state : int, Generator or None
-            Seed.
+        random_state : int, Generator, StarRandom or None
+            Seed. With a `skdistmass.model.star_random.StarRandom` the draws of a star do not depend on the others.
 
         Returns
         -------
@@ -219,13 +220,15 @@ class PosteriorMixin:
         scale = next(iter(self.masses_), None) if scale is None else scale
         if scale is not None and scale not in self.masses_:
             raise InputError(f"the model has no mass scale {scale!r}; it has {', '.join(self.masses_) or 'none'}.")
-        stars, rng = stars.with_metallicity(self.metallicity_), np.random.default_rng(random_state)
+        stars = stars.with_metallicity(self.metallicity_)
+        rng = random_state if isinstance(random_state, StarRandom) else np.random.default_rng(random_state)
         if parallax and "PARALLAX" not in stars:
             raise ColumnError("parallax=True needs a column PARALLAX with its error, and the stars have none.")
         size = max(1, _BLOCK_DRAWS // int(n_samples))
         for start in range(0, max(len(stars), 1), size):
-            block = stars[start : start + size]
-            drawing = _Drawing(self, block, int(n_samples), scale, out_of_fold, rng)
+            rows = slice(start, start + size)
+            own = rng[rows] if isinstance(rng, StarRandom) else rng
+            drawing = _Drawing(self, stars[rows], int(n_samples), scale, out_of_fold, own)
             drawing.weigh(parallax, age_limit, age_prior)
             yield drawing.finish()
 
