@@ -1,9 +1,9 @@
 """The catalogue of one machine against those of LSDB, Dask and Ray with 1, 2 and 4 workers, to the last bit.
 
-A mock survey, by default of 500,000 rows, is written as a Parquet file and as HATS by hats-import, in uneven partitions
-of which one is emptied. ``skdistmass catalog`` predicts it on one machine, and with LSDB; Dask and Ray read the files of the
-partitions. Each catalogue is sorted by identifier. Its rows are counted, its columns are compared bit by bit, types
-included, and a checksum of all of them is printed. The script ends with an error if one differs.
+A mock survey, by default of 500,000 rows, is written as a Parquet file and as HATS by hats-import, in uneven
+partitions of which one is emptied. ``skdistmass catalog`` predicts the file, and the HATS catalogue; Dask and Ray read
+the files of the partitions. Each catalogue is sorted by identifier. Its rows are counted, its columns are compared bit
+by bit, types included, and a checksum of all of them is printed. The script ends with an error if one differs.
 """
 
 import argparse
@@ -27,7 +27,6 @@ from hats_survey import KEY, empty_a_partition, import_survey, partitions
 
 from skdistmass.datasets import make_survey
 from skdistmass.distributed import predict_dask, predict_ray
-
 
 #: ``skdistmass catalog``, by this interpreter
 CATALOG = [sys.executable, "-W", "ignore", "-c", "from skdistmass.cli.commands import main; main()", "catalog"]

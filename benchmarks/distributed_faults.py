@@ -1,10 +1,10 @@
 """A worker or the command is killed, a file is broken, the disk is full: what becomes of a catalogue in partitions.
 
-A mock survey is predicted as one file by ``skdistmass catalog``. As HATS, and as several Parquet files, it is then predicted by
-two workers while something goes wrong, and with --resume where the command has stopped. Printed are what the command
-says, how many partitions --resume found finished, and whether the catalogue is that of one file: the same rows, no row
-lost or doubled, all columns to the last bit. The script ends with an error if one is not. It needs Linux; a full disk is a
-small one that is mounted, or without the right to do so a limit of the size of files.
+A mock survey is predicted as one file by ``skdistmass catalog``. As HATS, and as several Parquet files, it is then
+predicted by two workers while something goes wrong, and with --resume where the command has stopped. Printed are what
+the command says, how many partitions --resume kept, and whether the catalogue is that of one file: the same rows, no
+row lost or doubled, all columns to the last bit. The script ends with an error if one is not. It needs Linux. A full
+disk is a small one that is mounted; without the right to do so, a limit of the size of files.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from distributed_equality import CATALOG, checksums
 from hats_survey import import_survey, partitions
 
 from skdistmass.datasets import make_survey
+from skdistmass.exceptions import shortened
 
 WORKERS = ("spawn_main", "popen_loky")
 
@@ -50,8 +51,8 @@ class Case:
         return [path for path in files if "margin" not in str(path) and path.name[0] != "_"]
 
     def wait_for_some(self, process):
-        """Wait until the first partition is finished; return whether the command still runs."""
-        while process.poll() is None and not self.finished():
+        """Wait until three partitions are written; return whether the command still runs."""
+        while process.poll() is None and len(self.finished()) < 3:
             time.sleep(0.005)
         return process.poll() is None
 
@@ -62,9 +63,9 @@ class Case:
 
 
 def told(process):
-    """Wait for the end of the command, and return its exit code and what it said last."""
-    lines = process.communicate()[1].strip().splitlines()
-    return process.returncode, lines[-1] if lines else ""
+    """Wait for the end of the command, and return its exit code and the beginning of its error."""
+    lines = [line for line in process.communicate()[1].splitlines() if line.startswith("Error")]
+    return process.returncode, shortened(lines[-1], 400) if lines else ""
 
 
 def kill_worker(case):

@@ -10,8 +10,11 @@ import pyarrow.parquet as pq
 KEY = "APSTAR_ID"
 
 
-def import_survey(survey, folder, client, *, most_rows, highest_order=6):
-    """Write the HATS collection ``folder/survey`` of a Parquet file with hats-import, and return its path."""
+def import_survey(survey, folder, client, *, most_rows, highest_order=6, margin=600.0):
+    """Write the HATS collection ``folder/survey`` of a Parquet file with hats-import, and return its path.
+
+    `margin` is the width of the margin cache in arcsec; with None there is none.
+    """
     from hats_import.collection.arguments import CollectionArguments
     from hats_import.collection.run_import import run
 
@@ -26,7 +29,9 @@ def import_survey(survey, folder, client, *, most_rows, highest_order=6):
             pixel_threshold=most_rows,
             highest_healpix_order=highest_order,
         )
-        run(arguments.add_margin(margin_threshold=600.0, is_default=True), client)
+        if margin is not None:
+            arguments = arguments.add_margin(margin_threshold=margin, is_default=True)
+        run(arguments, client)
     return Path(folder) / "survey"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from skdistmass._version import __version__
-from skdistmass.catalog.provenance import settings_cards
+from skdistmass.catalog.provenance import posterior_cards, settings_cards
 from skdistmass.distributed.frames import FramePredictor
 from skdistmass.distributed.model_file import ModelFile
 from skdistmass.exceptions import ColumnError, InputError
@@ -33,7 +33,7 @@ def predict_catalog(catalog: Any, model: Any, *, keep: Iterable[str] = (), **set
     keep : iterable of str, optional
         Columns of `catalog` to keep, besides its positions.
     **settings
-        `columns`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `layout`, `units` of
+        `columns`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `posterior`, `layout`, `units` of
         `FramePredictor`. Units that the Parquet schema states are known.
 
     Returns
@@ -106,7 +106,8 @@ def properties_of(predictor: FramePredictor) -> dict[str, str]:
     trained = predictor.predictor().card.get("versions", {}).get("trained_with")
     about |= {"modelver": str(trained)} if trained else {}
     settings = predictor.extinction, predictor.parallax_zero_point, None, predictor.out_of_fold, predictor.calibration
-    about |= {keyword.lower(): str(value) for keyword, value, _ in settings_cards(*settings)}
+    cards = settings_cards(*settings) + posterior_cards(predictor.posterior)
+    about |= {keyword.lower(): str(value) for keyword, value, _ in cards}
     return {f"skdistmass_{key}": value for key, value in about.items()}
 
 

@@ -17,7 +17,7 @@ from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.labels import LABEL_NAMES
-from skdistmass.model import Predictor
+from skdistmass.model import Predictor, StoredPosterior
 from skdistmass.schema.columns import CatalogColumn
 from skdistmass.surveys.layout import Layout, load_layout
 from skdistmass.surveys.parallax import check_zero_point
@@ -62,6 +62,9 @@ class FramePredictor:
         Whether stars that the model was trained on get predictions from networks that had not seen them.
     calibration : LabelCalibration, ConstraintCalibration or path-like, optional
         Brings the labels to the model's scale, as in `skdistmass.build_catalog`.
+    posterior : {"quantiles", "summary", "draws"} or StoredPosterior, optional
+        Return the joint posteriors as well, as in `skdistmass.build_catalog`: vectors are lists, of Arrow's type. The
+        draws of a star do not depend on the piece it is in.
     layout : str, path-like or Layout, optional
         Layout of the table; by default the one that `names` show.
     units : mapping of str, optional
@@ -103,6 +106,7 @@ class FramePredictor:
     parallax_zero_point: str | float = "model"
     out_of_fold: bool = True
     calibration: Any = None
+    posterior: Any = None
     layout: Any = None
     units: Mapping[str, str] = field(default_factory=dict)
     dtype_backend: str = "numpy"
@@ -121,6 +125,7 @@ class FramePredictor:
         check_zero_point(self.parallax_zero_point)
         if self.calibration is not None:
             self._set(calibration=as_calibration(self.calibration))
+        self._set(posterior=StoredPosterior.of(self.posterior))
         names = [str(name) for name in self.names]
         check_names(names)
         given = self.layout
@@ -156,6 +161,7 @@ class FramePredictor:
             zero_point=self.parallax_zero_point,
             out_of_fold=self.out_of_fold,
             calibration=self.calibration,
+            posterior=self.posterior,
         )
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -201,7 +207,7 @@ class FramePredictor:
         import pyarrow as pa
 
         values = pa.chunked_array(parts)
-        if self.dtype_backend == "pyarrow":
+        if self.dtype_backend == "pyarrow" or column.length:
             return pd.Series(pd.array(values, dtype=pd.ArrowDtype(values.type)), index=index, copy=False)
         return pd.Series(values.to_pandas().array, index=index, dtype=_pandas_type(column), copy=False)
 
@@ -262,8 +268,8 @@ def predict_frame(frame: pd.DataFrame, model: Any, **settings: Any) -> pd.DataFr
     model : Predictor, str or path-like
         A trained model, its file, or the name of one that comes with the package.
     **settings
-        `columns`, `keep`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `layout`, `units` and
-        `dtype_backend` of `FramePredictor`.
+        `columns`, `keep`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `posterior`, `layout`,
+        `units` and `dtype_backend` of `FramePredictor`.
 
     Returns
     -------

@@ -18,6 +18,7 @@ from skdistmass.writing import replaced
 
 __all__ = ["build_hats", "is_hats"]
 
+_PATIENCE = "20s"  # until a scheduler answers
 _MARKS = ("collection.properties", "hats.properties", "properties")
 
 
@@ -192,7 +193,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[None]:
         from distributed import Client
     try:
         if scheduler is not None:
-            client = Client(scheduler, timeout="20s")
+            client = Client(scheduler, timeout=_PATIENCE)
         else:
             client = Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR")
     except (OSError, ValueError) as error:
