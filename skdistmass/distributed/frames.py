@@ -19,6 +19,7 @@ from skdistmass.extinction import ExtinctionChoice
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import Predictor, StoredPosterior
 from skdistmass.schema.columns import CatalogColumn
+from skdistmass.surveys.formats.arrow import arrow_column
 from skdistmass.surveys.layout import Layout, load_layout
 from skdistmass.surveys.parallax import check_zero_point
 from skdistmass.surveys.plan import make_plan
@@ -179,6 +180,7 @@ class FramePredictor:
         """
         import pandas as pd
 
+        frame = pd.DataFrame(frame)  # LSDB's look for nested columns whenever one is taken
         check_names(list(frame.columns))
         absent = [name for name in self.needed if name not in frame.columns]
         if absent:
@@ -195,7 +197,8 @@ class FramePredictor:
         if frame is None:
             columns = {column: values[:0] for column, values in self._predict(_nobody()).items()}
         else:
-            columns = self._predict(as_stars(frame[self.needed], self.layout, units=self.units))
+            table = {name: _plain(frame[name], name) for name in self.needed}
+            columns = self._predict(as_stars(table, self.layout, units=self.units))
         by_name = {column.name: values for column, values in columns.items()}
         unlike = [c.name for c in self.schema if c.name not in by_name]
         if unlike:
@@ -228,6 +231,16 @@ class FramePredictor:
 
         frame = table.select(self.needed).to_pandas(types_mapper=pd.ArrowDtype)
         return pa.Table.from_pandas(self(frame), preserve_index=False).replace_schema_metadata()
+
+
+def _plain(column: pd.Series, name: str) -> Any:
+    """Return a column of Arrow's type as an array, as from a Parquet file; objects of Python would take long."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if not isinstance(column.dtype, pd.ArrowDtype):
+        return column
+    return arrow_column(pa.chunked_array(pa.array(column.array)), name)
 
 
 def _names(what: str, wanted: Iterable[str], known: Iterable[str]) -> list[str]:
