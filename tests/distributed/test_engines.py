@@ -174,10 +174,10 @@ def test_spark(survey_file, expected, assert_same, monkeypatch):
     from pyspark.sql.pandas.types import from_arrow_schema
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     spark = builder.config("spark.sql.execution.arrow.pyspark.enabled", "true").getOrCreate()
     try:
-        stars = spark.read.parquet(str(survey_file)).repartition(3)
+        stars = spark.read.parquet(str(survey_file)).repartition(2)
         predictor = FramePredictor(MODEL, stars.columns, dtype_backend="pyarrow")
         stars = stars.select(predictor.needed)
         empty = pa.Table.from_pandas(predictor.meta(stars.limit(0).toPandas()), preserve_index=False)
