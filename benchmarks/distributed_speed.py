@@ -2,9 +2,8 @@
 
 A mock survey, by default of 0.1 and 1 million rows, is written as one Parquet file, as HATS by hats-import, and as
 files of equal size. CPU time is that of the command and of all that it starts, user and system, imports included;
-memory is that of the largest of these processes. What grows with the rows is told apart from what a start costs by the
-difference of two sizes: "further rows". At the end the times and sizes are carried on to 175 million and a billion
-stars.
+memory is that of the largest worker. What grows with the rows is told apart from what a start costs by the difference
+of two sizes: "further rows". At the end the times and sizes are carried on to 175 million and a billion stars.
 """
 
 import argparse
@@ -13,11 +12,13 @@ import shutil
 import tempfile
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -62,20 +63,38 @@ def split(path, folder, n_rows):
     return sorted(folder.iterdir())
 
 
+def peaks(process):
+    """Return the largest memory in kB that each of the command's processes has had so far."""
+    found = {}
+    for each in [process, *process.children(recursive=True)]:
+        with suppress(psutil.Error, OSError):
+            status = Path(f"/proc/{each.pid}/status").read_text()
+            for line in status.splitlines():
+                if line.startswith("VmHWM"):
+                    found[each.pid] = int(line.split()[1])
+    return found
+
+
 def measure(model, inputs, output, workers):
-    """Run the command; return seconds of wall and CPU time, gigabytes at the peak, and bytes written."""
+    """Run the command; return seconds of wall and CPU time, gigabytes of the largest worker, and bytes written."""
     options = ["-o", str(output), "--quiet", "--model", model, *(["--workers", str(workers)] if workers else [])]
-    began = time.perf_counter()
     command = [*CATALOG, *map(str, inputs), *options]
+    began, memory, status = time.perf_counter(), {}, None
     child = os.posix_spawn(command[0], command, os.environ)
-    _, status, used = os.wait4(child, 0)
+    while status is None:
+        with suppress(psutil.Error):
+            memory |= peaks(psutil.Process(child))
+        ended, code, used = os.wait4(child, os.WNOHANG)
+        status = code if ended else None
+        time.sleep(0.2)
     if status:
         raise SystemExit(f"{' '.join(command)} failed")
     wall = time.perf_counter() - began
+    largest = max(value for process, value in memory.items() if (process == child) == (not workers)) / 1e6
     files = [output] if output.is_file() else partitions(output) or [*output.glob("*.parquet")]
     size = sum(path.stat().st_size for path in files)
     shutil.rmtree(output) if output.is_dir() else output.unlink()
-    return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6, size
+    return wall, used.ru_utime + used.ru_stime, largest, size
 
 
 def few_columns(model, block, folder):
