@@ -132,7 +132,7 @@ def main():
     from distributed import Client
 
     print("     rows             how  wall s  CPU s  rows/s/core  further rows  overhead   GB  load", flush=True)
-    before, rates = {}, {}
+    before, rates, whole = {}, {}, {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         block = folder / "block.parquet"
@@ -157,17 +157,16 @@ def main():
                 rates[way, workers] = (rows - then[0]) / (cpu - then[1])
                 overhead = rates["one file", 0] / rates[way, workers] - 1.0
                 before[way, workers] = rows, cpu
+                whole[way] = rows / cpu, survey.stat().st_size / rows, size / rows
                 how = f"{way}, {workers} worker{'s' * (workers > 1)}" if workers else way
                 print(
                     f"{rows:>9} {how:>15} {wall:>7.0f} {cpu:>6.1f} {rows / cpu:>12.0f} {rates[way, workers]:>13.0f} "
                     f"{overhead:>9.0%} {memory:>4.2f} {os.getloadavg()[0]:>5.1f}",
                     flush=True,
                 )
-            sizes = survey.stat().st_size / rows, size / rows
             for way in inputs:
                 shutil.rmtree(folder / ("survey" if way == "HATS" else "files"))
-    slowest = min(rate for (way, _), rate in rates.items() if way != "one file")
-    extrapolate(slowest, *sizes, few)
+    extrapolate(*whole[arguments.ways[0]], few)
 
 
 if __name__ == "__main__":

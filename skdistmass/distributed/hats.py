@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from skdistmass.distributed.engines import predict_catalog
+from skdistmass.distributed.engines import predict_catalog, predictor_of
 from skdistmass.exceptions import DistMassError, FileFormatError, InputError, shortened
 from skdistmass.writing import replaced
 
@@ -98,7 +99,12 @@ def build_hats(
     with _packages():
         import lsdb
 
+    # LSDB reads all columns that a catalogue is opened with, also if a later step takes a few.
     catalog = lsdb.open_catalog(source, columns="all")
+    predictor = predictor_of(catalog, model, keep, settings)
+    asked = [name for name in catalog.columns if query and re.search(rf"\b{re.escape(name)}\b", query)]
+    catalog = lsdb.open_catalog(source, columns=list(dict.fromkeys([*predictor.needed, *asked])))
+    settings["layout"] = predictor.layout
     n_rows = catalog.hc_structure.catalog_info.total_rows
     if cone is not None:
         catalog, n_rows = catalog.cone_search(*cone), None

@@ -45,25 +45,16 @@ def test_lsdb(lsdb, hats, client, expected, assert_same):
     assert_same(computed, expected, columns=list(expected.columns))
 
 
-def test_lsdb_reads_when_asked_and_what_it_needs(lsdb, hats, monkeypatch):
-    import dask
-    from hats.io import file_io
+def test_lsdb_reads_nothing_before_it_is_asked(lsdb, hats, monkeypatch):
+    from lsdb.loaders.hats.read_hats import file_io
 
-    columns, plain = [], file_io.read_parquet_file_to_pandas
-    monkeypatch.setattr(
-        file_io, "read_parquet_file_to_pandas", lambda *a, **k: columns.append(k["columns"]) or plain(*a, **k)
-    )
-    wide = lsdb.open_catalog(hats, columns="all")
-    found = predict_catalog(wide, MODEL, columns=["DISTANCE"], keep=["APOGEE_ID"])
+    def refuse(*_, **__):
+        raise AssertionError("rows are read")
+
+    monkeypatch.setattr(file_io, "read_parquet_file_to_pandas", refuse)
+    found = predict_catalog(lsdb.open_catalog(hats), MODEL, columns=["DISTANCE"], keep=["APOGEE_ID"])
     near = found.cone_search(ra=180.0, dec=0.0, radius_arcsec=40 * 3600.0).query("DISTANCE < 3")
-    assert list(found.columns) == ["RA", "DEC", "APOGEE_ID", "DISTANCE"]
-    assert columns == []
-    with dask.config.set(scheduler="synchronous"):
-        computed = near.compute(progress_bar=False)
-    assert 0 < len(computed) < 6000
-    needed = FramePredictor(MODEL, wide.columns, keep=["RA", "DEC", "APOGEE_ID"], columns=["DISTANCE"]).needed
-    assert {name for read in columns for name in read} == {*needed, "_healpix_29"}
-    assert len(needed) < len(wide.columns) - 15
+    assert list(near.columns) == ["RA", "DEC", "APOGEE_ID", "DISTANCE"]
 
 
 def test_lsdb_keeps_margins(lsdb, hats, client):
