@@ -180,9 +180,8 @@ def catalog(
     settings |= {"layout": layout, "extinction": extinction, "calibration": calibration}
     if len(surveys) > 1 or surveys[0].is_dir():
         only = {"--isochrones": isochrones, "--as": style != "skdistmass", "--hdu": hdu, "--jobs": jobs > 1}
-        only["--posterior"] = posterior is not None
         how = {"resume": resume, "overwrite": overwrite, "quiet": quiet}
-        write_distributed(model, surveys, output, distributed, only=only, **how, **settings)
+        write_distributed(model, surveys, output, distributed, only=only, posterior=posterior, **how, **settings)
         return
     refuse_options(distributed, "a SURVEY that is one file")
     check_output(output, overwrite or resume)
