@@ -8,11 +8,13 @@ from skdistmass._version import __version__
 from skdistmass.cli import options
 from skdistmass.cli.calibrate import calibrate, calibration_report
 from skdistmass.cli.distributed import refuse_options, write_distributed
+from skdistmass.cli.page import page
 from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
     OneLineErrors,
     check_output,
     command_line,
+    export_graph,
     is_calibration,
     is_table_file,
     load_any_model,
@@ -25,7 +27,6 @@ from skdistmass.cli.support import (
 )
 from skdistmass.cli.train import train
 from skdistmass.deploy import DEFAULT_MODEL
-from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
 
@@ -49,6 +50,7 @@ def main():
 main.add_command(train)
 main.add_command(posterior)
 main.add_command(calibrate)
+main.add_command(page)
 
 
 @main.command()
@@ -261,13 +263,8 @@ def export(model, output, dtype, input_errors, overwrite):
 
     Needs the extra "onnx": pip install 'skdistmass[onnx]'.
     """
-    from skdistmass.model import load_model
-
     check_output(output, overwrite)
-    try:
-        load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors)
-    except ModuleNotFoundError as error:
-        raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
+    export_graph(model, output, dtype=dtype, input_errors=input_errors)
     click.echo(f"wrote {output}")
 
 

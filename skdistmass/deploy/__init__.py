@@ -13,6 +13,7 @@ _PUBLIC = {
     "export_model": "skdistmass.deploy.graph",
     "load": "skdistmass.deploy.runtime",
     "register_converters": "skdistmass.deploy.converters",
+    "write_page": "skdistmass.deploy.page",
 }
 
 __all__ = [*_PUBLIC]
