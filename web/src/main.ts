@@ -54,8 +54,16 @@ client.onProgress = ({ what, done, total }) => {
   element("progress-text").textContent = `${what}${count}`;
 };
 
-async function open(file: Blob, name: string): Promise<void> {
+/** Results of another file, or of other columns, are no longer there. */
+function hideResults(): void {
+  table.reset(0);
   element("results").hidden = true;
+  element<HTMLSelectElement>("filter").value = "";
+  element<HTMLInputElement>("search").value = "";
+}
+
+async function open(file: Blob, name: string): Promise<void> {
+  hideResults();
   element("read").hidden = true;
   form.reset();
   await ready;
@@ -69,7 +77,7 @@ function described(about: Described): void {
 }
 
 const form = new MappingForm(rules, (layout, choices) => {
-  element("results").hidden = true;
+  hideResults();
   void attempt(async () => described(await client.ask("describe", { layout, choices })));
 });
 

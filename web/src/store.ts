@@ -214,15 +214,19 @@ export class Store {
 
   private explain(product: (typeof PRODUCTS)[number], row: number): StarCard["verdicts"][number] {
     const verdict = this.verdict(product, row);
-    const bits = this.rules.spoilers[product] | this.rules.warnings[product];
+    const bits = verdict === "bad" ? this.rules.spoilers[product] : this.rules.warnings[product];
     const reasons = this.reasons(row).filter((bit) => bit.value & bits).map((bit) => bit.description);
     if (verdict === "bad") {
       const value = this.shown(product, row);
-      if (!Number.isFinite(value)) reasons.push("there is no value");
+      if (!Number.isFinite(value)) reasons.push(product === "AGE" && this.isDwarf(row) ? "not a giant, so no age is given" : "there is no value");
       else if (product === "MASS" && value <= 0) reasons.push("the mass is not above 0");
       if (product === "AGE" && this.verdict("MASS", row) === "bad") reasons.push("the mass can't be used");
     }
     return { product, verdict: VERDICTS[verdict]!, reasons };
+  }
+
+  private isDwarf(row: number): boolean {
+    return this.number("LOGG", row) >= this.rules.limits.GIANT_LOGG!;
   }
 
   nearest(teff: number, logg: number, scale: [number, number]): number | null {

@@ -56,7 +56,7 @@ class Cells {
     }
     const value = isNull ? NaN : Number(/^[+-]?inf/i.test(part) ? (part.startsWith("-") ? -Infinity : Infinity) : part);
     if (!isNull && Number.isNaN(value)) fail(`The VOTable has a number that is none ('${part.slice(0, 20)}').`);
-    this.floats.push(value);
+    this.floats.push(this.field.type === "float" ? Math.fround(value) : value);
   }
 
   column(start: number, stop: number): Column {

@@ -29,13 +29,13 @@ export function bytesOf(id: string): Uint8Array<ArrayBuffer> {
 export function number(value: number | null, digits: number): string {
   if (value === null) return "–";
   const text = value.toFixed(digits);
-  return text.replace("-", "\u2212");
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "\u2212");
 }
 
 /** A number with so many significant digits, without an exponent where people would write none. */
 export function significant(value: number | null, digits = 4): string {
   if (value === null) return "–";
-  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3)) return value.toExponential(digits - 1);
+  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-4)) return value.toExponential(digits - 1);
   const decimals = value === 0 ? 2 : Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
-  return number(value, Math.min(decimals, 4));
+  return number(value, Math.min(decimals, 6));
 }

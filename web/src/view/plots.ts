@@ -182,7 +182,7 @@ export function drawHistogram(id: string, histogram: Histogram): void {
     ? [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].map(Math.log10).filter((v) => v >= low && v <= high)
     : ticks(low, high, width / 60);
   const text = (value: number): string => (log ? String(Number((10 ** value).toPrecision(3))) : plain(value));
-  axes(frame, xs, xAt, ticks(0, most, 4), yAt, [histogram.label, "stars"], text);
+  axes(frame, xs, xAt, ticks(0, most, 4).filter(Number.isInteger), yAt, [histogram.label, "stars"], text);
   context.fillStyle = frame.bar;
   counts.forEach((count, i) => {
     const [from, to] = [xAt(edges[i]!), xAt(edges[i + 1]!)];

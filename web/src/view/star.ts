@@ -9,6 +9,15 @@ function interval(low: number | null, high: number | null): string {
   return low === null && high === null ? "–" : `${significant(low)} to ${significant(high)}`;
 }
 
+/** A part that scrolls where the window is narrow, by keys too. */
+function region(label: string, content: Node): HTMLElement {
+  const made = make("div", "", { className: "scroll" }, content);
+  made.tabIndex = 0;
+  made.setAttribute("role", "region");
+  made.setAttribute("aria-label", label);
+  return made;
+}
+
 function values(lines: CardLine[], withEnds: boolean): HTMLTableElement {
   const table = make("table");
   const head = make("tr");
@@ -41,7 +50,7 @@ export function showStar(star: StarCard): void {
   body.replaceChildren();
   const add = (...nodes: Node[]): void => body.append(...nodes);
   if (star.identifiers.length) add(make("p", star.identifiers.map(([name, id]) => `${name} ${id}`).join(" · "), { className: "quiet" }));
-  add(make("h3", "Results"), make("div", "", { className: "scroll" }, values(star.results, true)));
+  add(make("h3", "Results"), region("Results", values(star.results, true)));
   add(make("h3", "Can they be used?"));
   const list = make("ul");
   for (const { product, verdict, reasons } of star.verdicts) {
@@ -56,7 +65,7 @@ export function showStar(star: StarCard): void {
   } else add(make("p", "None."));
   add(make("h3", "Labels and photometry"), values(star.inputs, false));
   if (star.scales.length) {
-    const more = make("details", "", {}, make("summary", "Other mass scales"), make("div", "", { className: "scroll" }, values(star.scales, true)));
+    const more = make("details", "", {}, make("summary", "Other mass scales"), region("Other mass scales", values(star.scales, true)));
     add(more);
   }
   const dialog = element<HTMLDialogElement>("star");

@@ -37,8 +37,8 @@ export class StarTable {
       head.scope = "col";
       const button = make("button", title);
       button.type = "button";
-      if (unit) button.append(" ", make("span", unit, { className: "unit" }));
-      if (title === "±" || title === "from" || title === "to") button.setAttribute("aria-label", `${key} in ${unit}`);
+      button.append(" ", make("span", unit, { className: "unit" }));
+      if (unit) button.title = `${key} in ${unit}`;
       button.addEventListener("click", () => {
         this.sort = { key, descending: this.sort.key === key && !this.sort.descending };
         for (const other of row.children) other.removeAttribute("aria-sort");
@@ -48,8 +48,8 @@ export class StarTable {
       head.append(button);
       row.append(head);
     }
-    for (const title of ["Distance", "Mass", "Age", "Why"]) {
-      const head = make("th", title === "Why" ? "What to know" : `${title}?`, { className: "plain" });
+    for (const title of ["Distance?", "Mass?", "Age?", "What to know"]) {
+      const head = make("th", title, { className: "plain" });
       head.scope = "col";
       row.append(head);
     }
