@@ -26,8 +26,8 @@ __all__ = ["page"]
 def page(output, model, overwrite):
     """Write a web page that predicts with a model in the browser: one file, without a server.
 
-    A FITS, CSV, ECSV, VOTable or Parquet file is dropped on it; the results are seen as a table and diagrams, and saved as
-    a catalogue. Nothing leaves the browser. The file works on a web server, in a shared folder, or opened from a disk.
+    A FITS, CSV, ECSV, VOTable or Parquet file is dropped on it; the results are seen as a table and diagrams, and saved
+    as a catalogue. Nothing leaves the browser. The page works on a web server, in a shared folder, or opened from disk.
     """
     from skdistmass.deploy import write_page
     from skdistmass.model import find_model

@@ -25,8 +25,8 @@ _FOLDER = "skdistmass.deploy"
 def write_page(folder: str | os.PathLike[str], graph: bytes, *, name: str = "") -> Path:
     """Write a page that predicts distances, masses and ages in a browser.
 
-    The page is one file, ``index.html``, that works on a web server, from a shared folder, or opened from a disk. It reads
-    FITS, CSV, ECSV, VOTable and Parquet files by the layouts of `skdistmass.surveys`, and sends nothing anywhere.
+    The page is one file, ``index.html``, that works on a web server, from a shared folder, or opened from a disk. It
+    reads FITS, CSV, ECSV, VOTable and Parquet files by the layouts of `skdistmass.surveys`, and sends nothing anywhere.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """What the page needs of the package, as plain data: layouts, quantities, units, extinction, columns and bits.
 
-The page does in a browser what `skdistmass.surveys`, `skdistmass.extinction` and the catalogue do here. Its tables are made
-from theirs each time a page is written, so that they can't differ.
+The page does in a browser what `skdistmass.surveys`, `skdistmass.extinction` and the catalogue do here. Its tables are
+made from theirs each time a page is written, so that they can't differ.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def _layout(item: Layout) -> dict[str, Any]:
 
     about = filled({key: value for key, value in asdict(item).items() if key != "quantities"})
     # An empty list of sources says that the quantity is not read, not even by its usual name.
-    about["quantities"] = {name: [filled(asdict(source)) for source in sources] for name, sources in item.quantities.items()}
+    about["quantities"] = {
+        name: [filled(asdict(source)) for source in sources] for name, sources in item.quantities.items()
+    }
     return about
 
 
@@ -146,13 +148,9 @@ def _units() -> dict[str, list[Any]]:
         if set(plain.bases) - set(bases) or not np.isreal(plain.scale) or not unit.names:
             continue
         powers = dict(zip(plain.bases, plain.powers, strict=True))
-        known = [float(plain.scale), [int(powers.get(base, 0)) for base in bases] + [0]]
-        if _is_wanted(known[1]) and all(float(power).is_integer() for power in plain.powers):
-            found |= dict.fromkeys(unit.names, known)
+        whole = [int(powers.get(base, 0)) for base in bases]
+        # A temperature, length, time, mass, angle or number, of which the units of a survey are made.
+        if sum(map(abs, whole)) <= 1 and all(float(power).is_integer() for power in plain.powers):
+            found |= dict.fromkeys(unit.names, [float(plain.scale), [*whole, 0]])
     dex = [0, 0, 0, 0, 0, 1]  # the last power is that of the logarithm
     return found | {"mag": [-0.4, dex], "dex": [1.0, dex], "dB": [0.1, dex], "decibel": [0.1, dex]}
-
-
-def _is_wanted(powers: list[int]) -> bool:
-    """Tell whether a unit is a temperature, length, time, mass, angle or number, of which a survey's are made."""
-    return sum(map(abs, powers)) <= 1

@@ -1,4 +1,4 @@
-"""The page: what the package puts into it, that it is built from the sources there are, and what it does in a browser."""
+"""The page: what the package puts into it, whether it is built from its sources, and what it does in a browser."""
 
 import base64
 import hashlib
@@ -144,5 +144,7 @@ def test_in_a_browser(tmp_path):
         ["node", "e2e/run.mjs", tmp_path],
         [sys.executable, "e2e/compare.py", tmp_path],
     ):
-        done = subprocess.run(list(map(str, command)), cwd=WEB, env=environment, capture_output=True, text=True, timeout=400)
+        done = subprocess.run(
+            list(map(str, command)), cwd=WEB, env=environment, capture_output=True, text=True, timeout=400
+        )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]

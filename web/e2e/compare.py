@@ -1,6 +1,6 @@
 """Compare the catalogues that the page saved with those of `skdistmass predict`.
 
-    python e2e/compare.py FOLDER
+``python e2e/compare.py FOLDER``
 """
 
 import sys
@@ -30,12 +30,16 @@ def compare(found_path, expected_path):
             texts = [[str(text).strip() for text in np.ma.filled(column.astype(str), "")] for column in (own, other)]
             assert texts[0] == texts[1], f"{found_path}: {name}"
         elif other.dtype.kind in "bi":
-            np.testing.assert_array_equal(np.ma.filled(own, -1), np.ma.filled(other, -1), err_msg=f"{found_path}: {name}")
+            np.testing.assert_array_equal(
+                np.ma.filled(own, -1), np.ma.filled(other, -1), err_msg=f"{found_path}: {name}"
+            )
         else:
             values = np.ma.filled(own.astype(float), np.nan)
             wanted = np.ma.filled(other.astype(float), np.nan)
             # Where a magnitude or the mass of a dwarf passes through zero, the scale is 1 mag, 0.1 Msun or 0.1 dex.
-            scale = 1.0 if name in ("ABS_MAG", "LOGG", "M_H", "C_FE", "N_FE") else 0.1 * name.startswith(("MASS", "AGE"))
+            scale = (
+                1.0 if name in ("ABS_MAG", "LOGG", "M_H", "C_FE", "N_FE") else 0.1 * name.startswith(("MASS", "AGE"))
+            )
             np.testing.assert_allclose(values, wanted, rtol=1e-5, atol=1e-5 * scale, err_msg=f"{found_path}: {name}")
             known = np.isfinite(wanted) & (np.abs(wanted) > scale)
             largest = max(largest, np.max(np.abs(values[known] / wanted[known] - 1.0), initial=0.0))
@@ -48,7 +52,9 @@ def compare_all(folder):
     folder = Path(folder)
     found = sorted(path for path in (folder / "found").iterdir() if path.suffix in _FORMATS and path.stem != "million")
     assert found, "the page saved nothing"
-    return {path.name: compare(path, folder / "expected" / f"{path.stem.removesuffix('-from-disk')}.fits") for path in found}
+    return {
+        path.name: compare(path, folder / "expected" / f"{path.stem.removesuffix('-from-disk')}.fits") for path in found
+    }
 
 
 if __name__ == "__main__":

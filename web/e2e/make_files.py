@@ -1,6 +1,6 @@
-"""Make what the end-to-end test of the page needs: the page, files of surveys, and what `skdistmass predict` says of them.
+"""Make what the test in a browser needs: the page, files of surveys, and what `skdistmass predict` says of them.
 
-    python e2e/make_files.py FOLDER [--rows 2000] [--million]
+``python e2e/make_files.py FOLDER [--rows 2000] [--million]``
 """
 
 import argparse
@@ -26,8 +26,8 @@ _ASTRA = {
     "b": "GLAT", "j_mag": "J", "e_j_mag": "J_ERR", "h_mag": "H", "e_h_mag": "H_ERR", "k_mag": "K", "e_k_mag": "K_ERR",
     "mag4_5": "IRAC_4_5", "w2_mag": "WISE_4_5", "plx": "GAIAEDR3_PARALLAX", "e_plx": "GAIAEDR3_PARALLAX_ERROR",
     "r_med_photogeo": "GAIAEDR3_R_MED_PHOTOGEO", "r_lo_photogeo": "GAIAEDR3_R_LO_PHOTOGEO",
-    "r_hi_photogeo": "GAIAEDR3_R_HI_PHOTOGEO", "teff": "TEFF", "e_teff": "TEFF_ERR", "logg": "LOGG", "e_logg": "LOGG_ERR",
-    "m_h_atm": "M_H", "e_m_h_atm": "M_H_ERR", "fe_h": "FE_H", "e_fe_h": "FE_H_ERR",
+    "r_hi_photogeo": "GAIAEDR3_R_HI_PHOTOGEO", "teff": "TEFF", "e_teff": "TEFF_ERR", "logg": "LOGG",
+    "e_logg": "LOGG_ERR", "m_h_atm": "M_H", "e_m_h_atm": "M_H_ERR", "fe_h": "FE_H", "e_fe_h": "FE_H_ERR",
 }  # fmt: skip
 # Column of GALAH's table to that of the mock survey, and the unit that its file states.
 _GALAH = {
@@ -40,7 +40,15 @@ _GALAH = {
     "parallax_error": ("GAIAEDR3_PARALLAX_ERROR", "arcsec"), "r_med": ("GAIAEDR3_R_MED_PHOTOGEO", "pc"),
     "r_lo": ("GAIAEDR3_R_LO_PHOTOGEO", "pc"), "r_hi": ("GAIAEDR3_R_HI_PHOTOGEO", "pc"),
 }  # fmt: skip
-_PLAIN = "APOGEE_ID APSTAR_ID TEFF LOGG M_H FE_H C_FE N_FE J H K J_ERR H_ERR K_ERR RA DEC ASPCAPFLAG CLUSTER".split()
+_PLAIN = [
+    "APOGEE_ID", "APSTAR_ID", "TEFF", "LOGG", "M_H", "FE_H", "C_FE", "N_FE", "J", "H", "K", "J_ERR", "H_ERR", "K_ERR",
+    "RA", "DEC", "ASPCAPFLAG", "CLUSTER",
+]  # fmt: skip
+_NARROW = [
+    "APOGEE_ID", "TEFF", "LOGG", "M_H", "FE_H", "C_FE", "N_FE", "J", "H", "K", "AK_TARG", "GLAT", "GAIAEDR3_PARALLAX",
+    "GAIAEDR3_PARALLAX_ERROR",
+]  # fmt: skip
+_FILES = ["dr17.fits", "astra.fits", "plain.csv", "galah.vot", "galah2.vot", "galah.parquet"]
 
 
 def _numbers(survey, name):
@@ -109,11 +117,10 @@ def make_files(folder, rows=2000, *, model=DEFAULT_MODEL, million=False):
     _galah(survey, folder / "galah.vot", "tabledata")
     _galah(survey, folder / "galah2.vot", "binary2")
     _galah(survey, folder / "galah.parquet", "parquet")
-    names = "dr17.fits astra.fits plain.csv galah.vot galah2.vot galah.parquet".split()
     predictor = load_pretrained(model, threads=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for path in (folder / name for name in names):
+        for path in (folder / name for name in _FILES):
             build_catalog(predictor, path, expected / f"{path.stem}-{path.suffix[1:]}.fits", overwrite=True)
     whole = (folder / "dr17.fits").read_bytes()
     (folder / "cut.fit").write_bytes(whole[: len(whole) // 2])
@@ -128,8 +135,7 @@ def make_files(folder, rows=2000, *, model=DEFAULT_MODEL, million=False):
 def _million(path):
     """Write a file of a million stars, made of one of fewer."""
     survey = make_survey(20_000, random_state=3)
-    names = "APOGEE_ID TEFF LOGG M_H FE_H C_FE N_FE J H K AK_TARG GLAT GAIAEDR3_PARALLAX GAIAEDR3_PARALLAX_ERROR".split()
-    piece = Table({name: np.asarray(survey[name]) for name in names}).as_array()
+    piece = Table({name: np.asarray(survey[name]) for name in _NARROW}).as_array()
     Table(np.tile(piece, 50)).write(path, overwrite=True)
 
 

@@ -92,6 +92,7 @@ async function predict(): Promise<void> {
     const single = summary.single ? " So many rows are kept in single precision (seven digits)." : "";
     element("summary").textContent = rate + oddText + [...summary.notes.map((note) => ` ${note}`)].join("") + single;
     showCounts(summary.counts, summary.n);
+    element("progress-text").textContent = "drawing";
     await show();
     element("results-title").focus();
     element("results").scrollIntoView({ block: "start" });

@@ -42,11 +42,13 @@ export class Store {
   private order: Uint32Array<ArrayBuffer>;
   private readonly mass: string;
   private readonly age: string;
+  private readonly bits: Record<string, number>;
 
   constructor(
     readonly n: number,
     private readonly rules: Rules,
   ) {
+    this.bits = Object.fromEntries(rules.bits.FLAGS.map((bit) => [bit.name, bit.value]));
     this.single = n > MOST_DOUBLE;
     this.order = new Uint32Array(n).map((_, i) => i);
     [this.mass, this.age] = rules.scales[0] ?? ["MASS", "AGE"];
@@ -110,9 +112,8 @@ export class Store {
 
   private verdict(product: string, row: number): string {
     const flags = this.number("FLAGS", row);
-    const bit = (name: string): number => this.rules.bits.FLAGS.find((own) => own.name === name)!.value;
-    if (flags & bit(`${product}_BAD`)) return "bad";
-    return flags & bit(`${product}_WARN`) ? "warn" : "good";
+    if (flags & this.bits[`${product}_BAD`]!) return "bad";
+    return flags & this.bits[`${product}_WARN`]! ? "warn" : "good";
   }
 
   counts(): Record<string, number> {

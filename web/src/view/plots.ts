@@ -6,8 +6,11 @@ const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89
   parseInt(hex.slice(1, 3), 16), parseInt(hex.slice(3, 5), 16), parseInt(hex.slice(5, 7), 16),
 ]);
 
+/** Share of the colours that is left out at their dark end, on a dark page. */
+let leftOut = 0;
+
 function colourAt(share: number): [number, number, number] {
-  const place = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1);
+  const place = (leftOut + (1 - leftOut) * Math.min(Math.max(share, 0), 1)) * (VIRIDIS.length - 1);
   const low = Math.min(Math.floor(place), VIRIDIS.length - 2);
   return VIRIDIS[low]!.map((value, i) => Math.round(value + (place - low) * (VIRIDIS[low + 1]![i]! - value))) as [number, number, number];
 }
@@ -45,6 +48,7 @@ function begin(canvas: HTMLCanvasElement, margins: [number, number, number, numb
   context.font = "13px system-ui, sans-serif";
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  leftOut = colour("dark") ? 0.22 : 0;
   const [top, right, bottom, left] = margins;
   const box = { left, top, width: width - left - right, height: height - top - bottom };
   return { context, ...box, ink: colour("ink"), quiet: colour("quiet"), grid: colour("grid"), bar: colour("bar") };
