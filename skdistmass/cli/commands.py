@@ -106,14 +106,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @main.command()
 @click.argument("surveys", metavar="SURVEY...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output
-@click.option(
-    "--model",
-    type=options.NAME_OR_FILE,
-    metavar="NAME|FILE",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="As for 'skdistmass predict'.",
-)
+@options.model
 @options.distributed
 @options.resume
 @click.option(

@@ -7,27 +7,20 @@ import click
 
 from skdistmass.cli import options
 from skdistmass.cli.support import check_output, export_graph
-from skdistmass.deploy import DEFAULT_MODEL
 
 __all__ = ["page"]
 
 
 @click.command()
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write index.html into.")
-@click.option(
-    "--model",
-    type=options.NAME_OR_FILE,
-    metavar="NAME|FILE",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="As for 'skdistmass predict'; a file of 'skdistmass train' needs the extra \"onnx\".",
-)
+@options.model
 @options.overwrite
 def page(output, model, overwrite):
     """Write a web page that predicts with a model in the browser: one file, without a server.
 
     A FITS, CSV, ECSV, VOTable or Parquet file is dropped on it; the results are seen as a table and diagrams, and saved
     as a catalogue. Nothing leaves the browser. The page works on a web server, in a shared folder, or opened from disk.
+    A MODEL of 'skdistmass train' needs the extra "onnx".
     """
     from skdistmass.deploy import write_page
     from skdistmass.model import find_model

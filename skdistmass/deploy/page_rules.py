@@ -151,6 +151,6 @@ def _units() -> dict[str, list[Any]]:
         whole = [int(powers.get(base, 0)) for base in bases]
         # A temperature, length, time, mass, angle or number, of which the units of a survey are made.
         if sum(map(abs, whole)) <= 1 and all(float(power).is_integer() for power in plain.powers):
-            found |= dict.fromkeys(unit.names, [float(plain.scale), [*whole, 0]])
+            found |= {name: [float(plain.scale), [*whole, 0]] for name in unit.names}
     dex = [0, 0, 0, 0, 0, 1]  # the last power is that of the logarithm
     return found | {"mag": [-0.4, dex], "dex": [1.0, dex], "dB": [0.1, dex], "decibel": [0.1, dex]}

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from skdistmass.exceptions import InputError
 from skdistmass.surveys.stars import Stars
 
-#: Patterns of usual spellings of a cluster's name, in capitals without spaces and punctuation, to what stands before its
-#: number.
+#: Pattern of each usual spelling of a cluster's name (see `name_key`) to what stands before its number.
 SPELLINGS = {
     r"(?:(?:NGC|N)0*)?104|47TUC(?:ANAE)?": "47TUC",
     r"(?:NGC|N)0*(\d+)": "NGC",

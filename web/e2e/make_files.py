@@ -1,6 +1,6 @@
 """Make what the test in a browser needs: the page, files of surveys, and what `skdistmass predict` says of them.
 
-``python e2e/make_files.py FOLDER [--rows 2000] [--million]``
+``python e2e/make_files.py FOLDER [--rows 2000] [--model apogee] [--million]``
 """
 
 import argparse
@@ -143,6 +143,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--million", action="store_true")
     given = parser.parse_args()
-    make_files(given.folder, given.rows, million=given.million)
+    make_files(given.folder, given.rows, model=given.model, million=given.million)

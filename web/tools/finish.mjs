@@ -1,4 +1,4 @@
-// Put what was built into the package, with the sum of the sources it was built from.
+// Put what was built into the package, beside page.html, with the sum of the sources it was built from.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ const runtime = "node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm";
 
 /** SHA-256 of all sources: for each its path, a NUL, its bytes, a NUL, in the order of the paths. */
 function sourcesSum() {
-  const files = ["index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "tools/finish.mjs"];
+  const files = ["package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "tools/finish.mjs"];
   for (const entry of readdirSync("src", { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) files.push(join(entry.parentPath, entry.name).replaceAll("\\", "/"));
   }
@@ -53,7 +53,6 @@ if (/<\/script|<!--/i.test(script)) throw new Error("the script has a mark that 
 mkdirSync(target, { recursive: true });
 writeFileSync(join(target, "page.js"), script);
 writeFileSync(join(target, "page.css"), readFileSync("dist/page.css"));
-writeFileSync(join(target, "page.html"), readFileSync("index.html"));
 writeFileSync(join(target, "licences.txt"), licences());
 writeFileSync(join(target, "runtime.wasm.gz"), gzipSync(readFileSync(runtime), { level: 9 }));
 writeFileSync(join(target, "sources.sha256"), `${sourcesSum()}\n`);

@@ -54,6 +54,13 @@ function begin(canvas: HTMLCanvasElement, margins: [number, number, number, numb
   return { context, ...box, ink: colour("ink"), quiet: colour("quiet"), grid: colour("grid"), bar: colour("bar") };
 }
 
+function line(context: CanvasRenderingContext2D, from: [number, number], to: [number, number]): void {
+  context.beginPath();
+  context.moveTo(...from);
+  context.lineTo(...to);
+  context.stroke();
+}
+
 const plain = (value: number): string => String(value).replace("-", "\u2212");
 
 function axes(frame: Frame, xs: number[], xAt: (v: number) => number, ys: number[], yAt: (v: number) => number, labels: [string, string], xText = plain): void {
@@ -65,20 +72,14 @@ function axes(frame: Frame, xs: number[], xAt: (v: number) => number, ys: number
   context.textBaseline = "top";
   for (const value of xs) {
     const x = Math.round(xAt(value)) + 0.5;
-    context.beginPath();
-    context.moveTo(x, top);
-    context.lineTo(x, top + height);
-    context.stroke();
+    line(context, [x, top], [x, top + height]);
     context.fillText(xText(value), x, top + height + 6);
   }
   context.textAlign = "right";
   context.textBaseline = "middle";
   for (const value of ys) {
     const y = Math.round(yAt(value)) + 0.5;
-    context.beginPath();
-    context.moveTo(left, y);
-    context.lineTo(left + width, y);
-    context.stroke();
+    line(context, [left, y], [left + width, y]);
     context.fillText(plain(value), left - 6, y);
   }
   context.strokeStyle = quiet;

@@ -1,5 +1,5 @@
 /** A FITS binary table. */
-import { isBool, isText, isWhole, logarithmNote, ROWS, type Card, type Catalog, type Pause } from "./common.ts";
+import { isBool, isText, isWhole, logarithmNote, RowBytes, ROWS, type Card, type Catalog, type Pause } from "./common.ts";
 
 const BLOCK = 2880;
 
@@ -38,16 +38,9 @@ function logical([key, , comment]: Card): string[] {
 const UNITS: Record<string, string> = { Msun: "solMass" };
 
 export async function writeFits(catalog: Catalog, pause: Pause): Promise<Blob> {
-  const { n, columns, numbers, texts } = catalog;
-  const encoder = new TextEncoder();
-  const encoded = columns.map((column) => (isText(column) ? texts[column.name]!.map((text) => encoder.encode(text)) : null));
-  const widths = columns.map((column, i) => {
-    if (encoded[i]) return Math.max(1, encoded[i].reduce((most, own) => Math.max(most, own.length), 0));
-    if (isBool(column)) return 1;
-    if (isWhole(column)) return 4;
-    return numbers[column.name] instanceof Float32Array ? 4 : 8;
-  });
-  const rowBytes = widths.reduce((sum, width) => sum + width, 0);
+  const { n, columns } = catalog;
+  const rows = new RowBytes(catalog);
+  const { widths, rowBytes } = rows;
   const cards: Card[] = [
     ["XTENSION", "BINTABLE", "binary table extension"], ["BITPIX", 8, "8-bit bytes"], ["NAXIS", 2, "2-dimensional table"],
     ["NAXIS1", rowBytes, "bytes in a row"], ["NAXIS2", n, "rows"], ["PCOUNT", 0, "no heap"], ["GCOUNT", 1, "one group"],
@@ -55,7 +48,7 @@ export async function writeFits(catalog: Catalog, pause: Pause): Promise<Blob> {
   ];
   columns.forEach((column, i) => {
     const letter = isBool(column) ? "L" : isWhole(column) ? "J" : widths[i] === 4 ? "E" : "D";
-    cards.push([`TTYPE${i + 1}`, column.name, ""], [`TFORM${i + 1}`, encoded[i] ? `${widths[i]}A` : letter, ""]);
+    cards.push([`TTYPE${i + 1}`, column.name, ""], [`TFORM${i + 1}`, isText(column) ? `${widths[i]}A` : letter, ""]);
     const unit = column.unit && !column.unit.startsWith("dex") ? (UNITS[column.unit] ?? column.unit) : "";
     if (unit) cards.push([`TUNIT${i + 1}`, unit, ""]);
     cards.push([`TCOMM${i + 1}`, column.description + logarithmNote(column.unit), ""], [`TUCD${i + 1}`, column.ucd, ""]);
@@ -66,21 +59,7 @@ export async function writeFits(catalog: Catalog, pause: Pause): Promise<Blob> {
   const parts: BlobPart[] = [header(primary), header([...cards, ...catalog.cards])];
   for (let start = 0; start < n; start += ROWS) {
     const count = Math.min(ROWS, n - start);
-    const raw = new Uint8Array(count * rowBytes);
-    const view = new DataView(raw.buffer);
-    let at = 0;
-    columns.forEach((column, i) => {
-      const values = numbers[column.name];
-      for (let k = 0, place = at; k < count; k++, place += rowBytes) {
-        if (encoded[i]) raw.set(encoded[i][start + k]!, place);
-        else if (isBool(column)) raw[place] = values![start + k] ? 84 : 70;
-        else if (isWhole(column)) view.setInt32(place, values![start + k]!);
-        else if (widths[i] === 4) view.setFloat32(place, values![start + k]!);
-        else view.setFloat64(place, values![start + k]!);
-      }
-      at += widths[i]!;
-    });
-    parts.push(raw);
+    parts.push(rows.encode(start, count));
     await pause(start, n);
   }
   parts.push(new Uint8Array((BLOCK - ((n * rowBytes) % BLOCK)) % BLOCK));

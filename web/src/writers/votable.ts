@@ -1,8 +1,5 @@
 /** A VOTable, its rows as BINARY2. */
-import { isBool, isText, isWhole, logarithmNote, type Catalog, type Pause } from "./common.ts";
-
-/** Rows at a time; a multiple of three, so that pieces of base64 join without padding. */
-const ROWS = 9_000;
+import { isBool, isText, isWhole, logarithmNote, RowBytes, ROWS, type Catalog, type Pause } from "./common.ts";
 
 function escape(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
@@ -40,33 +37,13 @@ ${[...params, ...fields].join("\n")}
 }
 
 export async function writeVOTable(catalog: Catalog, pause: Pause): Promise<Blob> {
-  const { n, columns, numbers, texts } = catalog;
-  const encoder = new TextEncoder();
-  const encoded = columns.map((column) => (isText(column) ? texts[column.name]!.map((text) => encoder.encode(text)) : null));
-  const widths = columns.map((column, i) => {
-    if (encoded[i]) return Math.max(1, encoded[i].reduce((most, own) => Math.max(most, own.length), 0));
-    return isBool(column) ? 1 : isWhole(column) || numbers[column.name] instanceof Float32Array ? 4 : 8;
-  });
-  const nulls = Math.ceil(columns.length / 8);
-  const rowBytes = widths.reduce((sum, width) => sum + width, nulls);
-  const parts: BlobPart[] = [head(catalog, widths)];
+  const { n } = catalog;
+  // A bit for each column says whether its value is null; none is.
+  const rows = new RowBytes(catalog, Math.ceil(catalog.columns.length / 8));
+  const parts: BlobPart[] = [head(catalog, rows.widths)];
   for (let start = 0; start < n; start += ROWS) {
     const count = Math.min(ROWS, n - start);
-    const raw = new Uint8Array(count * rowBytes);
-    const view = new DataView(raw.buffer);
-    let at = nulls;
-    columns.forEach((column, i) => {
-      const values = numbers[column.name];
-      for (let k = 0, place = at; k < count; k++, place += rowBytes) {
-        if (encoded[i]) raw.set(encoded[i][start + k]!, place);
-        else if (isBool(column)) raw[place] = values![start + k] ? 84 : 70;
-        else if (isWhole(column)) view.setInt32(place, values![start + k]!);
-        else if (widths[i] === 4) view.setFloat32(place, values![start + k]!);
-        else view.setFloat64(place, values![start + k]!);
-      }
-      at += widths[i]!;
-    });
-    parts.push(base64(raw));
+    parts.push(base64(rows.encode(start, count)));
     await pause(start, n);
   }
   parts.push("</STREAM></BINARY2></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
