@@ -3,6 +3,7 @@ import type { CardLine, Diagram, Histogram, Plots, StarCard, TableRow } from "./
 import type { Bit, CatalogColumn, Rules } from "./rules.ts";
 import type { Rows, Values } from "./stars/complete.ts";
 import { IDENTIFIERS } from "./stars/plan.ts";
+import { isText, isWhole, NULL, type Catalog } from "./writers/common.ts";
 
 /** Above this number of rows predictions are kept in single precision, so that they fit in memory. */
 const MOST_DOUBLE = 300_000;
@@ -70,9 +71,21 @@ export class Store {
     return this.single ? new Float32Array(this.n) : new Float64Array(this.n);
   }
 
-  /** Columns of the catalogue that are known here, with further identifiers in front. */
-  columns(): CatalogColumn[] {
-    const known = this.rules.columns.filter((column) => column.name in this.numbers || column.name in this.texts);
+  /** The catalogue: all columns of the package's, with further identifiers in front. */
+  catalog(): Omit<Catalog, "cards"> {
+    const columns = this.columns();
+    const [numbers, texts, unknown] = [{ ...this.numbers }, { ...this.texts }, new Set<string>()];
+    for (const column of columns) {
+      if (column.name in numbers || column.name in texts) continue;
+      unknown.add(column.name);
+      if (isText(column)) texts[column.name] = new Array<string>(this.n).fill("");
+      else numbers[column.name] = isWhole(column) ? new Int32Array(this.n).fill(NULL) : new Float32Array(this.n).fill(NaN);
+    }
+    return { n: this.n, columns, numbers, texts, unknown };
+  }
+
+  private columns(): CatalogColumn[] {
+    const known = this.rules.columns;
     const names = new Set(known.map((column) => column.name));
     const more = IDENTIFIERS.filter((name) => this.texts[name] && !names.has(name)).map((name) => ({
       name,

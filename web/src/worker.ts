@@ -192,8 +192,7 @@ class Work {
   }
 
   async save({ format }: { format: Format }): Promise<{ blob: Blob; name: string }> {
-    const { numbers, texts, n } = this.result;
-    const catalog: Catalog = { n, columns: this.result.columns(), numbers, texts, cards: await this.cards() };
+    const catalog: Catalog = { ...this.result.catalog(), cards: await this.cards() };
     const blob = await WRITERS[format](catalog, (done, total) => this.pause("writing", done, total));
     return { blob, name: `${this.file.name.replace(/(\.(fits?|csv|ecsv|txt|vot|votable|xml|parquet|gz))+$/i, "")}-distmass.${ENDINGS[format]}` };
   }

@@ -142,6 +142,7 @@ const CATALOG: Catalog = {
     flag_bad: Int32Array.of(0, 1, 0),
   },
   texts: { APOGEE_ID: ["2M<1>&\"x\"", "", "it's"] },
+  unknown: new Set<string>(),
   cards: [["ORIGIN", "a page's", "software"], ["INSIZE", 12, "bytes"], ["INFILE", `${"'".repeat(40)}${"x".repeat(150)}.fits`, "survey"]],
 };
 

@@ -10,8 +10,13 @@ export interface Catalog {
   columns: CatalogColumn[];
   numbers: Record<string, Values>;
   texts: Record<string, string[]>;
+  /** Columns of which no value is known. */
+  unknown: Set<string>;
   cards: Card[];
 }
+
+/** What stands for a whole number that is not known. */
+export const NULL = -1;
 
 export type Pause = (done: number, total: number) => Promise<void>;
 

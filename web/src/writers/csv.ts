@@ -12,6 +12,7 @@ export async function writeCsv(catalog: Catalog, pause: Pause): Promise<Blob> {
   const write = columns.map((column) => {
     const [values, own] = [numbers[column.name], texts[column.name]];
     if (isText(column)) return (row: number) => cell(own![row]!);
+    if (catalog.unknown.has(column.name)) return () => "";
     if (isBool(column)) return (row: number) => (values![row] ? "True" : "False");
     const single = values instanceof Float32Array;
     return (row: number) => digits(values![row]!, single);

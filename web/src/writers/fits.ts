@@ -1,5 +1,5 @@
 /** A FITS binary table. */
-import { isBool, isText, isWhole, logarithmNote, RowBytes, ROWS, type Card, type Catalog, type Pause } from "./common.ts";
+import { isBool, isText, isWhole, logarithmNote, NULL, RowBytes, ROWS, type Card, type Catalog, type Pause } from "./common.ts";
 
 const BLOCK = 2880;
 
@@ -51,6 +51,7 @@ export async function writeFits(catalog: Catalog, pause: Pause): Promise<Blob> {
     cards.push([`TTYPE${i + 1}`, column.name, ""], [`TFORM${i + 1}`, isText(column) ? `${widths[i]}A` : letter, ""]);
     const unit = column.unit && !column.unit.startsWith("dex") ? (UNITS[column.unit] ?? column.unit) : "";
     if (unit) cards.push([`TUNIT${i + 1}`, unit, ""]);
+    if (isWhole(column) && catalog.unknown.has(column.name)) cards.push([`TNULL${i + 1}`, NULL, ""]);
     cards.push([`TCOMM${i + 1}`, column.description + logarithmNote(column.unit), ""], [`TUCD${i + 1}`, column.ucd, ""]);
   });
   const primary: Card[] = [

@@ -10,6 +10,7 @@ export async function writeParquet(catalog: Catalog, pause: Pause): Promise<Blob
     if (isText(column)) return { name, data: texts[name]!, type: "STRING" as const, nullable: false };
     const values = numbers[name]!;
     if (isBool(column)) return { name, data: Array.from(values, (value) => value !== 0), type: "BOOLEAN" as const, nullable: false };
+    if (isWhole(column) && catalog.unknown.has(name)) return { name, data: new Array<null>(n).fill(null), type: "INT32" as const, nullable: true };
     const type = isWhole(column) ? ("INT32" as const) : values instanceof Float32Array ? ("FLOAT" as const) : ("DOUBLE" as const);
     return { name, data: values, type, nullable: false, encoding: "PLAIN" as const };
   });

@@ -1,5 +1,5 @@
 /** A VOTable, its rows as BINARY2. */
-import { isBool, isText, isWhole, logarithmNote, RowBytes, ROWS, type Catalog, type Pause } from "./common.ts";
+import { isBool, isText, isWhole, logarithmNote, NULL, RowBytes, ROWS, type Catalog, type Pause } from "./common.ts";
 
 function escape(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
@@ -13,7 +13,7 @@ function base64(bytes: Uint8Array): string {
   return text;
 }
 
-function head({ columns, cards, numbers }: Catalog, widths: number[]): string {
+function head({ columns, cards, numbers, unknown }: Catalog, widths: number[]): string {
   const params = cards.map(
     ([key, value, comment]) =>
       `<PARAM name="${key}" datatype="char" arraysize="*" value="${escape(String(value))}"><DESCRIPTION>${escape(comment)}</DESCRIPTION></PARAM>`,
@@ -24,7 +24,8 @@ function head({ columns, cards, numbers }: Catalog, widths: number[]): string {
     const size = isText(column) ? ` arraysize="${widths[i]}"` : "";
     const unit = column.unit ? ` unit="${escape(column.unit.startsWith("dex") ? "dex" : column.unit)}"` : "";
     const about = escape(column.description + logarithmNote(column.unit));
-    return `<FIELD name="${column.name}" ID="${column.name}" datatype="${type}"${size}${unit} ucd="${column.ucd}"><DESCRIPTION>${about}</DESCRIPTION></FIELD>`;
+    const values = isWhole(column) && unknown.has(column.name) ? `<VALUES null="${NULL}"/>` : "";
+    return `<FIELD name="${column.name}" ID="${column.name}" datatype="${type}"${size}${unit} ucd="${column.ucd}"><DESCRIPTION>${about}</DESCRIPTION>${values}</FIELD>`;
   });
   return `<?xml version="1.0" encoding="utf-8"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
