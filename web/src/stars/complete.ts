@@ -189,7 +189,7 @@ function qualityFlags(numbers: Record<string, Values>, stars: Stars, gaiaError: 
     set("NOT_GIANT", logg![i]! >= limit.GIANT_LOGG!);
     set("AGE_LIMIT", (ageFlag[i]! & ageLimits) !== 0);
     const word = aspcap[i]!;
-    set("STAR_BAD", stars.badStar[i] === 1 || (word > 0 && (BigInt(word) & starBad) !== 0n));
+    set("STAR_BAD", stars.badStar[i] === 1 || (BigInt(word || 0) & starBad) !== 0n);
     set("AGE_OLD", (ageFlag[i]! & age.OLD!) !== 0);
     set("AGE_CLIPPED", (ageFlag[i]! & age.CLIPPED!) !== 0);
     for (const product of ["DISTANCE", "MASS", "AGE"] as const) {

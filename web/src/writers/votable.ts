@@ -21,7 +21,7 @@ function head({ columns, cards, numbers, unknown }: Catalog, widths: number[]): 
   const fields = columns.map((column, i) => {
     const single = numbers[column.name] instanceof Float32Array;
     const type = isText(column) ? "char" : isBool(column) ? "boolean" : isWhole(column) ? "int" : single ? "float" : "double";
-    const size = isText(column) ? ` arraysize="${widths[i]}"` : "";
+    const size = isText(column) && widths[i]! > 1 ? ` arraysize="${widths[i]}"` : "";
     const unit = column.unit ? ` unit="${escape(column.unit.startsWith("dex") ? "dex" : column.unit)}"` : "";
     const about = escape(column.description + logarithmNote(column.unit));
     const values = isWhole(column) && unknown.has(column.name) ? `<VALUES null="${NULL}"/>` : "";
