@@ -210,8 +210,6 @@ class LevenbergMarquardtMLPRegressor(RegressorMixin, BaseEstimator):
         -----
         ConvergenceWarning
             If the loss was still falling after `max_iter` iterations.
-        UserWarning
-            If you interrupt it from the keyboard after an iteration on all rows; the best network so far is kept.
         """
         init = getattr(self, "mlp_", None) if self.warm_start else None
         X, y = validate_data(self, X, y, dtype=np.float64, order="C", y_numeric=True, reset=init is None)
@@ -257,22 +255,15 @@ class LevenbergMarquardtMLPRegressor(RegressorMixin, BaseEstimator):
         return _fill(self._plain_network(), descent, run, len(training[1]))
 
     def _descend(self, run: Training, starts: list, *, fresh: bool) -> Descent:
-        """Descend on all rows; an interruption returns the best point so far."""
+        """Descend on all rows."""
         stopping = Stopping(self.max_iter, self.tol, self.n_iter_no_change)
-        try:
-            descent = run.carry_on(starts, stopping, fresh=fresh, callback=self.callback, verbose=self.verbose)
-        except KeyboardInterrupt:
-            descent = run.interrupted()
-            if descent is None:
-                raise
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        else:
-            if not descent.converged:
-                warnings.warn(
-                    f"the loss was still falling after {self.max_iter} iterations; raise max_iter or tol.",
-                    ConvergenceWarning,
-                    stacklevel=4,
-                )
+        descent = run.carry_on(starts, stopping, fresh=fresh, callback=self.callback, verbose=self.verbose)
+        if not descent.converged:
+            warnings.warn(
+                f"the loss was still falling after {self.max_iter} iterations; raise max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
         return descent
 
     def _plain_network(self):

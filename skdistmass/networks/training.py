@@ -34,7 +34,6 @@ class Training:
         self._penalty = penalty
         self.problem = LeastSquares(*training, **self._shape, penalty=penalty, parallel=parallel)
         self.held = None if held is None else LeastSquares(*held, **self._shape, parallel=parallel)
-        self._on_way = []
 
     def race(self, n_starts, n_iter, n_rows, rng):
         """Return the parameters reached from several starts on a subsample of the rows, best first."""
@@ -62,7 +61,6 @@ class Training:
         last = replace(stopping, n_iter_no_change=2) if many and self.held is None else stopping
         for start in starts[:3]:
             reached = Descent(self._approach(start, stopping) if many else start)
-            self._on_way.append(reached)
             descend(self.problem, reached, last, validation=self.held, **options)
             if np.isfinite(reached.loss) and (best is None or reached.loss < best.loss):
                 best = reached
@@ -71,8 +69,3 @@ class Training:
         if best is None:
             raise InputError("training diverged from every start; scale the inputs and the target to about unit size.")
         return best
-
-    def interrupted(self):
-        """Return the descent under way when the user interrupted, or None if no iteration was done."""
-        reached = [descent for descent in self._on_way if descent.curve]
-        return min(reached, key=lambda descent: descent.loss, default=None)

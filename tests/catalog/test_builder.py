@@ -309,21 +309,22 @@ def test_killed_at_random_moments_and_resumed(killable):
     duration = time.monotonic() - began
     chance = random.Random(0)
     unfinished = 0
-    for number in range(20):
+    for number in range(8):
         target = folder / f"catalog{number}.fits"
         process = start(target)
         time.sleep(chance.uniform(0.2, 1.0) * duration)
         process.kill()
         process.join()
         unfinished += not target.exists()
-        if not target.exists():
+        # Killed between the two last steps, the catalogue has its name and its journal is still there.
+        if files(folder) != sorted([target.name, "expected.fits", "survey.fits"]):
             again = start(target)
             again.join()
             assert again.exitcode == 0
         assert target.read_bytes() == expected.read_bytes(), number
         target.unlink()
-    assert unfinished > 5
-    assert [name for name in files(folder) if "part" in name] == []
+        assert files(folder) == ["expected.fits", "survey.fits"]
+    assert unfinished > 1
 
 
 def test_two_processes_do_not_share_a_part(stand_in, all_star, tmp_path):
