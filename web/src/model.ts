@@ -51,7 +51,6 @@ export class Model {
       }
       await pause();
     }
-    for (const name of this.outputs) found[name] ??= new Float64Array(0);
     return found;
   }
 

@@ -45,8 +45,9 @@ export class MappingForm {
   show(described: Described): void {
     element("read").hidden = false;
     const rows = described.nRows === null ? "" : `, ${described.nRows.toLocaleString("en")} rows`;
+    const where = described.where === described.kind ? "" : `, ${described.where}`;
     const what = described.title ? `Read as ${described.title}.` : "";
-    element("read-what").textContent = `${described.fileName}: ${described.kind}, ${described.where}${rows}, ${described.names.length} columns. ${what}`;
+    element("read-what").textContent = `${described.fileName}: ${described.kind}${where}${rows}, ${described.names.length} columns. ${what}`;
     element("read-notes").textContent = [described.notes, described.citation && `Cite ${described.citation}.`].filter(Boolean).join(" ");
     const lacking = Object.entries(described.missing).filter(([, names]) => names.length);
     element("read-missing").textContent = lacking.map(([product, names]) => `Without ${names.join(", ")}: no ${product}, or a poorer one.`).join(" ");
@@ -80,7 +81,7 @@ export class MappingForm {
       change();
     });
     units.addEventListener("change", change);
-    const head = make("th", name, { title: mapped.description });
+    const head = make("th", name, {}, make("span", mapped.description, { className: "quiet about" }));
     head.scope = "row";
     return make("tr", "", {}, head, make("td", "", {}, column), make("td", "", {}, units), make("td", mapped.how, { className: "quiet" }));
   }
