@@ -13,7 +13,7 @@ import { StarTable } from "./view/table.ts";
 const json = <T>(id: string): T => JSON.parse(element(id).textContent!) as T;
 const rules = json<Rules>("rules-data");
 const info = json<ModelInfo>("info-data");
-const client = new Client();
+const client = new Client({ rules, info, graph: bytesOf("graph-data"), runtime: bytesOf("runtime-data") });
 const FIELDS: [string, string, string][] = [
   ["TEFF", "Teff (K)", "4750"], ["LOGG", "log g", "2.5"], ["M_H", "[M/H]", "-0.1"], ["C_FE", "[C/Fe]", "-0.05"], ["N_FE", "[N/Fe]", "0.2"],
   ["K", "K (mag)", "9.8"], ["A_K", "A_K (mag)", "0.05"],
@@ -38,10 +38,12 @@ async function attempt(action: () => Promise<void>): Promise<void> {
 
 function busy(isBusy: boolean): void {
   element("progress").hidden = !isBusy;
-  element("cancel").hidden = !isBusy;
   element<HTMLButtonElement>("predict").disabled = isBusy;
   document.querySelectorAll<HTMLButtonElement>("[data-format]").forEach((button) => (button.disabled = isBusy));
-  if (isBusy) element("progress-text").textContent = "";
+  if (isBusy) {
+    element("progress-text").textContent = "starting";
+    element<HTMLProgressElement>("bar").value = 0;
+  }
 }
 
 let lastShown = 0;
@@ -66,8 +68,16 @@ async function open(file: Blob, name: string): Promise<void> {
   hideResults();
   element("read").hidden = true;
   form.reset();
-  await ready;
-  described(await client.ask("open", { file, name }));
+  let about: Described;
+  busy(true);
+  element("progress-text").textContent = "opening";
+  try {
+    await client.ready;
+    about = await client.ask("open", { file, name });
+  } finally {
+    busy(false);
+  }
+  described(about);
 }
 
 function described(about: Described): void {
@@ -245,9 +255,7 @@ function listen(): void {
 
 listen();
 modelCard();
-const [graph, runtime] = [bytesOf("graph-data"), bytesOf("runtime-data")];
-const ready = client.ask("start", { rules, info, graph, runtime }, [graph.buffer, runtime.buffer]);
 void attempt(async () => {
-  await ready;
+  await client.ready;
   document.documentElement.dataset.ready = "yes";
 });

@@ -157,6 +157,24 @@ test.each([["FITS", writeFits], ["VOTable", writeVOTable], ["Parquet", writeParq
   expect(found.units.GAIAEDR3_DIST).toBe("kpc");
 });
 
+test.each([["FITS", writeFits], ["VOTable", writeVOTable], ["CSV", writeCsv]])("%s with damage ends soon", async (_, write) => {
+  const whole = new Uint8Array(await (await write(CATALOG, async () => undefined)).arrayBuffer());
+  let state = 1;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  for (let round = 0; round < 150; round++) {
+    const file = whole.slice(0, round % 3 ? whole.length : random(whole.length));
+    for (let k = random(8); k >= 0 && file.length; k--) file[random(file.length)] = random(256);
+    try {
+      await read(file, ["TEFF", "LOGG", "APOGEE_ID"], ["APOGEE_ID"]);
+    } catch (error) {
+      expect(error).toBeInstanceOf(Error);
+    }
+  }
+}, 20_000);
+
 test.each([["nothing", "", /empty/], ["an image", new Uint8Array([0x89, 0x50, 0, 0]), /none of FITS/], ["a table of something else", "a,b\n1,2\n", /No column is one of a survey/]])(
   "%s is refused",
   async (_, content, reason) => {
