@@ -84,6 +84,18 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def page(session: nox.Session) -> None:
+    """Build the page of the folder web, and test it in Chromium; needs Node.js, npm and Chromium."""
+    session.install("-e", ".[test]")
+    with session.chdir("web"):
+        session.run("npm", "ci", "--no-audit", "--no-fund", external=True)
+        session.run("npm", "run", "build", external=True)
+        session.run("npm", "run", "e2e", external=True)
+        session.run("npm", "test", external=True)
+    session.run("python", "-m", "pytest", "-m", "not slow", "tests/deploy/test_page.py")
+
+
+@nox.session
 def package(session: nox.Session) -> None:
     """Build sdist and wheel, check them, and use the wheel of the sdist away from the source."""
     session.install("build", "twine")

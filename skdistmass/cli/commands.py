@@ -9,11 +9,13 @@ from skdistmass._version import __version__
 from skdistmass.cli import options
 from skdistmass.cli.calibrate import calibrate, calibration_report
 from skdistmass.cli.distributed import refuse_options, write_distributed
+from skdistmass.cli.page import page
 from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
     OneLineErrors,
     check_output,
     command_line,
+    export_graph,
     is_calibration,
     is_table_file,
     load_any_model,
@@ -27,7 +29,6 @@ from skdistmass.cli.support import (
 )
 from skdistmass.cli.train import train
 from skdistmass.deploy import DEFAULT_MODEL
-from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
 
@@ -51,6 +52,7 @@ def main():
 main.add_command(train)
 main.add_command(posterior)
 main.add_command(calibrate)
+main.add_command(page)
 
 
 @main.command()
@@ -106,14 +108,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @main.command()
 @click.argument("surveys", metavar="SURVEY...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output
-@click.option(
-    "--model",
-    type=options.NAME_OR_FILE,
-    metavar="NAME|FILE",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="As for 'skdistmass predict'.",
-)
+@options.model
 @options.distributed
 @options.resume
 @click.option(
@@ -273,13 +268,8 @@ def export(model, output, dtype, input_errors, quantiles, overwrite):
 
     Needs the extra "onnx": pip install 'skdistmass[onnx]'.
     """
-    from skdistmass.model import load_model
-
     check_output(output, overwrite)
-    try:
-        load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
-    except ModuleNotFoundError as error:
-        raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
+    export_graph(model, output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
     click.echo(f"wrote {output}")
 
 
