@@ -1,5 +1,6 @@
 """What the project checks, each in an environment by itself: ``nox -l`` lists it, ``nox -s NAME`` runs it."""
 
+import configparser
 import tempfile
 from pathlib import Path
 
@@ -31,6 +32,28 @@ def distributed(session: nox.Session) -> None:
     """Run the tests of data frames, HATS, LSDB, Dask, Ray, Spark and other engines; Spark needs Java 17."""
     session.install("-e", ".[test,distributed,ray]", "hats-import>=0.11", "polars>=1.30", "pyspark>=4.0")
     session.run("python", "-m", "pytest", "tests/distributed", "skdistmass/distributed", *session.posargs)
+
+
+@nox.session(python="3.11")
+def minimum(session: nox.Session) -> None:
+    """Run the quick tests with the oldest packages that setup.cfg allows."""
+    setup = configparser.ConfigParser()
+    setup.read("setup.cfg")
+    required = setup["options"]["install_requires"].split()
+    oldest = [f"{name}=={bound.removeprefix('>=')}" for name, bound in zip(required[::2], required[1::2], strict=True)]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
+        # matplotlib 3.9 uses names that newer releases of pyparsing warn of.
+        constraints.write("\n".join([*oldest, "pyparsing<3.3"]))
+        constraints.flush()
+        session.install("-c", constraints.name, "-e", ".[test]")
+    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Read 10,000 damaged files of all kinds; failed inputs are kept in the folder fuzz-failures."""
+    session.install("-e", ".[test]")
+    session.run("python", "benchmarks/fuzz_readers.py", *(session.posargs or ["--inputs", "10000"]))
 
 
 @nox.session

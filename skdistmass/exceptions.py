@@ -20,7 +20,14 @@ __all__ = [
 
 
 class DistMassError(Exception):
-    """Base of all errors raised by skdistmass."""
+    """Base of all errors raised by skdistmass.
+
+    The message is one line that any terminal can show: control characters, as damaged names of columns have, are
+    written as escapes.
+    """
+
+    def __str__(self) -> str:
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in super().__str__())
 
 
 class InputError(DistMassError, ValueError):

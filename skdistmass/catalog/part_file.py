@@ -13,7 +13,7 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 
 from skdistmass.catalog.writers.fits import BLOCK, checksum_cards, datasum
-from skdistmass.exceptions import DistMassError, FileFormatError
+from skdistmass.exceptions import DistMassError, FileFormatError, shortened
 
 __all__ = ["PartFile", "disk_errors", "read_journal", "rounding_of"]
 
@@ -42,7 +42,9 @@ def read_journal(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path} can't be read ({error}); remove it and start the catalogue again.") from error
+        raise FileFormatError(
+            f"{path} can't be read ({shortened(error)}); remove it and start the catalogue again."
+        ) from error
     try:
         journal = json.loads(text)
         known = journal["format"] == JOURNAL_FORMAT

@@ -24,6 +24,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skdistmass.archives import read_arrays
 from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.estimators.binaries import BinaryResidualFilter
@@ -35,7 +36,7 @@ from skdistmass.estimators.stellar_baseline import StellarBaseline
 from skdistmass.estimators.stellar_network import Correction, StellarNetwork
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.estimators.whole_diagram import ROBUST_STATE
-from skdistmass.exceptions import FileFormatError, InputError
+from skdistmass.exceptions import FileFormatError, InputError, shortened
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.model.record import TrainingRecord
 from skdistmass.networks.levenberg_marquardt import LevenbergMarquardtMLPRegressor
@@ -328,7 +329,8 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         raise
     except Exception as error:  # the readers of ZIP, JSON and arrays raise many types for damaged files
         raise FileFormatError(
-            f"{path} is not a model of skdistmass, or is damaged ({_short(error)}); train it again or get a fresh copy."
+            f"{path} is not a model of skdistmass, or is damaged ({type(error).__name__}: {shortened(error)}); train "
+            "it again or get a fresh copy."
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FileFormatError(f"{path} is not a model of skdistmass.")
@@ -343,32 +345,16 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         state = {name: reader.decode(content["state"][name]) for name in _MODEL_STATE}
     except Exception as error:  # constructors raise their own types for parameters of the wrong kind
         raise FileFormatError(
-            f"{path} is a model of skdistmass with a part missing or damaged ({_short(error)}); train it again or get "
-            "a fresh copy."
+            f"{path} is a model of skdistmass with a part missing or damaged ({type(error).__name__}: "
+            f"{shortened(error)}); train it again or get a fresh copy."
         ) from error
     return parameters, state
 
 
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-
-
 def _read_entries(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        if "model.npy" not in names:
-            raise FileFormatError(
-                f"{path} is not a model of skdistmass, or one of an older release; train the model again."
-            )
-        total = sum(entry.file_size for entry in archive.infolist())
-        if total > MOST_BYTES:
-            raise FileFormatError(
-                f"{path} would take {total / 1e9:.1f} GB in memory; a model takes {MOST_BYTES / 1e9:.0f} GB at most."
-            )
-        arrays = {}
-        for name in names:
-            with archive.open(name) as file:
-                # Bounded by the size stated in the archive, which Python checks as it reads.
-                array = np.lib.format.read_array(io.BytesIO(file.read()), allow_pickle=False)
-            arrays[name.removesuffix(".npy")] = array
+    arrays = read_arrays(path, MOST_BYTES)
+    if "model" not in arrays:
+        raise FileFormatError(
+            f"{path} is not a model of skdistmass, or one of an older release; train the model again."
+        )
     return json.loads(str(arrays.pop("model"))), arrays

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+
 from skdistmass.deploy import load
 from skdistmass.deploy.pretrained import list_pretrained, pretrained_path
-from skdistmass.exceptions import FileFormatError
+from skdistmass.exceptions import FileFormatError, shortened
+from skdistmass.labels import LABEL_NAMES
 from skdistmass.model.distmass import DistMassModel
 from skdistmass.model.files import read_model
 from skdistmass.model.predictor import Predictor
+from skdistmass.surveys import Stars
 
 __all__ = ["find_model", "load_model", "load_predictor"]
 
@@ -48,7 +52,27 @@ def load_model(path: str | os.PathLike[str]) -> DistMassModel:
     model = DistMassModel(**parameters)
     for name, value in state.items():
         setattr(model, name, value)
+    try:
+        _try_out(model)
+    except Exception as error:  # arrays that don't fit together make NumPy and others fail in every way there is
+        raise FileFormatError(
+            f"{path} is a model of skdistmass whose parts don't fit together ({type(error).__name__}: "
+            f"{shortened(error)}); train it again or get a fresh copy."
+        ) from error
     return model
+
+
+def _try_out(model: DistMassModel) -> None:
+    """Predict two stars, one without C and N, by all networks, those of the folds among them."""
+    labels = np.array([[4700.0, 2.5, -0.1, 0.0, 0.1], [4700.0, 2.5, -0.1, np.nan, np.nan]])
+    columns = dict(zip(LABEL_NAMES, labels.T, strict=True)) | {"K": np.full(2, 10.0), "A_K": np.zeros(2)}
+    model.predict_columns(Stars(columns, metallicity=model.metallicity_))
+    fallbacks = model.abs_mag_fallback_, *model.mass_fallbacks_.values()
+    for network in (model.abs_mag_, *model.masses_.values(), *fallbacks):
+        if network is None:
+            continue
+        folds = np.arange(-1, len(network.fold_pipelines_))
+        network.predict_out_of_fold(np.repeat(labels[:1, : network.n_features_in_], len(folds), axis=0), folds)
 
 
 def find_model(name: str | os.PathLike[str]) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
+from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError, shortened
 from skdistmass.surveys.formats import fits, parquet, text, votable
 from skdistmass.surveys.formats.common import TableFile, compression_of, open_stream
 from skdistmass.surveys.layout import Layout, recognise
@@ -24,8 +24,7 @@ def blame(path: Path, kind: str = "") -> Iterator[None]:
     except Exception as error:  # damaged files make the readers of other libraries fail in every way there is
         if not kind:
             raise
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise FileFormatError(f"{path} can't be read as {kind} ({reason}); it may be damaged.") from error
+        raise FileFormatError(f"{path} can't be read as {kind} ({shortened(error)}); it may be damaged.") from error
 
 
 def identify(path: Path) -> str:
@@ -38,9 +37,9 @@ def identify(path: Path) -> str:
         with open_stream(path) as stream:
             head = stream.read(4096)
     except (OSError, EOFError, ValueError) as error:
-        raise FileFormatError(f"{path} can't be read: {error}.") from error
+        raise FileFormatError(f"{path} can't be read: {shortened(error)}.") from error
     except Exception as error:  # of the libraries that unpack
-        raise FileFormatError(f"{path} can't be unpacked: {error}.") from error
+        raise FileFormatError(f"{path} can't be unpacked: {shortened(error)}.") from error
     if not head:
         raise FileFormatError(f"{path} is empty.")
     head = head.removeprefix(b"\xef\xbb\xbf")

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from skdistmass.exceptions import FileFormatError, InputError
+from skdistmass.exceptions import FileFormatError, InputError, shortened
 from skdistmass.surveys.quantities import quantity
 from skdistmass.units import understand_unit
 
@@ -156,7 +156,7 @@ def load_layout(name_or_path: str | PathLike[str] | Layout) -> Layout:
         try:
             content = Path(text).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise FileFormatError(f"the layout {text} can't be read: {error}.") from error
+            raise FileFormatError(f"the layout {text} can't be read: {shortened(error)}.") from error
         return _parse(content, text)
     if text not in _names():
         known = ", ".join(_names())
@@ -265,7 +265,7 @@ def _parse(content: str, where: str) -> Layout:
     try:
         raw = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise check.fail("it", f"is not valid TOML ({error})") from error
+        raise check.fail("it", f"is not valid TOML ({shortened(error)})") from error
     raw = check.only(raw, _KEYS, "it")
     values: dict[str, Any] = {key: check.text(raw[key], key) for key in _TEXT_KEYS if key in raw}
     base_name = values.pop("based_on", "")

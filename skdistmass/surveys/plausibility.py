@@ -79,7 +79,7 @@ def _compare_distances(columns: Mapping[str, np.ndarray], origin: Mapping[str, t
     if median > 30:
         _refuse("GAIAEDR3_DIST", origin, f"are about {median:.0f} times 1 / PARALLAX; they look like pc")
     if median < 1 / 30:
-        _refuse("PARALLAX", origin, f"are about 1 / {1 / median:.0f} of 1 / GAIAEDR3_DIST; they look like arcsec")
+        _refuse("PARALLAX", origin, f"are about {median:.2g} times 1 / GAIAEDR3_DIST; they look like arcsec")
 
 
 def _refuse(name: str, origin: Mapping[str, tuple[str, ...]], problem: str) -> None:

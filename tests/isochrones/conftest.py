@@ -5,40 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mock_isochrones import make_isochrones
 
-from skdistmass.isochrones import IsochroneDistanceRegressor, isochrone_table
-
-SUN = 4.438 - 4 * np.log10(5772.0)
-
-
-def _isochrone(log_age, feh):
-    """Return a main sequence, a giant branch and a clump of one age and metallicity, roughly as nature has them."""
-    turnoff = 10 ** ((10.0 - log_age) / 2.8) * (1 + 0.1 * feh)
-    dwarf = np.linspace(0.4, turnoff, 40)
-    giant = turnoff * (1 + 0.01 * np.linspace(0.001, 1, 60) ** 0.3)
-    clump = np.full(15, giant[-1]) + np.linspace(1e-4, 2e-2, 15)
-    mass = np.r_[dwarf, giant, clump]
-    logg = np.r_[4.7 - 0.5 * (dwarf / turnoff) ** 6, np.linspace(3.9, 0.5, 60), np.linspace(2.5, 2.3, 15)]
-    teff = np.r_[
-        3800 + 2400 * (dwarf - 0.4), 5300 - 380 * (3.9 - logg[40:100]) + 60 * (giant - 1), np.linspace(4900, 4750, 15)
-    ]
-    log_teff = np.log10(teff) - 0.02 * feh
-    log_l = np.log10(mass) - logg + 4 * log_teff + SUN
-    ks = 4.74 - 2.5 * log_l - (2.0 + 2e-3 * (4700 - 10**log_teff)) + 0.1 * feh
-    phase = np.repeat([0, 2, 3], [40, 60, 15])
-    return {
-        "initial_mass": mass, "current_mass": mass, "log_age": np.full(115, log_age), "feh": np.full(115, feh),
-        "log_teff": log_teff, "logg": logg, "log_l": log_l, "phase": phase, "ks": ks,
-    }  # fmt: skip
-
-
-def make_isochrones(ages=(9.2, 9.4, 9.6, 9.8, 10.0), metallicities=(-0.6, -0.3, 0.0, 0.3)):
-    """Return a table of isochrones of some ages and metallicities."""
-    parts = [_isochrone(age, feh) for feh in metallicities for age in ages]
-    return isochrone_table(
-        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
-        meta={"source": "a formula", "version": "1", "files": []},
-    )
+from skdistmass.isochrones import IsochroneDistanceRegressor
 
 
 @pytest.fixture(scope="session")

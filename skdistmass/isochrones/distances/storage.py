@@ -2,13 +2,13 @@
 
 import json
 import os
-import zipfile
 from dataclasses import fields
 from os import PathLike
 
 import numpy as np
 
-from skdistmass.exceptions import FileFormatError, InputError
+from skdistmass.archives import read_arrays
+from skdistmass.exceptions import FileFormatError, InputError, shortened
 from skdistmass.isochrones.distances.cells import Level, problem_of_level
 from skdistmass.isochrones.distances.grid import Grid
 
@@ -71,7 +71,7 @@ def load_regressor(cls, path: str | PathLike):
         models = {name: head["models"].get(name) for name in ("source", "version", "files")}
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # an InputError is a ValueError
         raise FileFormatError(
-            f"{path} is damaged ({str(error)[:300]}); write it again with IsochroneDistanceRegressor.save."
+            f"{path} is damaged ({shortened(error)}); write it again with IsochroneDistanceRegressor.save."
         ) from error
     regressor._set_grid(grid, models)
     return regressor
@@ -80,15 +80,7 @@ def load_regressor(cls, path: str | PathLike):
 def _read(path):
     """Return the head and the arrays of a file."""
     try:
-        # Opened here, because np.load leaves a file that is no archive open.
-        with open(path, "rb") as file:
-            with zipfile.ZipFile(file) as archive:
-                size = sum(entry.file_size for entry in archive.infolist())
-            if size > _MOST_BYTES:
-                raise ValueError(f"it holds {size / 2**30:.1f} GB, more than {_MOST_BYTES / 2**30:.0f}")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+        arrays = read_arrays(path, _MOST_BYTES)
         head = json.loads(str(arrays.pop("head")))
         if not isinstance(head, dict):
             raise ValueError("its head is no dictionary")
@@ -96,7 +88,7 @@ def _read(path):
         raise
     except Exception as error:  # what a damaged archive raises is not limited to a few types
         raise FileFormatError(
-            f"{path} holds no isochrone regressor, or is truncated or damaged ({str(error)[:300]}); write it with "
+            f"{path} holds no isochrone regressor, or is truncated or damaged ({shortened(error)}); write it with "
             "IsochroneDistanceRegressor.save."
         ) from error
     return head, arrays

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skdistmass.exceptions import FileFormatError, InputError
+from skdistmass.exceptions import FileFormatError, InputError, shortened
 from skdistmass.isochrones.schema import isochrone_slices, isochrone_table
 
 #: The reader of each kind of file.
@@ -68,8 +68,8 @@ def read_bytes(path: Path) -> bytes:
                 content = gzip.GzipFile(fileobj=file).read(MOST_BYTES + 1)
             except (EOFError, OSError, zlib.error) as error:
                 raise FileFormatError(
-                    f"{path} is a gzip file that can't be unpacked ({error}); it is truncated or damaged, fetch it "
-                    "again."
+                    f"{path} is a gzip file that can't be unpacked ({shortened(error)}); it is truncated or damaged, "
+                    "fetch it again."
                 ) from error
     if len(content) > MOST_BYTES:
         raise FileFormatError(

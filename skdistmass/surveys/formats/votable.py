@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skdistmass.exceptions import FileFormatError
+from skdistmass.exceptions import FileFormatError, shortened
 from skdistmass.surveys.formats.common import TableFile, check_memory, open_stream, quiet
 from skdistmass.tables import check_names
 
@@ -144,7 +144,7 @@ class VOTable(TableFile):
             table = parse(stream, verify="warn").get_table_by_index(self._found.number)
         bad = [str(warning.message) for warning in told if "W30" in str(warning.message)]
         if any(not any(f"'{word}'" in text.lower() for word in _NULLS) for text in bad):
-            raise FileFormatError(f"the VOTable has a number that is none ({bad[0][:100]}).")
+            raise FileFormatError(f"the VOTable has a number that is none ({shortened(bad[0], 100)}).")
         stated = self._found.n_rows
         if stated is not None and stated != len(table.array):
             raise FileFormatError(f"the VOTable says that it has {stated} rows, but has {len(table.array)}.")
