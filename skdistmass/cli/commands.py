@@ -9,11 +9,13 @@ from skdistmass._version import __version__
 from skdistmass.cli import options
 from skdistmass.cli.calibrate import calibrate, calibration_report
 from skdistmass.cli.distributed import refuse_options, write_distributed
+from skdistmass.cli.page import page
 from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
     OneLineErrors,
     check_output,
     command_line,
+    export_graph,
     is_calibration,
     is_table_file,
     load_any_model,
@@ -22,11 +24,11 @@ from skdistmass.cli.support import (
     read_cluster_distances,
     training_progress,
     training_report,
+    write_card,
     write_catalog,
 )
 from skdistmass.cli.train import train
 from skdistmass.deploy import DEFAULT_MODEL
-from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
 
@@ -50,6 +52,7 @@ def main():
 main.add_command(train)
 main.add_command(posterior)
 main.add_command(calibrate)
+main.add_command(page)
 
 
 @main.command()
@@ -105,14 +108,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @main.command()
 @click.argument("surveys", metavar="SURVEY...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output
-@click.option(
-    "--model",
-    type=options.NAME_OR_FILE,
-    metavar="NAME|FILE",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="As for 'skdistmass predict'.",
-)
+@options.model
 @options.distributed
 @options.resume
 @click.option(
@@ -179,9 +175,8 @@ def catalog(
     settings |= {"layout": layout, "extinction": extinction, "calibration": calibration}
     if len(surveys) > 1 or surveys[0].is_dir():
         only = {"--isochrones": isochrones, "--as": style != "skdistmass", "--hdu": hdu, "--jobs": jobs > 1}
-        only["--posterior"] = posterior is not None
         how = {"resume": resume, "overwrite": overwrite, "quiet": quiet}
-        write_distributed(model, surveys, output, distributed, only=only, **how, **settings)
+        write_distributed(model, surveys, output, distributed, only=only, posterior=posterior, **how, **settings)
         return
     refuse_options(distributed, "a SURVEY that is one file")
     check_output(output, overwrite or resume)
@@ -273,20 +268,20 @@ def export(model, output, dtype, input_errors, quantiles, overwrite):
 
     Needs the extra "onnx": pip install 'skdistmass[onnx]'.
     """
-    from skdistmass.model import load_model
-
     check_output(output, overwrite)
-    try:
-        load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
-    except ModuleNotFoundError as error:
-        raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
+    export_graph(model, output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
     click.echo(f"wrote {output}")
 
 
 @main.command()
 @click.argument("name", metavar="MODEL|TABLE|CALIBRATION")
 @options.layout
-def info(name, layout):
+@click.option(
+    "--card", is_flag=True, help="Of a MODEL: its card as a README for a model hub, in Markdown with metadata."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="With --card: file to write, such as README.md.")
+@options.overwrite
+def info(name, layout, card, output, overwrite):
     """Print what a MODEL was trained on, what is in a survey TABLE, or what a CALIBRATION does.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
@@ -294,6 +289,11 @@ def info(name, layout):
     for distances, masses and ages. Only the beginning of a table is read. CALIBRATION is a file of 'skdistmass
     calibrate', or the name of one that comes with the package.
     """
+    if card:
+        write_card(name, output, overwrite)
+        return
+    if output is not None:
+        raise click.UsageError("-o goes with --card.")
     if is_calibration(name):
         from skdistmass.estimators.label_calibration import load_calibration
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from skdistmass.deploy import DEFAULT_MODEL
+
 __all__ = [
     "NAME_OR_FILE",
     "ambiguous",
@@ -18,6 +20,7 @@ __all__ = [
     "joined",
     "layout",
     "match_radius",
+    "model",
     "output",
     "overwrite",
     "posterior",
@@ -45,6 +48,14 @@ refit_values = click.option(
 #: What may be a file or the name of something that comes with the package; `check_output` looks at both.
 NAME_OR_FILE = click.Path(path_type=str)
 
+model = click.option(
+    "--model",
+    type=NAME_OR_FILE,
+    metavar="NAME|FILE",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="As for 'skdistmass predict'.",
+)
 layout = click.option(
     "--layout",
     type=NAME_OR_FILE,

@@ -29,6 +29,7 @@ __all__ = [
     "check_output",
     "command_line",
     "count_methods",
+    "export_graph",
     "is_calibration",
     "is_table_file",
     "load_any_model",
@@ -40,6 +41,7 @@ __all__ = [
     "read_joined",
     "training_progress",
     "training_report",
+    "write_card",
     "write_catalog",
 ]
 
@@ -145,6 +147,16 @@ def load_any_model(model: str) -> Predictor:
     return load_predictor(model)
 
 
+def export_graph(model: Path, output: Path, **variant: Any) -> None:
+    """Write a file of 'skdistmass train' as an ONNX file."""
+    from skdistmass.model import load_model
+
+    try:
+        load_model(model).to_onnx(output, **variant)
+    except ModuleNotFoundError as error:
+        raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
+
+
 def count_methods(column: Iterable[str]) -> str:
     """Count the methods of extinction, most frequent first."""
     counts = Counter(str(method) or "nothing" for method in column)
@@ -240,6 +252,24 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
             named = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
             click.echo(f"{column}: {named or 'no bit set'}")
         click.echo(f"wrote {output}")
+
+
+def write_card(name: str, output: Path | None, overwrite: bool) -> None:
+    """Write the card of a model as a README, or print it."""
+    from skdistmass.deploy import model_readme
+    from skdistmass.writing import replaced
+
+    if is_calibration(name) or is_table_file(name):
+        raise click.UsageError(f"--card is for models, and {name} is none.")
+    if output is not None:
+        check_output(output, overwrite)
+    text = model_readme(load_any_model(name), name)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    with replaced(output, "model card") as partial:
+        partial.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {output}")
 
 
 def command_line() -> str:

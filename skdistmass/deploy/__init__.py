@@ -12,7 +12,9 @@ _PUBLIC = {
     "OnnxPredictor": "skdistmass.deploy.runtime",
     "export_model": "skdistmass.deploy.graph",
     "load": "skdistmass.deploy.runtime",
+    "model_readme": "skdistmass.deploy.readme",
     "register_converters": "skdistmass.deploy.converters",
+    "write_page": "skdistmass.deploy.page",
 }
 
 __all__ = [*_PUBLIC]

@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 #: What stands for all mass scales together.
 ALL_SCALES = "all"
 _MOST_CORRELATED = 0.99
+# No star that these models are for is lighter or heavier (Msun). The tail of a law that outliers made may reach there.
+_MASSES = 0.1, 20.0
 
 
 class Drawing:
@@ -179,7 +181,7 @@ class Drawing:
             self.draws.setdefault(name, np.full(shape, np.nan))[rows[on_grid]] = values[on_grid]
 
     def weigh(self, parallax: bool, age_limit: float | None, age_prior: Callable | None) -> None:
-        """Weight draws by the parallax, and by the limit and prior of ages."""
+        """Weight draws by the parallax, and by the limit and prior of ages; none has a mass that no star has."""
         if parallax and "DISTANCE" in self.draws:
             parallax_known = self.stars.floats("PARALLAX") - parallax_zero_points(self.stars, self.cuts)
             offset = parallax_known[:, None] - 1.0 / self.draws["DISTANCE"]
@@ -188,6 +190,9 @@ class Drawing:
                 likelihood = np.nan_to_num(-0.5 * (offset / error) ** 2)
             # In the posterior of isochrones the parallax has counted.
             self.log_weight += np.where(self.by_isochrones[:, None], 0.0, likelihood)
+        if "MASS" in self.draws:
+            low, high = _MASSES
+            self.log_weight[(self.draws["MASS"] < low) | (self.draws["MASS"] > high)] = -np.inf
         if "AGE" not in self.draws:
             return
         age = 10.0 ** (self.draws["AGE"] - 9.0)

@@ -98,7 +98,8 @@ class PosteriorMixin:
         -----
         Each quantity has the law of `predict_distribution`. They are correlated by the errors of the labels that they
         have in common, to first order: by the networks' derivatives and the labels' own errors (a normal copula).
-        Without label errors they are independent. The metallicity is drawn from its error.
+        Without label errors they are independent. The metallicity is drawn from its error. Masses below 0.1 and above
+        20 Msun, in the tails of the laws of outlying stars, are impossible.
 
         Scale "all" is a random-effects mean: the scales' laws are averaged (their errors are those of the same labels,
         and don't average out), and a scatter is added, that of the scales' medians about their mean.

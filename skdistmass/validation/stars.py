@@ -71,7 +71,7 @@ def join_reference(catalog: Any, reference: Any = None, *, columns: Sequence[str
     stars : Table
         One row for each row of the catalogue: its columns; REFERENCE_DIST, REFERENCE_DIST_ERR [kpc] and
         REFERENCE_DIST_SRC ("Gaia", "parallax", "cluster" or blank); CLUSTER and positions; and the columns of the
-        reference with REF_ before their names.
+        reference with ``REF_`` before their names.
 
     Raises
     ------

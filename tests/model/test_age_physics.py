@@ -110,6 +110,19 @@ def test_all_scales_together(model, giants):
     assert "MASS_SCALE_SPREAD" not in model.posterior(giants, 50, random_state=0).colnames
 
 
+def test_no_mass_that_no_star_has(model, giants, monkeypatch):
+    """The law of a star far from all others may have a tail to any mass; here most masses count as impossible."""
+    free = model.sample(giants, 200, age_limit=None, random_state=0)
+    monkeypatch.setattr("skdistmass.model.drawing._MASSES", (0.9, 1.5))
+    bounded = model.sample(giants, 200, age_limit=None, random_state=0)
+    some = ((free["MASS"] > 0.9) & (free["MASS"] < 1.5)).any(axis=1)
+    assert 0 < some.sum() < len(giants)
+    assert 0.9 <= bounded["MASS"][some].min() <= bounded["MASS"][some].max() <= 1.5
+    # Where nothing is possible the mass is what the network says, and the age is unknown.
+    np.testing.assert_array_equal(bounded["MASS"][~some], free["MASS"][~some])
+    assert np.isnan(bounded["AGE"][~some]).all()
+
+
 def test_initial_mass_is_what_is_left_and_what_is_lost():
     current = np.array([0.8, 1.0, 1.3, 1.8, 3.0])
     one, two = (MassLoss(eta).initial_mass(current, np.zeros(5)) - current for eta in (0.1, 0.2))
