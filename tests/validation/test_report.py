@@ -87,13 +87,13 @@ def test_it_can_be_read_without_eyes(text, written):
 def test_contents_name_every_figure_and_table_and_figures_enlarge(text, written):
     contents = text[text.index("<nav") : text.index("</nav>")]
     page = Page(text)
-    for number in range(1, 19):
+    for number in range(1, 23):
         assert f'href="#fig{number}"' in contents
     assert all(f'href="#{name}"' in contents for name in written[1].tables)
     # The link of a figure leads to itself, which then fills the window, and one in it leads back.
-    assert {attrs["id"] for attrs in page.attributes("figure")} == {f"large{number}" for number in range(1, 19)}
+    assert {attrs["id"] for attrs in page.attributes("figure")} == {f"large{number}" for number in range(1, 23)}
     links = [(attrs.get("class"), attrs["href"]) for attrs in page.attributes("a")]
-    assert all({("large", f"#large{n}"), ("close", f"#fig{n}")} <= set(links) for n in range(1, 19))
+    assert all({("large", f"#large{n}"), ("close", f"#fig{n}")} <= set(links) for n in range(1, 23))
     assert "figure:target" in text
     assert "@media print" in text
     assert "prefers-color-scheme: dark" in text

@@ -54,7 +54,7 @@ def tables():
 def test_nothing_is_left_out_when_all_is_there(tables):
     drawn, skipped = draw_figures(join_reference(*tables))
     assert skipped == {}
-    assert len(drawn) == 18
+    assert len(drawn) == 22
 
 
 @pytest.mark.parametrize("empty", [False, True])
@@ -94,9 +94,9 @@ def test_a_catalogue_of_no_or_few_stars_has_no_fits(tables, n):
     catalog, survey = tables
     found = validate(catalog[:n], survey)
     assert found.tables.keys() <= ({"mass_loss", "ages", "coverage"} if n else {"mass_loss"})
-    assert len(found.tables) + len(found.skipped) == 19
+    assert len(found.tables) + len(found.skipped) == 24
     drawn, skipped = draw_figures(found.stars, found=found)
-    assert len(drawn) + len(skipped) == 18
+    assert len(drawn) + len(skipped) == 22
     assert n or not drawn
 
 
