@@ -49,6 +49,13 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "benchmarks/fuzz_readers.py", *(session.posargs or ["--inputs", "10000"]))
 
 
+@nox.session(python="3.11")
+def distributed(session: nox.Session) -> None:
+    """Run the tests of data frames, HATS, LSDB, Dask, Ray, Spark and other engines; Spark needs Java 17."""
+    session.install("-e", ".[test,distributed,ray]", "hats-import>=0.11", "polars>=1.30", "pyspark>=4.0")
+    session.run("python", "-m", "pytest", "tests/distributed", "skdistmass/distributed", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, spelling, and that imports point one way."""
@@ -68,9 +75,12 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the examples in the docstrings, and check the pages that are made from data."""
-    session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", "-n", "2", "skdistmass", "tests/catalog/test_data_model.py")
+    """Build the site into docs/_build, where a warning is an error, and run the examples in the docstrings."""
+    session.install("-e", ".[docs,test]")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "-n", "2", "skdistmass", "tests/test_docs.py", "tests/catalog/test_data_model.py"
+    )
 
 
 @nox.session

@@ -2,8 +2,9 @@
 
     python examples/choose_defaults.py [--seeds 1] [--quick]
 
-For each setting the robust scatter (1.4826 MAD) of the fractional error of held-back Kepler giants, five folds of stars
-(set SKDISTMASS_DATA to the folder of kepler_giants.fits). The settings differ from the defaults by what is printed.
+For each setting the robust scatter (1.4826 MAD) of the fractional error of held-back Kepler giants, five folds of
+stars (set SKDISTMASS_DATA to the folder of kepler_giants.fits; without it, mock giants). The settings differ from the
+defaults by what is printed.
 """
 
 import argparse
@@ -12,13 +13,13 @@ import warnings
 
 import numpy as np
 from compare_with_paper import fractional_error, held_back
+from real_tables import kepler_giants
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, TrainingCuts
 from skdistmass.estimators.binaries import BinaryResidualFilter
 from skdistmass.labels import read_labels
-from skdistmass.surveys import data_dir, read_survey
 from skdistmass.surveys.training_sets import distance_training_set, mass_training_set
 from skdistmass.uncertainty import robust_scatter
 
@@ -59,7 +60,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="two tiny settings only, to see that it runs")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    stars = read_survey(data_dir() / "kepler_giants.fits")
+    stars = kepler_giants()
     labels = read_labels(stars).values
     sets = {
         "distance": (distance_training_set(stars, TrainingCuts()), AbsMagRegressor),

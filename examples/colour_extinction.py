@@ -5,17 +5,20 @@ with the prior by latitude; how often they agree within the stated errors (that 
 in); for K2, whose table has no A_K, the mean by Galactic latitude and metallicity, and the error of its distances.
 
     python examples/colour_extinction.py
+
+Needs the real tables: SKDISTMASS_DATA names their folder.
 """
 
 from itertools import pairwise
 
 import numpy as np
+from real_tables import real_table
 
 from skdistmass.deploy.pretrained import load_pretrained
 from skdistmass.extinction import ExtinctionChoice, IntrinsicColours, latitude_prior
 from skdistmass.extinction.colours import COLOURS
 from skdistmass.schema.limits import EXTINCTION_ERR
-from skdistmass.surveys import data_dir, read_survey
+from skdistmass.surveys import read_survey
 from skdistmass.uncertainty import robust_scatter
 
 #: Tables with A_K; the first two gave the shift of the colours.
@@ -44,7 +47,7 @@ def compare_tables():
         f"{'table':<16} {'labels':<30} {'stars':>5} {'bias':>7} {'scatter':>7}   with prior: bias scatter within 68 %"
     )
     for name in TABLES:
-        stars = read_survey(data_dir() / f"{name}.fits", columns=["LABEL_SRC"])
+        stars = read_survey(real_table(f"{name}.fits"), columns=["LABEL_SRC"])
         found = ExtinctionChoice().choose(without_file(stars))
         source, plain = stars.text("LABEL_SRC"), of_colours(stars)
         for label in np.unique(source):
@@ -61,7 +64,7 @@ def compare_tables():
 
 def compare_latitudes():
     """Print the extinction of K2 giants by latitude and metallicity."""
-    stars = read_survey(data_dir() / "k2_giants.fits")
+    stars = read_survey(real_table("k2_giants.fits"))
     found, plain = ExtinctionChoice().choose(stars), of_colours(stars)
     latitude = np.abs(stars["GLAT"])
     print(f"\nK2 giants: {np.mean(found.method == 'COLOUR'):.3f} of {len(stars)} have A_K by colour")
@@ -81,7 +84,7 @@ def compare_latitudes():
 
 def compare_distances():
     """Print the fractional error of K2 distances by latitude, without extinction and with that of colours."""
-    stars = read_survey(data_dir() / "k2_giants.fits")
+    stars = read_survey(real_table("k2_giants.fits"))
     good = stars["PARALLAX_ERR"] < 0.1 * stars["PARALLAX"]
     model, latitude = load_pretrained("kepler-giants"), np.abs(stars["GLAT"])
     columns = {

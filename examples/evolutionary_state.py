@@ -1,27 +1,21 @@
 """Measure the classifier of red clump and red giant branch on stars that it has not seen.
 
-Run: ``python examples/evolutionary_state.py``. Uses the Kepler giants of `skdistmass.surveys.data_dir`; without them,
-a mock survey.
+Run: ``python examples/evolutionary_state.py``. The stars are Kepler giants (set SKDISTMASS_DATA to the folder of
+kepler_giants.fits); without them, mock giants.
 """
 
 import numpy as np
+from real_tables import kepler_giants
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
-from skdistmass import EvolutionaryStateClassifier, read_survey
-from skdistmass.datasets import make_survey
+from skdistmass import EvolutionaryStateClassifier
 from skdistmass.estimators.star_keys import star_groups
-from skdistmass.surveys import as_stars, data_dir
 
 
 def main():
     """Print accuracy, log loss and calibration."""
-    path = data_dir() / "kepler_giants.fits"
-    if path.exists():
-        stars = read_survey(path, columns=["EVSTATE"])
-    else:
-        print(f"{path} is not there: a mock survey is used.")
-        stars = as_stars(make_survey(20_000, random_state=0))
+    stars = kepler_giants(columns=["EVSTATE"])
     X, state = stars.labels, stars["EVSTATE"]
     known = np.isfinite(X).all(axis=1) & np.isin(state, (1, 2))
     X, state, groups = X[known], state[known].astype(int), star_groups(stars)[known]

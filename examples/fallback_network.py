@@ -9,19 +9,20 @@ extinction either; 0.03 mag is assumed.
 """
 
 import numpy as np
+from real_tables import real_table
 from sklearn.model_selection import GroupKFold
 
 from skdistmass import AbsMagRegressor, TrainingCuts
 from skdistmass.labels import LABEL_NAMES, read_labels
-from skdistmass.surveys import data_dir, read_survey, stack_surveys
+from skdistmass.surveys import read_survey, stack_stars
 from skdistmass.surveys.training_sets import distance_training_set
 from skdistmass.uncertainty import robust_scatter
 
 
 def main():
     """Print the table."""
-    surveys = [read_survey(data_dir() / f"{name}_giants.fits") for name in ("kepler", "k2")]
-    stars = stack_surveys(surveys)
+    surveys = [read_survey(real_table(f"{name}_giants.fits")) for name in ("kepler", "k2")]
+    stars = stack_stars(surveys)
     chosen = distance_training_set(stars, TrainingCuts(assumed_extinction=0.03), names=LABEL_NAMES[:3])
     labels = read_labels(stars).values[chosen.rows]
     y, y_err = chosen.target, chosen.target_err

@@ -6,6 +6,8 @@ prints, for the relation that comes with the package, one built from PARSEC v1.2
 time to the base of the giant branch of Hurley, Pols & Tout (2000): slopes d log age / d log mass; by how much
 an age is too high when a giant has lost 0.03 Msun; and the interval of age that a mass error of 10 % gives.
 Draws ages, differences and slopes into FOLDER/giant_age_relations.png (default: the current folder).
+
+Needs isochrones/parsec_v12s.parquet in the folder of the real tables, which SKDISTMASS_DATA names.
 """
 
 import sys
@@ -15,11 +17,11 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from real_tables import real_table
 
 from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.isochrones import read_parsec
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
-from skdistmass.surveys import data_dir
 
 MASSES = (0.8, 1.0, 1.4, 1.8, 2.0, 2.5, 5.0, 8.0)
 METALLICITIES = (-0.5, 0.0, 0.5)
@@ -121,7 +123,7 @@ def print_errors(relations):
 def main():
     """Print the tables and draw the figure."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(".")
-    isochrones = read_parsec(data_dir() / "isochrones" / "parsec_v12s.parquet")
+    isochrones = read_parsec(real_table("isochrones/parsec_v12s.parquet"))
     relations = (
         GiantAgeRelation.default(),
         GiantAgeRelation.from_isochrones(isochrones, name="PARSEC v1.2S giants"),

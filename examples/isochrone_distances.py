@@ -5,6 +5,8 @@
 prints, by log g, how far isochrone distances lie off Gaia's and how they scatter, for the Kepler giants, the K2 giants
 and the dwarfs with calibrated labels; for the giants also what `AbsMagRegressor` reaches on stars it was not trained
 on. Draws both into FOLDER/isochrone_distances.png (default: the current folder).
+
+Needs the real tables: SKDISTMASS_DATA names their folder.
 """
 
 import sys
@@ -12,12 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from real_tables import real_table
 from sklearn.model_selection import KFold
 
 from skdistmass.estimators.abs_mag import AbsMagRegressor
 from skdistmass.isochrones import IsochroneDistanceRegressor, read_parsec
 from skdistmass.labels import read_labels
-from skdistmass.surveys import data_dir, read_survey
+from skdistmass.surveys import read_survey
 from skdistmass.surveys.training_sets import TrainingCuts, distance_training_set, reference_distances
 from skdistmass.tables import optional_floats
 
@@ -126,8 +129,8 @@ def draw(results, path):
 
 
 def main(folder="."):
-    model = IsochroneDistanceRegressor(n_jobs=-1).fit(read_parsec(data_dir() / "isochrones" / "parsec_v12s.parquet"))
-    tables = {name: read_survey(data_dir() / file) for name, file in FILES.items()}
+    model = IsochroneDistanceRegressor(n_jobs=-1).fit(read_parsec(real_table("isochrones/parsec_v12s.parquet")))
+    tables = {name: read_survey(real_table(file)) for name, file in FILES.items()}
     residuals = {name: (isochrone_residuals(model, table), False) for name, table in tables.items()}
     residuals["network, Kepler giants"] = (network_residuals(tables["Kepler giants"]), True)
     three = transferred_residuals(tables["Kepler giants"], tables["K2 giants"])

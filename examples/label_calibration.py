@@ -3,6 +3,8 @@
 Prints the table of effects of each label over the diagram, on Kepler giants, and what the check of the scale says of
 them with and without 0.06 added to log g. Draws distances of raw DR12 dwarfs before and after ``dr12-raw``.
 Run with ``python examples/label_calibration.py --out FOLDER``.
+
+Needs the real tables: SKDISTMASS_DATA names their folder.
 """
 
 import argparse
@@ -15,11 +17,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from make_label_calibrations import floats, read_samples, reference_model
+from real_tables import real_table
 
 from skdistmass import CNMassRegressor, ExtinctionChoice, IsochroneAgeTransformer, load_pretrained, read_survey
 from skdistmass.estimators.label_calibration import label_effects, load_calibration
 from skdistmass.model import check_scale
-from skdistmass.surveys import data_dir
 
 # A change of each label that two surveys may well differ by.
 STEPS = {"Teff +50 K": 50.0, "log g +0.05": 0.05, "[M/H] +0.05": 0.05, "[C/Fe] +0.05": 0.05, "[N/Fe] +0.05": 0.05}
@@ -50,7 +52,7 @@ def effects_table(samples, abs_mag):
 
 def check(planted=0.06):
     """Print what the check of the scale says of Kepler giants, and of the same with a shift planted in log g."""
-    stars = ExtinctionChoice().apply(read_survey(data_dir() / "kepler_giants.fits"))
+    stars = ExtinctionChoice().apply(read_survey(real_table("kepler_giants.fits")))
     shifted = stars.with_columns({"LOGG": stars["LOGG"] + planted})
     for name, table in (("as they are", stars), (f"log g + {planted}", shifted)):
         found = check_scale(load_pretrained("kepler-giants"), table)

@@ -13,13 +13,14 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+from real_tables import real_table
 from shipping import ship
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel
 from skdistmass.estimators.training_space import TrainingSpace
 from skdistmass.exceptions import DistMassWarning, RowsLeftOutWarning
 from skdistmass.extinction import ExtinctionChoice
-from skdistmass.surveys import data_dir, read_survey, stack_stars
+from skdistmass.surveys import read_survey, stack_stars
 from skdistmass.surveys.training_sets import TrainingCuts
 
 #: Sources of labels and masses that have no offset.
@@ -30,7 +31,12 @@ UNUSED = "DR12 FPARAM raw ([C/M],[N/M])"
 #: Columns of the tables that are no quantities of a survey.
 EXTRA = {"kepler_giants": ["DIST_SEIS"], "cluster_members": ["LABEL_FLAG"]}
 SEISMIC_ERROR = 0.04  # of the distance; an asteroseismic radius has 3 per cent
-VARIANTS = {"apogee": {}, "apogee-errors": {"input_errors": True}, "apogee-float32": {"dtype": "float32"}}
+VARIANTS = {
+    "apogee": {},
+    "apogee-errors": {"input_errors": True},
+    "apogee-float32": {"dtype": "float32"},
+    "apogee-quantiles": {"quantiles": True},
+}
 CARD = {
     "description": "distance, mass and age of giants, dwarfs and subgiants from APOGEE labels, also without C and N",
     "date": "2026-11-26",  # of the training; a constant, so that the bytes do not change from day to day
@@ -62,7 +68,7 @@ def read_tables():
     for name in ("kepler_giants", "k2_giants", "kepler_dwarfs", "dwarfs", "cluster_members"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DistMassWarning)
-            part = read_survey(data_dir() / f"{name}.fits", columns=EXTRA.get(name, ()))
+            part = read_survey(real_table(f"{name}.fits"), columns=EXTRA.get(name, ()))
             stars[name] = ExtinctionChoice().apply(part)
     # Listed distances rest on a model of the Galaxy, which is no measurement of a luminous giant: parallaxes do.
     stars = {name: _without(part, "GAIAEDR3_DIST") for name, part in stars.items()}

@@ -9,12 +9,12 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+from real_tables import real_table
 
 import skdistmass.seismology
 from skdistmass import read_survey
 from skdistmass.seismology import isochrone_correction, scaling_relations
 from skdistmass.seismology.corrections import correction_variables
-from skdistmass.surveys import data_dir
 
 FOLDER = Path(skdistmass.seismology.__file__).parent
 COLUMNS = ["NUMAX", "DNU", "EVSTATE", "MASS_YU_NOCOR", "MASS_YU_COR"]
@@ -22,7 +22,7 @@ COLUMNS = ["NUMAX", "DNU", "EVSTATE", "MASS_YU_NOCOR", "MASS_YU_COR"]
 
 def main():
     """Write the tables and print how well they agree."""
-    stars = read_survey(data_dir() / "kepler_giants.fits", columns=COLUMNS)
+    stars = read_survey(real_table("kepler_giants.fits"), columns=COLUMNS)
     numax, dnu, state, raw, corrected = (np.asarray(stars[name], dtype=float) for name in COLUMNS)
     x = correction_variables(numax, dnu, stars["TEFF"], stars["M_H"])
     truth = (corrected / raw) ** 0.25

@@ -10,16 +10,18 @@ The table has steps of 0.02 Msun and the small waves of the models it was read f
 it where the helium flash ends (1.8-2.1 Msun), where the age even rises with mass. No mass of a star is known that
 well, and one age would have two masses. So each metallicity is smoothed by a penalised cubic spline in log mass
 (P-spline; Eilers & Marx 1996), over about 5 % in mass, which makes it fall everywhere.
+
+Needs isochrones/giant_ages.csv in the folder of the real tables, which SKDISTMASS_DATA names.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+from real_tables import real_table
 from scipy.interpolate import BSpline, CubicHermiteSpline
 
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
-from skdistmass.surveys import data_dir
 
 KNOT_STEP = 0.02  # dex in mass: the resolution of the result
 FEH_STEP = 0.125  # dex in [Fe/H]: half the step of the models, as the relation is linear between its knots
@@ -85,7 +87,7 @@ def make_relation(path):
 def main():
     """Write the relation and report on it."""
     output = Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
-    relation, off, mass = make_relation(data_dir() / "isochrones" / "giant_ages.csv")
+    relation, off, mass = make_relation(real_table("isochrones/giant_ages.csv"))
     relation.to_file(output)
     print(f"wrote {output}: {relation}, {output.stat().st_size / 1000:.1f} kB")
     print(relation.meta["accuracy"])

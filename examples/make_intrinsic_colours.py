@@ -7,6 +7,8 @@ so the colours hold for stars unlike those of Kepler, too (``examples/colour_ext
 
     python examples/make_intrinsic_colours.py            # replaces skdistmass/extinction/intrinsic_colours.ecsv
     python examples/make_intrinsic_colours.py --check    # makes it again, compares, and fails if it differs
+
+Needs the real tables: SKDISTMASS_DATA names their folder.
 """
 
 import argparse
@@ -15,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
+from real_tables import real_table
 
 import skdistmass.extinction
 from skdistmass.extinction.colours import COLOURS
-from skdistmass.surveys import data_dir, read_survey
+from skdistmass.surveys import read_survey
 from skdistmass.uncertainty import robust_scatter
 
 SHIPPED = Path(skdistmass.extinction.__file__).parent / "intrinsic_colours.ecsv"
@@ -43,7 +46,7 @@ def read_isochrones():
     """Return labels and J, H, K_s of all points of the isochrones within the limits."""
     wanted = ("logTe", "logg", "MH", "label", "Jmag", "Hmag", "Ksmag")
     parts = []
-    for path in sorted((data_dir() / "isochrones" / "cmd39").glob("*.dat")):
+    for path in sorted(real_table("isochrones/cmd39").glob("*.dat")):
         lines = path.read_text(encoding="utf-8").splitlines()
         names = next(line for line in lines if line.startswith("# Zini"))[1:].split()
         parts.append(np.loadtxt(lines, usecols=[names.index(name) for name in wanted]))
@@ -57,7 +60,7 @@ def read_stars():
     """Return labels, J, H, K_s and A_K of Kepler's giants and dwarfs of low extinction."""
     parts = []
     for name in ("kepler_giants.fits", "kepler_dwarfs.fits"):
-        stars = read_survey(data_dir() / name)
+        stars = read_survey(real_table(name))
         parts.append(np.column_stack([stars.floats(n) for n in ("TEFF", "LOGG", "M_H", "J", "H", "K", "A_K")]))
     values = np.vstack(parts)
     values = values[np.isfinite(values).all(axis=1) & (values[:, 6] < MAX_EXTINCTION)]

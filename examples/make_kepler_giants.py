@@ -10,16 +10,18 @@ bytes. After a change, run ``examples/make_golden_predictions.py``, too.
 
 import warnings
 
+from real_tables import real_table
 from shipping import ship
 
 from skdistmass import DistMassModel
 from skdistmass.exceptions import RowsLeftOutWarning
-from skdistmass.surveys import data_dir, read_survey
+from skdistmass.surveys import read_survey
 
 VARIANTS = {
     "kepler-giants": {},
     "kepler-giants-errors": {"input_errors": True},
     "kepler-giants-float32": {"dtype": "float32"},
+    "kepler-giants-quantiles": {"quantiles": True},
 }
 CARD = {
     "description": "distance, mass and age of red giants from APOGEE labels",
@@ -46,7 +48,7 @@ def train():
     """Train on the giants of the Kepler field, and return the fitted model."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RowsLeftOutWarning)
-        stars = read_survey(data_dir() / "kepler_giants.fits")
+        stars = read_survey(real_table("kepler_giants.fits"))
         model = DistMassModel(random_state=0)
         return model.fit(stars, progress=lambda name, total: print(f"trained {name}" if name else f"{total} networks"))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
+from real_tables import real_table
 
 from skdistmass import AbsMagRegressor
 from skdistmass.estimators.label_calibration import (
@@ -23,7 +24,6 @@ from skdistmass.estimators.label_calibration import (
 )
 from skdistmass.exceptions import DistMassWarning
 from skdistmass.labels import LABEL_NAMES, read_labels
-from skdistmass.surveys import data_dir
 from skdistmass.tables import as_floats, as_text
 
 # Zero points of parallaxes (mas), as in `skdistmass.TrainingCuts`.
@@ -71,8 +71,8 @@ class Sample:
 
 
 def read_samples():
-    giants, dwarfs = Table.read(data_dir() / "kepler_giants.fits"), Table.read(data_dir() / "dwarfs.fits")
-    seismic = Table.read(data_dir() / "kepler_dwarfs.fits")
+    giants, dwarfs = Table.read(real_table("kepler_giants.fits")), Table.read(real_table("dwarfs.fits"))
+    seismic = Table.read(real_table("kepler_dwarfs.fits"))
     a_k = floats(giants, "A_K")
     a_k = np.where(np.isfinite(a_k), a_k, 0.302 * floats(giants, "EBV"))
     samples = {
@@ -159,7 +159,7 @@ def describe(ratio):
 
 def k2_calibration():
     """K2's log g: its difference from seismology is made that of Kepler's stars in the same state of evolution."""
-    k2, kepler = Table.read(data_dir() / "k2_giants.fits"), Table.read(data_dir() / "kepler_giants.fits")
+    k2, kepler = Table.read(real_table("k2_giants.fits")), Table.read(real_table("kepler_giants.fits"))
     dr17 = as_text(kepler["LABEL_SRC"]) == "DR17"
     offset = floats(kepler, "LOGG_SEIS") - floats(kepler, "LOGG")
     seismic = 4.438 + np.log10(floats(k2, "MASS")) - 2 * np.log10(floats(k2, "RADIUS"))

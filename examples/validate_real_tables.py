@@ -5,6 +5,8 @@ catalogues of four tables are checked: those of the three tables by out-of-fold 
 Run ``python examples/validate_real_tables.py --out FOLDER`` for all four, or name the tables:
 ``python examples/validate_real_tables.py k2_giants --out FOLDER``. The model is kept in the folder and used again.
 ``--train`` names other tables to train on; ``--markdown`` prints the summaries in the form of docs/validation.md.
+
+Needs the real tables: SKDISTMASS_DATA names their folder.
 """
 
 import argparse
@@ -15,9 +17,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from real_tables import real_table
+
 from skdistmass import DistMassModel, ExtinctionChoice, load_model
 from skdistmass.exceptions import RowsLeftOutWarning
-from skdistmass.surveys import data_dir, read_survey, stack_stars
+from skdistmass.surveys import read_survey, stack_stars
 from skdistmass.validation import write_report
 
 TABLES = ("kepler_giants", "k2_giants", "dwarfs", "cluster_members")
@@ -33,7 +37,7 @@ SEISMIC_DISTANCES = {"kepler_giants": ["DIST_SEIS"]}
 
 def read_table(name, assumed=None):
     """Read a table, with extinctions by colour for stars that have none, and an assumed one for what is left."""
-    survey = read_survey(data_dir() / f"{name}.fits", columns=SEISMIC_DISTANCES.get(name, ()))
+    survey = read_survey(real_table(f"{name}.fits"), columns=SEISMIC_DISTANCES.get(name, ()))
     return ExtinctionChoice(assumed=assumed).apply(survey)
 
 

@@ -1,5 +1,6 @@
 """The command line: train a model, predict a catalogue, look at a model, see a demonstration."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ from skdistmass.cli.support import (
     read_cluster_distances,
     training_progress,
     training_report,
+    write_card,
     write_catalog,
 )
 from skdistmass.cli.train import train
@@ -121,7 +123,8 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @click.option(
     "--isochrones",
     type=click.Path(path_type=Path),
-    help="Isochrones for NMSU_DIST: a table of PARSEC or MIST, or what IsochroneDistanceRegressor.save wrote (.npz).",
+    help="Isochrones for NMSU_DIST, and with --posterior for masses and ages of dwarfs: a table of PARSEC or MIST, or "
+    "what IsochroneDistanceRegressor.save wrote (.npz).",
 )
 @options.extinction
 @click.option(
@@ -137,6 +140,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Threads; memory grows with them.")
 @options.calibration
 @options.refit_values
+@options.posterior
 @options.overwrite
 @options.quiet
 def catalog(
@@ -155,6 +159,7 @@ def catalog(
     jobs,
     calibration,
     refit_values,
+    posterior,
     overwrite,
     quiet,
 ):
@@ -171,10 +176,11 @@ def catalog(
     if len(surveys) > 1 or surveys[0].is_dir():
         only = {"--isochrones": isochrones, "--as": style != "skdistmass", "--hdu": hdu, "--jobs": jobs > 1}
         how = {"resume": resume, "overwrite": overwrite, "quiet": quiet}
-        write_distributed(model, surveys, output, distributed, only=only, **how, **settings)
+        write_distributed(model, surveys, output, distributed, only=only, posterior=posterior, **how, **settings)
         return
     refuse_options(distributed, "a SURVEY that is one file")
     check_output(output, overwrite or resume)
+    models = None if isochrones is None else load_isochrones(isochrones)
     write_catalog(
         model,
         surveys[0],
@@ -186,7 +192,8 @@ def catalog(
         chunk_rows=chunk_rows,
         n_jobs=jobs,
         hdu=int(hdu) if hdu is not None and hdu.isdigit() else hdu,
-        isochrones=None if isochrones is None else load_isochrones(isochrones),
+        isochrones=models,
+        posterior=posterior and replace(posterior, isochrones=models),
         **settings,
     )
 
@@ -250,21 +257,31 @@ def validate(
 @options.output
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option("--input-errors", is_flag=True, help="Give the graph inputs for the errors of labels and magnitude.")
+@click.option(
+    "--quantiles",
+    is_flag=True,
+    help="Give it inputs for errors, and quantiles of all predictions as outputs, by which posteriors can be drawn.",
+)
 @options.overwrite
-def export(model, output, dtype, input_errors, overwrite):
+def export(model, output, dtype, input_errors, quantiles, overwrite):
     """Write MODEL, a file of 'skdistmass train', as one ONNX file for other tools.
 
     Needs the extra "onnx": pip install 'skdistmass[onnx]'.
     """
     check_output(output, overwrite)
-    export_graph(model, output, dtype=dtype, input_errors=input_errors)
+    export_graph(model, output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
     click.echo(f"wrote {output}")
 
 
 @main.command()
 @click.argument("name", metavar="MODEL|TABLE|CALIBRATION")
 @options.layout
-def info(name, layout):
+@click.option(
+    "--card", is_flag=True, help="Of a MODEL: its card as a README for a model hub, in Markdown with metadata."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="With --card: file to write, such as README.md.")
+@options.overwrite
+def info(name, layout, card, output, overwrite):
     """Print what a MODEL was trained on, what is in a survey TABLE, or what a CALIBRATION does.
 
     MODEL is a file written by 'skdistmass train', an ONNX file of this package, or the name of a model that comes with
@@ -272,6 +289,11 @@ def info(name, layout):
     for distances, masses and ages. Only the beginning of a table is read. CALIBRATION is a file of 'skdistmass
     calibrate', or the name of one that comes with the package.
     """
+    if card:
+        write_card(name, output, overwrite)
+        return
+    if output is not None:
+        raise click.UsageError("-o goes with --card.")
     if is_calibration(name):
         from skdistmass.estimators.label_calibration import load_calibration
 

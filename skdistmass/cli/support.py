@@ -41,6 +41,7 @@ __all__ = [
     "read_joined",
     "training_progress",
     "training_report",
+    "write_card",
     "write_catalog",
 ]
 
@@ -251,6 +252,24 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
             named = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
             click.echo(f"{column}: {named or 'no bit set'}")
         click.echo(f"wrote {output}")
+
+
+def write_card(name: str, output: Path | None, overwrite: bool) -> None:
+    """Write the card of a model as a README, or print it."""
+    from skdistmass.deploy import model_readme
+    from skdistmass.writing import replaced
+
+    if is_calibration(name) or is_table_file(name):
+        raise click.UsageError(f"--card is for models, and {name} is none.")
+    if output is not None:
+        check_output(output, overwrite)
+    text = model_readme(load_any_model(name), name)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    with replaced(output, "model card") as partial:
+        partial.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {output}")
 
 
 def command_line() -> str:

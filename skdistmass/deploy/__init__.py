@@ -12,6 +12,7 @@ _PUBLIC = {
     "OnnxPredictor": "skdistmass.deploy.runtime",
     "export_model": "skdistmass.deploy.graph",
     "load": "skdistmass.deploy.runtime",
+    "model_readme": "skdistmass.deploy.readme",
     "register_converters": "skdistmass.deploy.converters",
     "write_page": "skdistmass.deploy.page",
 }

@@ -80,7 +80,7 @@ class TrainingSpace(OutlierMixin, BaseEstimator):
     Notes
     -----
     The score of a star with labels x is, with the arrays of `density_` and
-    ``z = clip((x - location) / scale, -1e6, 1e6) @ whitening``,
+    ``z = clip((x - location) / scale, -1e6, 1e6) @ whitening``::
 
         log sum_k exp(log_coefficients[k] - |(z - means[k]) @ precisions_cholesky[k]|^2 / 2),
 

@@ -90,7 +90,7 @@ def compare_columns(stars: Table, first: str, second: str, kind: str = "distance
     Parameters
     ----------
     stars : Table
-        Of `join_reference`; columns of the reference have REF_ before their names.
+        Of `join_reference`; columns of the reference have ``REF_`` before their names.
     first, second : str
         Columns.
     kind : {"distance", "mass", "age"}, default="distance"

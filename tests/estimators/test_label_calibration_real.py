@@ -74,10 +74,11 @@ def test_shipped_raw_scale_moves_dwarfs_as_it_must(real_data):
     assert -0.5 < np.median(shift[:, 1]) < -0.05
 
 
-def test_distances_of_dwarfs_come_back_on_halves_kept_back(real_data):
+def test_distances_of_dwarfs_come_back_on_halves_kept_back(real_data, monkeypatch):
     """The files that come with the package are made by the example; its own numbers are tested."""
     real_data("dwarfs.fits")
     path = Path(__file__).resolve().parents[2] / "examples" / "make_label_calibrations.py"
+    monkeypatch.syspath_prepend(path.parent)
     spec = importlib.util.spec_from_file_location("make_label_calibrations", path)
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)

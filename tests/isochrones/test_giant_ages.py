@@ -369,8 +369,9 @@ def test_a_track_that_never_becomes_a_giant_is_refused(real_data):
         GiantAgeRelation.from_tracks(read_mist(real_data("isochrones/0001000M.track.eep")))
 
 
-def test_comparison_tabulates_and_draws(default):
+def test_comparison_tabulates_and_draws(default, monkeypatch):
     path = REPOSITORY / "examples" / "giant_age_relations.py"
+    monkeypatch.syspath_prepend(path.parent)
     spec = importlib.util.spec_from_file_location("giant_age_relations_example", path)
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
