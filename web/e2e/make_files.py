@@ -1,9 +1,10 @@
 """Make what the test in a browser needs: the page, files of surveys, and what `skdistmass predict` says of them.
 
-``python e2e/make_files.py FOLDER [--rows 2000] [--model apogee] [--million]``
+``python e2e/make_files.py FOLDER [--rows 2000] [--model apogee] [--layouts] [--million]``
 """
 
 import argparse
+import importlib.util
 import sys
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from skdistmass.catalog import build_catalog
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import DEFAULT_MODEL, write_page
 from skdistmass.deploy.pretrained import load_pretrained, pretrained_path
+from skdistmass.exceptions import ColumnError
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from mock_allstar import write_mock_allstar
@@ -103,7 +105,7 @@ def _plain(survey, path):
     table.write(path, format="ascii.csv", overwrite=True)
 
 
-def make_files(folder, rows=2000, *, model=DEFAULT_MODEL, million=False):
+def make_files(folder, rows=2000, *, model=DEFAULT_MODEL, layouts=False, million=False):
     """Write the page and the files into a folder, and the catalogue of each file into ``expected``."""
     folder = Path(folder)
     expected = folder / "expected"
@@ -128,8 +130,28 @@ def make_files(folder, rows=2000, *, model=DEFAULT_MODEL, million=False):
     (folder / "broken.xml").write_text((folder / "galah.vot").read_text()[:20_000])
     (folder / "words.txt").write_text("<b>name</b>,TEFF,LOGG,M_H,K\n<img src=x>,hot,2.5,0.1,9\n")
     (folder / "photo.bin").write_bytes(bytes(range(256)) * 20)
+    if layouts:
+        _layouts(folder, predictor)
     if million:
         _million(folder / "million.fits")
+
+
+def _layouts(folder, predictor):
+    """Write a file in each layout that has labels, as the tests of the layouts do."""
+    path = Path(__file__).parents[2] / "tests" / "surveys" / "test_layouts.py"
+    spec = importlib.util.spec_from_file_location("test_layouts", path)
+    tests = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tests)
+    truth = tests.truth.__wrapped__()
+    for name, columns in tests.WRITERS.items():
+        file = folder / f"layout-{name}.fits"
+        tests._write_fits(file, columns(truth), empty_first=name.startswith("sdss5-"))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                build_catalog(predictor, file, folder / "expected" / f"layout-{name}-fits.fits", overwrite=True)
+        except ColumnError:  # a layout without labels
+            file.unlink()
 
 
 def _million(path):
@@ -144,6 +166,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--layouts", action="store_true")
     parser.add_argument("--million", action="store_true")
     given = parser.parse_args()
-    make_files(given.folder, given.rows, model=given.model, million=given.million)
+    make_files(given.folder, given.rows, model=given.model, layouts=given.layouts, million=given.million)

@@ -176,7 +176,7 @@ function colourBar(frame: Frame, c: [number, number], label: string, log: boolea
 
 export function drawHistogram(id: string, histogram: Histogram): void {
   const canvas = element<HTMLCanvasElement>(id);
-  const frame = begin(canvas, [8, 14, 46, 62]);
+  const frame = begin(canvas, [8, 14, 46, 76]);
   const { context, left, top, width, height } = frame;
   const { edges, counts, log } = histogram;
   const most = Math.max(...counts, 1);
