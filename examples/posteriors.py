@@ -1,9 +1,13 @@
 """Measure posteriors: calibration, scores, ages against the literature, and speed.
 
-Stars are predicted out of fold. Run: ``python examples/posteriors.py``. The tables are those of
-`skdistmass.surveys.data_dir`; without them, the part on mock stars is printed alone.
+Stars are predicted out of fold. The tables are those of `skdistmass.surveys.data_dir`; without them, the part on mock
+stars is printed alone.
+
+    python examples/posteriors.py                                     # all of it
+    python examples/posteriors.py --stars 20000 --binaries 0.35       # the mock alone, with other training sets
 """
 
+import argparse
 import time
 import warnings
 
@@ -24,12 +28,13 @@ SCALES = {"AP2": "MASS_AP2", "MIGLIO": "MASS_MIGLIO", "AP3": "MASS_AP3"}
 AGES = {"AP2": "AGE_APOKASC2", "MIGLIO": "AGE_MIGLIO", "AP3": "AGE_APOKASC3"}  # Gyr
 
 
-def mock():
+def mock(n_stars, binaries):
     """Print the calibration on stars whose truth is known, and the speed."""
     # Single stars, parallaxes with the zero point that training takes off, and no distances whose errors are not given:
     # what the networks then have wrong is their own.
-    given = {"binary_fraction": 0.0, "sentinel_fraction": 0.0, "parallax_zero_point": -0.021}
-    survey, new = make_survey(100_000, random_state=0, **given), make_survey(8_000, random_state=99, **given)
+    given = {"sentinel_fraction": 0.0, "parallax_zero_point": -0.021}
+    survey = make_survey(n_stars, random_state=0, binary_fraction=binaries, **given)
+    new = make_survey(8_000, random_state=99, binary_fraction=0.0, **given)
     survey.remove_columns([name for name in survey.colnames if name.endswith("_PHOTOGEO")])
     model = DistMassModel(AbsMagRegressor(n_networks=2), CNMassRegressor(n_networks=2), mass_scales={"CAL": "MASS_CAL"},
                           cuts=TrainingCuts(max_parallax_error=0.05), random_state=0).fit(survey)  # fmt: skip
@@ -107,10 +112,15 @@ def kepler(path):
 
 
 def main():
-    """Print all of it."""
+    """Print all of it, or the mock alone."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stars", type=int, default=100_000, help="stars of the mock to train on")
+    parser.add_argument("--binaries", type=float, default=0.0, help="fraction of unresolved binaries among them")
+    chosen = parser.parse_args()
     warnings.simplefilter("ignore", DistMassWarning)
-    mock()
-    kepler(real_table("kepler_giants.fits"))
+    mock(chosen.stars, chosen.binaries)
+    if (chosen.stars, chosen.binaries) == (100_000, 0.0):
+        kepler(real_table("kepler_giants.fits"))
 
 
 if __name__ == "__main__":
