@@ -49,6 +49,13 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "benchmarks/fuzz_readers.py", *(session.posargs or ["--inputs", "10000"]))
 
 
+@nox.session(python="3.11")
+def distributed(session: nox.Session) -> None:
+    """Run the tests of data frames, HATS, LSDB, Dask, Ray, Spark and other engines; Spark needs Java 17."""
+    session.install("-e", ".[test,distributed,ray]", "hats-import>=0.11", "polars>=1.30", "pyspark>=4.0")
+    session.run("python", "-m", "pytest", "tests/distributed", "skdistmass/distributed", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, spelling, and that imports point one way."""
@@ -74,6 +81,18 @@ def docs(session: nox.Session) -> None:
     session.run(
         "python", "-m", "pytest", "-n", "2", "skdistmass", "tests/test_docs.py", "tests/catalog/test_data_model.py"
     )
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Build the page of the folder web, and test it in Chromium; needs Node.js, npm and Chromium."""
+    session.install("-e", ".[test]")
+    with session.chdir("web"):
+        session.run("npm", "ci", "--no-audit", "--no-fund", external=True)
+        session.run("npm", "run", "build", external=True)
+        session.run("npm", "run", "e2e", external=True)
+        session.run("npm", "test", external=True)
+    session.run("python", "-m", "pytest", "-m", "not slow", "tests/deploy/test_page.py")
 
 
 @nox.session

@@ -20,6 +20,7 @@ from skdistmass.catalog import build_catalog
 from skdistmass.datasets import make_survey
 from skdistmass.deploy.pretrained import list_pretrained, load_pretrained
 from skdistmass.isochrones import IsochroneDistanceRegressor, read_isochrone_table
+from skdistmass.model import FORMS, StoredPosterior
 
 
 def build(model, survey, target, arguments, queue):
@@ -31,6 +32,8 @@ def build(model, survey, target, arguments, queue):
         isochrones = IsochroneDistanceRegressor().fit(read_isochrone_table(arguments.isochrones))
     began = time.perf_counter(), time.process_time()
     options = {"n_jobs": arguments.n_jobs, "chunk_rows": arguments.chunk_rows, "isochrones": isochrones}
+    if arguments.posterior is not None:
+        options["posterior"] = StoredPosterior(arguments.posterior, arguments.posterior_draws)
     build_catalog(model, survey, target, overwrite=True, **options)
     wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
     queue.put((wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
@@ -51,6 +54,8 @@ def main():
         "--model", default="kepler-giants", help="name of a shipped model, file of a trained one, or 'mock' to train"
     )
     parser.add_argument("--isochrones", type=Path, help="isochrone table, for isochrone distances too")
+    parser.add_argument("--posterior", choices=FORMS, help="keep posteriors in this form, too")
+    parser.add_argument("--posterior-draws", type=int, default=0, help="draws of each star; 0: those of the form")
     parser.add_argument("--folder", type=Path, help="where survey and catalogue are written; the survey is kept")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--chunk-rows", type=int, default=20_000)

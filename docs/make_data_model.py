@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from skdistmass.catalog.writers.fits import record_type
 from skdistmass.extinction import RJCE_IRAC, RJCE_WISE, SFD
+from skdistmass.model import FORMS, STORED_LEVELS
 from skdistmass.schema.bits import Bit, QualityBit
-from skdistmass.schema.columns import EXTRA_COLUMNS, TABLE_2
+from skdistmass.schema.columns import EXTRA_COLUMNS, POSTERIOR_COLUMNS, TABLE_2, layout, posterior_layout
 
 __all__ = ["data_model_page"]
 
@@ -33,8 +35,10 @@ survey, in its order. A star with several spectra has several rows with the same
 - **Header**: `SKDMVERS` (version), `MODEL`, `MODELSHA`, `MODELVER`, `INFILE`, `INSIZE`, `INSHA256` (SHA-256 of the
   survey file), `COMMAND`, `CHUNKROW`, the laws of extinction (`AKIRAC`, `AKWISE`, `AKDUST`, `AKBLIM`, `AKMAP`,
   `AKNEG`, `AKCOLOUR`, `AKASSUME`), `PLXZERO`, `ISOCHR`, `ISOMODEL`, the [calibration](label_calibration.md) of the
-  labels if there is one (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`); the names of all bits (`BITMnn`, `FLAGnn`). There is
-  no date: the same input gives the same bytes.
+  labels if there is one (`CALIB`, `CALIBSHA`, `CALFROM`, `CALTO`), the posteriors if there are any (`POSTFORM`,
+  `POSTDRAW`, `POSTSEED`, `POSTSCAL`, `POSTPLX`, `POSTAGE`, `POSTISO`, `POSTALPH`, `POSTLOSS`, `POSTSTAT`, `POSTLEV`);
+  the names of all bits (`BITMnn`, `FLAGnn`).
+  There is no date: the same input gives the same bytes.
 - **Interrupted** work (Ctrl-C, SIGTERM, a kill, a full disk) is kept as `CATALOG.part` with a journal
   `CATALOG.part.json`; `--resume` continues it, with the same result. It refuses if the survey, the model or the
   settings are others than at the start, and while another process writes the part.
@@ -66,10 +70,51 @@ stretches a little in the first minute, and 24 bytes a row to count stars and sp
 """
 
 
+_POSTERIORS = """\
+`skdistmass catalog SURVEY -o CATALOG --posterior quantiles`, or `build_catalog(..., posterior="quantiles")`, adds the
+joint posterior of each star ([posteriors.md](posteriors.md) says what it is). A star `*` in these names stands for
+`ABS_MAG`, `DISTANCE`, `MASS`, `AGE` (log10 yr) and, of draws, `M_H`. There are three forms:
+
+| form | columns | bytes a star | 733,901 stars |
+|---|---|---|---|
+| `quantiles` | vectors of 13 quantiles of the four quantities | {quantiles} | {quantiles_mb} MB |
+| `summary` | mode, median, mean, four percentiles of the four quantities | {summary} | {summary_mb} MB |
+| `draws` | vectors of 100 draws of the five quantities | {draws} | {draws_mb} MB |
+
+What the limit of age did, and the correlation of mass and distance, are columns of their own. The sizes are those of
+the columns in FITS: 4 bytes a number (single precision), 1 for a truth value; `python
+docs/make_data_model.py` works them out from the schema. The other columns take {rest} bytes with one mass scale.
+
+Vectors are vector columns in FITS (`TFORM` 13E), arrays in VOTable (`arraysize`), lists of floats in Parquet.
+`skdistmass.model.stored_law(catalog["POST_DISTANCE_QUANTILES"])` makes distributions of them, with `pdf`, `cdf`, `ppf`,
+`rvs` and so on. `--posterior-draws` sets the draws of each star, `--posterior-scale` the mass scale,
+`--posterior-parallax` lets the parallax count, `--posterior-seed` gives other draws; with `--isochrones`, dwarfs and
+subgiants have masses and ages, too. In Python, `StoredPosterior` takes alpha elements and mass loss (`physics`) as
+well. The header names all of it.
+
+A star's draws come from the seed and its identifier (the first that it has of Gaia's source_id, APOGEE_ID and so on;
+without one from its labels). They do not depend on the rows it comes with, so that chunks, threads and a resumed
+catalogue give the same bytes. Two spectra of a star are drawn with the same random numbers."""
+
+
+def _sizes():
+    """Bytes of a star in each form, and of all other columns."""
+    vectors = {"quantiles": len(STORED_LEVELS), "summary": 0, "draws": FORMS["draws"]}
+    quantities = ["ABS_MAG", "DISTANCE", "MASS", "AGE"]
+    found = {"rest": record_type(layout([""])).itemsize}
+    for form, length in vectors.items():
+        facts = [*(["MASS_DISTANCE_CORR"] * (form != "draws")), "AGE_CUT", "AGE_BY_PRIOR"]
+        columns = posterior_layout(form, quantities + ["M_H"] * (form == "draws"), length, facts)
+        found[form] = record_type(columns).itemsize
+        found[f"{form}_mb"] = f"{found[form] * 733_901 / 1e6:,.0f}"
+    return found
+
+
 def _table(columns):
     lines = ["| column | unit | description | formula | inputs | source | UCD | type |", "|" + "---|" * 8]
     for column in columns:
-        cells = (f"`{column.name}`", column.unit or "", column.description, column.formula, column.inputs)
+        unit = "of `*`" if column.form and "*" in column.name else column.unit or ""
+        cells = (f"`{column.name}`", unit, column.description, column.formula, column.inputs)
         cells += (column.source, f"`{column.ucd}`", column.dtype)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
@@ -98,6 +143,9 @@ def data_model_page():
         _table(TABLE_2),
         "## Beyond Table 2",
         _table(EXTRA_COLUMNS),
+        "## Posteriors",
+        _POSTERIORS.format(**_sizes()),
+        _table(POSTERIOR_COLUMNS),
         "## BITMASK (Table 3 of the paper)",
         _bits(Bit),
         "## FLAGS",

@@ -31,7 +31,12 @@ UNUSED = "DR12 FPARAM raw ([C/M],[N/M])"
 #: Columns of the tables that are no quantities of a survey.
 EXTRA = {"kepler_giants": ["DIST_SEIS"], "cluster_members": ["LABEL_FLAG"]}
 SEISMIC_ERROR = 0.04  # of the distance; an asteroseismic radius has 3 per cent
-VARIANTS = {"apogee": {}, "apogee-errors": {"input_errors": True}, "apogee-float32": {"dtype": "float32"}}
+VARIANTS = {
+    "apogee": {},
+    "apogee-errors": {"input_errors": True},
+    "apogee-float32": {"dtype": "float32"},
+    "apogee-quantiles": {"quantiles": True},
+}
 CARD = {
     "description": "distance, mass and age of giants, dwarfs and subgiants from APOGEE labels, also without C and N",
     "date": "2026-11-26",  # of the training; a constant, so that the bytes do not change from day to day

@@ -21,6 +21,7 @@ VARIANTS = {
     "kepler-giants": {},
     "kepler-giants-errors": {"input_errors": True},
     "kepler-giants-float32": {"dtype": "float32"},
+    "kepler-giants-quantiles": {"quantiles": True},
 }
 CARD = {
     "description": "distance, mass and age of red giants from APOGEE labels",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from skdistmass.catalog.finished import counts_of_finished
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
-from skdistmass.catalog.provenance import Card, catalog_cards, model_cards, settings_cards
+from skdistmass.catalog.provenance import Card, catalog_cards, model_cards, posterior_cards, settings_cards
 from skdistmass.catalog.requirements import (
     check_parameters,
     format_of,
@@ -33,7 +33,7 @@ from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
-from skdistmass.model import Predictor, check_scale, load_model
+from skdistmass.model import Predictor, StoredPosterior, check_scale, load_model
 from skdistmass.schema.columns import CatalogColumn
 from skdistmass.surveys.chunks import SurveyFile
 from skdistmass.surveys.stars import Stars, stack_stars
@@ -93,6 +93,7 @@ def build_catalog(
     isochrones: IsochroneDistanceRegressor | None = None,
     calibration: Any = None,
     out_of_fold: bool = True,
+    posterior: StoredPosterior | str | None = None,
     style: str = "skdistmass",
     layout: str | os.PathLike[str] | None = None,
     hdu: int | str | None = None,
@@ -138,6 +139,8 @@ def build_catalog(
         Brings the labels to the model's scale, as in `skdistmass.DistMassModel.predict`; the header names it.
     out_of_fold : bool, default=True
         Whether stars that the model was trained on get predictions from networks that had not seen them.
+    posterior : {"quantiles", "summary", "draws"} or StoredPosterior, optional
+        Keep the joint posteriors of absolute magnitude, distance, mass and age as well, in this form.
     style : {"skdistmass", "distmass"}, default="skdistmass"
         Names and units of the columns. "distmass" is the published DistMass file: Table 2 only, distances in pc, ages
         in years, FITS only.
@@ -189,7 +192,8 @@ def build_catalog(
     """
     extinction = check_parameters(chunk_rows, n_jobs, extinction, parallax_zero_point, isochrones)
     output_path = Path(output_path)
-    form = format_of(output_path, style)
+    posterior = StoredPosterior.of(posterior)
+    form = format_of(output_path, style, posterior)
     refuse_input_as_output(survey_path, output_path)
     part = PartFile(output_path)
     finished = resume and not overwrite and output_path.exists() and not part.exists()
@@ -212,10 +216,12 @@ def build_catalog(
         isochrones=isochrones,
         out_of_fold=out_of_fold,
         calibration=calibration,
+        posterior=posterior,
     )
     first = work(survey.read(0, min(chunk_rows, survey.n_rows)))
     columns = list(first)
     settings = settings_cards(extinction, parallax_zero_point, isochrones, out_of_fold, calibration)
+    settings += posterior_cards(posterior)
     cards = catalog_cards(survey.file, about_model, settings, command, chunk_rows)
     if finished:
         return _finished_report(output_path, form, columns, cards, to_records(first), survey.n_rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skdistmass.catalog.part_file import rounding_of
 from skdistmass.catalog.provenance import Card, read_cards
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError
 from skdistmass.surveys.files import open_table
@@ -80,5 +81,6 @@ def _agree(one: np.ma.MaskedArray, other: np.ma.MaskedArray) -> bool:
     if one.shape != other.shape or (np.ma.getmaskarray(one) != np.ma.getmaskarray(other)).any():
         return False
     if one.dtype.kind == "f":
-        return np.allclose(one.filled(np.nan), other.filled(np.nan), rtol=1e-9, atol=1e-12, equal_nan=True)
+        rtol = rounding_of(one.dtype)
+        return np.allclose(one.filled(np.nan), other.filled(np.nan), rtol=rtol, atol=1e-12, equal_nan=True)
     return bool(np.ma.filled(one == other, True).all())

@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 from skdistmass.catalog.writers.fits import BLOCK, checksum_cards, datasum
 from skdistmass.exceptions import DistMassError, FileFormatError, shortened
 
-__all__ = ["PartFile", "disk_errors", "read_journal"]
+__all__ = ["PartFile", "disk_errors", "read_journal", "rounding_of"]
 
 JOURNAL_FORMAT = 1
 _PIECE = BLOCK * 5000  # bytes looked at together; a multiple of 4, as checksums want it
+
+
+def rounding_of(dtype: np.dtype) -> float:
+    """Return the relative difference that rounding may make: other threads add in another order."""
+    return max(1e-9, 4.0 * float(np.finfo(dtype).eps))
 
 
 @contextmanager
@@ -121,7 +126,7 @@ class PartFile:
             )
 
     def agrees_with(self, first: NDArray) -> bool:
-        """Tell whether the first rows on disk agree with these to rounding: other threads add in another order."""
+        """Tell whether the first rows on disk agree with these to rounding."""
         self._file.seek(self._data_start)
         rows = np.frombuffer(self._file.read(len(first) * self.record.itemsize), dtype=self.record)
         self._file.seek(0, os.SEEK_END)
@@ -129,7 +134,7 @@ class PartFile:
         for name in self.record.names:
             one, other = rows[name], first[name]
             if one.dtype.kind == "f":
-                if not np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True):
+                if not np.allclose(one, other, rtol=rounding_of(one.dtype), atol=1e-12, equal_nan=True):
                     return False
             elif (one != other).any():
                 return False

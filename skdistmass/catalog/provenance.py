@@ -12,12 +12,12 @@ from skdistmass._version import __version__
 from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
-from skdistmass.model import Predictor
+from skdistmass.model import STORED_LEVELS, Predictor, StoredPosterior
 from skdistmass.surveys.chunks import InputFile
 from skdistmass.surveys.files import identify
 from skdistmass.surveys.formats.common import open_stream, quiet
 
-__all__ = ["Card", "catalog_cards", "model_cards", "origin_of", "read_cards", "settings_cards"]
+__all__ = ["Card", "catalog_cards", "model_cards", "origin_of", "posterior_cards", "read_cards", "settings_cards"]
 
 #: Keyword, value and comment of a header card.
 Card = tuple[str, str | int | float | bool, str]
@@ -65,9 +65,38 @@ def settings_cards(
             if end in calibration.provenance_:
                 cards.append((keyword, calibration.provenance_[end], ""))
     if isochrones is not None:
-        models = isochrones.models_
-        text = " ".join(str(models[key]) for key in ("source", "version") if models.get(key))
-        cards.append(("ISOMODEL", text, "stellar models of NMSU_DIST"))
+        cards.append(("ISOMODEL", _models_of(isochrones), "stellar models of NMSU_DIST"))
+    return cards
+
+
+def _models_of(isochrones: IsochroneDistanceRegressor) -> str:
+    """Name the stellar models of isochrones."""
+    models = isochrones.models_
+    return " ".join(str(models[key]) for key in ("source", "version") if models.get(key))
+
+
+def posterior_cards(posterior: StoredPosterior | None) -> list[Card]:
+    """Return the cards of a catalogue's posteriors."""
+    if posterior is None:
+        return []
+    cards: list[Card] = [
+        ("POSTFORM", posterior.form, "form of the posteriors"),
+        ("POSTDRAW", int(posterior.n_samples), "draws of each star"),
+        ("POSTSEED", int(posterior.seed), "seed of the draws"),
+        ("POSTSCAL", posterior.scale or "the first", "mass scale of the posteriors"),
+        ("POSTPLX", posterior.parallax, "does the parallax count?"),
+        ("POSTAGE", "none" if posterior.age_limit is None else f"{posterior.age_limit:g}", "[Gyr] limit of age"),
+    ]
+    if posterior.isochrones is not None:
+        cards.append(("POSTISO", _models_of(posterior.isochrones), "stellar models of dwarfs"))
+    physics = posterior.physics
+    if physics is not None and physics.alpha is not None:
+        cards.append(("POSTALPH", physics.alpha, "[alpha/Fe] in the ages"))
+    if physics is not None and physics.mass_loss is not None:
+        cards.append(("POSTLOSS", str(physics.mass_loss), ""))
+        cards.append(("POSTSTAT", physics.states is not None, "states of stars by a classifier?"))
+    if posterior.form == "quantiles":
+        cards.append(("POSTLEV", " ".join(f"{level:.6g}" for level in STORED_LEVELS), ""))
     return cards
 
 

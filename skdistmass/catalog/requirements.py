@@ -45,7 +45,7 @@ def refuse_input_as_output(survey_path, output_path: Path) -> None:
         raise InputError(f"{output_path} is the survey itself; give the catalogue another name.")
 
 
-def format_of(path: Path, style: str) -> str:
+def format_of(path: Path, style: str, posterior: Any = None) -> str:
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise InputError(f"{path}: the ending gives the format of a catalogue; use one of {', '.join(FORMATS)}.")
@@ -54,6 +54,8 @@ def format_of(path: Path, style: str) -> str:
     if style not in ("skdistmass", "distmass"):
         raise InputError(f"style is {style!r}; give 'skdistmass' or 'distmass'.")
     if style == "distmass":
+        if posterior is not None:
+            raise InputError("the published layout has no room for posteriors; use the style 'skdistmass' for them.")
         if form != "FITS":
             raise InputError(f"{path}: the published layout is FITS; give a name that ends in .fits.")
         return "DistMass"

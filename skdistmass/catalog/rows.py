@@ -11,7 +11,7 @@ from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
-from skdistmass.model import Predictor, cuts_of, predict_calibrated, prediction
+from skdistmass.model import Predictor, StoredPosterior, cuts_of, predict_calibrated, prediction
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import CatalogColumn, layout, scales_of
 from skdistmass.schema.limits import MAG_ERR
@@ -33,9 +33,11 @@ def catalog_columns(
     isochrones: IsochroneDistanceRegressor | None = None,
     out_of_fold: bool = True,
     calibration: LabelShift | None = None,
+    posterior: StoredPosterior | None = None,
 ) -> dict[CatalogColumn, NDArray]:
     """Make all columns of a catalogue for rows of a survey."""
     stars = prepared(stars, model, extinction, zero_point)
+    kept = {} if posterior is None else _posterior(posterior, model, stars, out_of_fold, calibration)
     # Labels that no star can have overflow in a network's last step; what is not finite becomes NaN below.
     with np.errstate(over="ignore", invalid="ignore"):
         stars, predicted = predict_calibrated(model, stars, calibration, out_of_fold=out_of_fold)
@@ -45,7 +47,18 @@ def catalog_columns(
     columns = prediction.complete(stars, predicted, cuts_of(model.card))
     if isochrones is not None:
         columns |= _isochrone_distances(isochrones, stars, columns)
-    return {column: _convert(columns.get(column.name), column, len(stars)) for column in layout(scales_of(predicted))}
+    known = {column: columns.get(column.name) for column in layout(scales_of(predicted))}
+    return {column: _convert(values, column, len(stars)) for column, values in (known | kept).items()}
+
+
+def _posterior(
+    posterior: StoredPosterior, model: Predictor, stars: Stars, out_of_fold: bool, calibration: LabelShift | None
+) -> dict[CatalogColumn, NDArray]:
+    """Draw posteriors; the error of a calibration is in those of the labels."""
+    if calibration is not None:
+        stars = calibration.calibrate(stars.with_metallicity(model.card.get("metallicity", "M_H")))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return posterior.columns_of(model, stars, out_of_fold=out_of_fold)
 
 
 def prepared(stars: Stars, model: Predictor, extinction: ExtinctionChoice, zero_point: str | float) -> Stars:

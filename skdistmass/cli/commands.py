@@ -1,5 +1,6 @@
 """The command line: train a model, predict a catalogue, look at a model, see a demonstration."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -8,11 +9,13 @@ from skdistmass._version import __version__
 from skdistmass.cli import options
 from skdistmass.cli.calibrate import calibrate, calibration_report
 from skdistmass.cli.distributed import refuse_options, write_distributed
+from skdistmass.cli.page import page
 from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
     OneLineErrors,
     check_output,
     command_line,
+    export_graph,
     is_calibration,
     is_table_file,
     load_any_model,
@@ -26,7 +29,6 @@ from skdistmass.cli.support import (
 )
 from skdistmass.cli.train import train
 from skdistmass.deploy import DEFAULT_MODEL
-from skdistmass.exceptions import DistMassError
 
 __all__ = ["main"]
 
@@ -50,6 +52,7 @@ def main():
 main.add_command(train)
 main.add_command(posterior)
 main.add_command(calibrate)
+main.add_command(page)
 
 
 @main.command()
@@ -105,14 +108,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @main.command()
 @click.argument("surveys", metavar="SURVEY...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output
-@click.option(
-    "--model",
-    type=options.NAME_OR_FILE,
-    metavar="NAME|FILE",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="As for 'skdistmass predict'.",
-)
+@options.model
 @options.distributed
 @options.resume
 @click.option(
@@ -127,7 +123,8 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @click.option(
     "--isochrones",
     type=click.Path(path_type=Path),
-    help="Isochrones for NMSU_DIST: a table of PARSEC or MIST, or what IsochroneDistanceRegressor.save wrote (.npz).",
+    help="Isochrones for NMSU_DIST, and with --posterior for masses and ages of dwarfs: a table of PARSEC or MIST, or "
+    "what IsochroneDistanceRegressor.save wrote (.npz).",
 )
 @options.extinction
 @click.option(
@@ -143,6 +140,7 @@ def predict(names, output, resume, extinction, layout, calibration, refit_values
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Threads; memory grows with them.")
 @options.calibration
 @options.refit_values
+@options.posterior
 @options.overwrite
 @options.quiet
 def catalog(
@@ -161,6 +159,7 @@ def catalog(
     jobs,
     calibration,
     refit_values,
+    posterior,
     overwrite,
     quiet,
 ):
@@ -177,10 +176,11 @@ def catalog(
     if len(surveys) > 1 or surveys[0].is_dir():
         only = {"--isochrones": isochrones, "--as": style != "skdistmass", "--hdu": hdu, "--jobs": jobs > 1}
         how = {"resume": resume, "overwrite": overwrite, "quiet": quiet}
-        write_distributed(model, surveys, output, distributed, only=only, **how, **settings)
+        write_distributed(model, surveys, output, distributed, only=only, posterior=posterior, **how, **settings)
         return
     refuse_options(distributed, "a SURVEY that is one file")
     check_output(output, overwrite or resume)
+    models = None if isochrones is None else load_isochrones(isochrones)
     write_catalog(
         model,
         surveys[0],
@@ -192,7 +192,8 @@ def catalog(
         chunk_rows=chunk_rows,
         n_jobs=jobs,
         hdu=int(hdu) if hdu is not None and hdu.isdigit() else hdu,
-        isochrones=None if isochrones is None else load_isochrones(isochrones),
+        isochrones=models,
+        posterior=posterior and replace(posterior, isochrones=models),
         **settings,
     )
 
@@ -256,19 +257,19 @@ def validate(
 @options.output
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option("--input-errors", is_flag=True, help="Give the graph inputs for the errors of labels and magnitude.")
+@click.option(
+    "--quantiles",
+    is_flag=True,
+    help="Give it inputs for errors, and quantiles of all predictions as outputs, by which posteriors can be drawn.",
+)
 @options.overwrite
-def export(model, output, dtype, input_errors, overwrite):
+def export(model, output, dtype, input_errors, quantiles, overwrite):
     """Write MODEL, a file of 'skdistmass train', as one ONNX file for other tools.
 
     Needs the extra "onnx": pip install 'skdistmass[onnx]'.
     """
-    from skdistmass.model import load_model
-
     check_output(output, overwrite)
-    try:
-        load_model(model).to_onnx(output, dtype=dtype, input_errors=input_errors)
-    except ModuleNotFoundError as error:
-        raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
+    export_graph(model, output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
     click.echo(f"wrote {output}")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from skdistmass.deploy import DEFAULT_MODEL
+
 __all__ = [
     "NAME_OR_FILE",
     "ambiguous",
@@ -18,8 +20,10 @@ __all__ = [
     "joined",
     "layout",
     "match_radius",
+    "model",
     "output",
     "overwrite",
+    "posterior",
     "quiet",
     "refit_values",
     "resume",
@@ -44,6 +48,14 @@ refit_values = click.option(
 #: What may be a file or the name of something that comes with the package; `check_output` looks at both.
 NAME_OR_FILE = click.Path(path_type=str)
 
+model = click.option(
+    "--model",
+    type=NAME_OR_FILE,
+    metavar="NAME|FILE",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="As for 'skdistmass predict'.",
+)
 layout = click.option(
     "--layout",
     type=NAME_OR_FILE,
@@ -156,3 +168,38 @@ def distributed(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_DISTRIBUTED):
         with_options = option(with_options)
     return with_options
+
+
+_POSTERIOR = (
+    click.option(
+        "--posterior",
+        "form",
+        type=click.Choice(["quantiles", "summary", "draws"]),
+        help="Keep the joint posteriors, too: 13 quantiles of each quantity as a vector; mode, median, mean and four "
+        "percentiles; or the draws.",
+    ),
+    click.option(
+        "--posterior-draws", type=click.IntRange(2, 10_000), help="Draws of each star.  [default: 1000; 100 if kept]"
+    ),
+    click.option("--posterior-scale", help="Mass scale of the posteriors; by default the first of the model."),
+    click.option("--posterior-parallax", is_flag=True, help="Let the parallax count in the posteriors as well."),
+    click.option("--posterior-seed", type=int, default=None, help="Seed of the draws.  [default: 0]"),
+)
+
+
+def posterior(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on stored posteriors, as its parameter `posterior`: None without --posterior."""
+
+    @wraps(command)
+    def with_posterior(*, form, posterior_draws, posterior_scale, posterior_parallax, posterior_seed, **options):
+        from skdistmass.model import StoredPosterior
+
+        given = {"n_samples": posterior_draws, "scale": posterior_scale, "parallax": posterior_parallax or None}
+        given = {name: value for name, value in (given | {"seed": posterior_seed}).items() if value is not None}
+        if form is None and given:
+            raise click.UsageError("the options --posterior-* need --posterior, which says what to keep.")
+        return command(posterior=None if form is None else StoredPosterior(form, **given), **options)
+
+    for option in reversed(_POSTERIOR):
+        with_posterior = option(with_posterior)
+    return with_posterior

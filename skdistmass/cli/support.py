@@ -29,6 +29,7 @@ __all__ = [
     "check_output",
     "command_line",
     "count_methods",
+    "export_graph",
     "is_calibration",
     "is_table_file",
     "load_any_model",
@@ -144,6 +145,16 @@ def load_any_model(model: str) -> Predictor:
     from skdistmass.model import load_predictor
 
     return load_predictor(model)
+
+
+def export_graph(model: Path, output: Path, **variant: Any) -> None:
+    """Write a file of 'skdistmass train' as an ONNX file."""
+    from skdistmass.model import load_model
+
+    try:
+        load_model(model).to_onnx(output, **variant)
+    except ModuleNotFoundError as error:
+        raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
 
 
 def count_methods(column: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ _PUBLIC = {
     "load": "skdistmass.deploy.runtime",
     "model_readme": "skdistmass.deploy.readme",
     "register_converters": "skdistmass.deploy.converters",
+    "write_page": "skdistmass.deploy.page",
 }
 
 __all__ = [*_PUBLIC]

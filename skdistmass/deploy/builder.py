@@ -93,6 +93,13 @@ class GraphBuilder:
         """Limit finite values; NaN stays clear of here, since runtimes differ about it."""
         return self.op("Min", self.op("Max", value, low), high)
 
+    def sort(self, matrix, count, *, falling=False):
+        """The numbers of each column of a matrix of `count` rows in order."""
+        outputs = [self._unique_name("sorted"), self._unique_name("places")]
+        inputs = [matrix, self.const([count], np.int64)]
+        self._add_node("TopK", inputs, outputs, {"axis": 0, "largest": int(falling), "sorted": 1})
+        return outputs[0]
+
     def all_of(self, *conditions):
         found = conditions[0]
         for condition in conditions[1:]:

@@ -22,7 +22,7 @@ OPERATORS = frozenset(
     (
         "Add", "And", "Cast", "Concat", "Div", "Equal", "Exp", "Floor", "Gather", "GatherElements", "Greater",
         "Identity", "IsNaN", "Less", "Log", "MatMul", "Max", "Min", "Mul", "Not", "Or", "Relu", "Reshape",
-        "Sigmoid", "Split", "Sqrt", "Sub", "Tanh", "Where",
+        "Sigmoid", "Split", "Sqrt", "Sub", "Tanh", "TopK", "Transpose", "Where",
     )
 )
 # fmt: on

@@ -10,9 +10,12 @@ from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.card import metadata_of, model_card, seal
 from skdistmass.deploy.format import IR_VERSION, OPSET
 from skdistmass.deploy.parts import OnePartGraph, needed_nodes
+from skdistmass.deploy.quantiles import OnePartQuantileGraph, QuantileGraph
 from skdistmass.deploy.whole_model import PHOTOMETRY, ModelGraph
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
+from skdistmass.schema.columns import QUANTILES, SLOPES
+from skdistmass.uncertainty import LEVELS
 from skdistmass.writing import replaced
 
 __all__ = ["export_model", "graph_inputs", "model_graph"]
@@ -25,7 +28,13 @@ def graph_inputs(input_errors: bool) -> tuple[str, ...]:
 
 
 def export_model(
-    model: Any, path: str | os.PathLike, *, dtype: str = "float64", input_errors: bool = False, card: dict | None = None
+    model: Any,
+    path: str | os.PathLike,
+    *,
+    dtype: str = "float64",
+    input_errors: bool = False,
+    quantiles: bool = False,
+    card: dict | None = None,
 ) -> None:
     """Write a fitted model to one ONNX file.
 
@@ -42,6 +51,11 @@ def export_model(
         Whether the graph has inputs for the errors of labels, magnitude and extinction: TEFF_ERR ... N_FE_ERR, MAG_ERR
         and EXTINCTION_ERR, NaN where unknown. Without them, label noise is taken to be that of the training stars, and
         the errors of magnitude and extinction are those of the model's `TrainingCuts`.
+    quantiles : bool, default=False
+        Whether the graph has inputs for errors and, beside the columns of a catalogue, matrices of one row for each
+        star: ``*_QUANTILES`` of ABS_MAG, DISTANCE, all masses and ages, at the levels that the model card states
+        (`skdistmass.uncertainty.LEVELS`), and ``*_SLOPES``, the derivatives of ABS_MAG and the masses by the labels.
+        Then `OnnxPredictor.sample` and `posterior` draw from it.
     card : dict, optional
         Entries to add to the model card, or to replace in it: ``name``, ``training_set``, ``licence``, ``references``,
         ``limits``, ``date`` (see `skdistmass.deploy.card.model_card`).
@@ -73,15 +87,17 @@ def export_model(
     import onnx
 
     check_is_fitted(model, "abs_mag_")
-    proto = model_graph(model, dtype=dtype, input_errors=input_errors)
-    for key, value in metadata_of(model_card(model, dtype, graph_inputs(input_errors), card)).items():
+    proto = model_graph(model, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
+    levels = {"quantile_levels": LEVELS.tolist()} if quantiles else {}
+    about = model_card(model, dtype, graph_inputs(input_errors or quantiles), levels | (card or {}))
+    for key, value in metadata_of(about).items():
         proto.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(proto, full_check=True)
     with replaced(path, "graph") as partial:
         partial.write_bytes(seal(proto.SerializeToString(deterministic=True)))
 
 
-def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = False) -> Any:
+def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = False, quantiles: bool = False) -> Any:
     """Build the graph of a fitted model, without metadata; see `export_model`."""
     from onnx import helper, numpy_helper
 
@@ -105,11 +121,16 @@ def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = Fals
 
     builder = GraphBuilder(add_node, add_constant, unique_name)
     whole = model.abs_mag_ is not None and model.masses_
-    types = (ModelGraph if whole else OnePartGraph)(builder, model, np.dtype(dtype), input_errors).build()
+    kinds = (QuantileGraph, OnePartQuantileGraph) if quantiles else (ModelGraph, OnePartGraph)
+    input_errors |= quantiles
+    types = kinds[0 if whole else 1](builder, model, np.dtype(dtype), input_errors).build()
     if not whole:
         nodes, constants = needed_nodes(nodes, constants, set(types))
     inputs = [helper.make_tensor_value_info(name, onnx_type(dtype), ["N"]) for name in graph_inputs(input_errors)]
-    outputs = [helper.make_tensor_value_info(name, onnx_type(types[name]), ["N"]) for name in types]
+    widths = {QUANTILES: [len(LEVELS)], SLOPES: [len(LABEL_NAMES)]}
+    ends = {name: "_" + name.rpartition("_")[2] for name in types}
+    shapes: dict[str, list[Any]] = {name: ["N", *widths.get(end, [])] for name, end in ends.items()}
+    outputs = [helper.make_tensor_value_info(name, onnx_type(types[name]), shapes[name]) for name in types]
     graph = helper.make_graph(nodes, "skdistmass", inputs, outputs, constants)
     return helper.make_model(
         graph,

@@ -1,54 +1,11 @@
 """Trained models that come with the package; onnxruntime and numpy are enough to use them."""
 
-from pathlib import Path
-
-from skdistmass.exceptions import InputError
+from skdistmass.deploy.shipped import list_pretrained, pretrained_path
 
 __all__ = ["DEFAULT_MODEL", "list_pretrained", "load_pretrained", "pretrained_path"]
 
-_FOLDER = Path(__file__).parent / "models"
 #: Model that is loaded if none is named.
 DEFAULT_MODEL = "apogee"
-
-
-def list_pretrained():
-    """Names of the models that come with the package.
-
-    Returns
-    -------
-    names : list of str
-
-    Examples
-    --------
-    >>> from skdistmass.deploy.pretrained import list_pretrained
-    >>> list_pretrained()
-    ['apogee', 'apogee-errors', 'apogee-float32', 'kepler-giants', 'kepler-giants-errors', 'kepler-giants-float32']
-    """
-    return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
-
-
-def pretrained_path(name):
-    """Path of the ONNX file of a model that comes with the package, for use in other tools.
-
-    Parameters
-    ----------
-    name : str
-        One of `list_pretrained`.
-
-    Returns
-    -------
-    path : pathlib.Path
-
-    Raises
-    ------
-    InputError
-        If there is no such model; the message names those there are.
-    """
-    if name not in list_pretrained():
-        raise InputError(
-            f"no model {name!r} comes with skdistmass; there are {', '.join(list_pretrained()) or 'none'}."
-        )
-    return _FOLDER / f"{name}.onnx"
 
 
 def load_pretrained(name=DEFAULT_MODEL, *, threads=None):
@@ -59,8 +16,9 @@ def load_pretrained(name=DEFAULT_MODEL, *, threads=None):
     name : str, default="apogee"
         One of `list_pretrained`. ``"apogee"`` serves the whole Kiel diagram, and gives distances without carbon and
         nitrogen, too; ``"kepler-giants"`` is trained on giants of the Kepler field alone (log g < 3.5), and other stars
-        are flagged. Each comes with inputs for errors of labels, magnitude and extinction, ``"apogee-errors"``, and in
-        single precision, ``"apogee-float32"``.
+        are flagged. Each comes with inputs for errors of labels, magnitude and extinction, ``"apogee-errors"``, in
+        single precision, ``"apogee-float32"``, and with quantiles as further outputs, ``"apogee-quantiles"``, which
+        `OnnxPredictor.sample` and `posterior` of all of them use.
     threads : int, optional
         As for `skdistmass.deploy.load`.
 

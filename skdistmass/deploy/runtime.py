@@ -12,7 +12,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from skdistmass.deploy.card_text import card_lines
 from skdistmass.deploy.checks import read_model_file
+from skdistmass.deploy.drawing import DrawingMixin
 from skdistmass.deploy.format import CARD_KEY
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError, shortened
 from skdistmass.labels import LABEL_NAMES, error_unit, read_labels
@@ -126,7 +128,7 @@ def _read_card(session: Any, name: str) -> dict:
     return card
 
 
-class OnnxPredictor:
+class OnnxPredictor(DrawingMixin):
     """A model in an ONNX file, ready to predict; see `load`.
 
     It can be copied, pickled and sent to another process, which makes its session once.
@@ -138,7 +140,7 @@ class OnnxPredictor:
     inputs, outputs : list of str
         Names of the graph's vectors.
     columns : list of str
-        Names of the columns that it predicts: `outputs`.
+        Names of the columns that it predicts: `outputs` without quantiles and slopes.
     dtype : numpy.dtype
         Of the inputs and of the outputs that are not flags.
 
@@ -159,7 +161,8 @@ class OnnxPredictor:
         self.card = _read_card(session, name)
         self.inputs = [value.name for value in session.get_inputs()]
         self.outputs = [value.name for value in session.get_outputs()]
-        self._types = [_TYPES[value.type] for value in session.get_outputs()]
+        self._types = {value.name: _TYPES[value.type] for value in session.get_outputs()}
+        self._widths = {value.name: value.shape[1:] for value in session.get_outputs()}
         self.dtype = np.dtype(np.float32 if "(float)" in session.get_inputs()[0].type else np.float64)
 
     def __repr__(self) -> str:
@@ -173,7 +176,7 @@ class OnnxPredictor:
 
     @property
     def columns(self) -> list[str]:
-        return self.outputs
+        return [name for name in self.outputs if not self._widths[name]]
 
     def predict(self, table: Any) -> dict[str, np.ndarray]:
         """Predict distances, masses and ages.
@@ -189,7 +192,7 @@ class OnnxPredictor:
         Returns
         -------
         catalog : dict of ndarray
-            One array of shape (n_stars,) for each of `outputs`.
+            One array of shape (n_stars,) for each of `columns`.
 
         Raises
         ------
@@ -198,7 +201,40 @@ class OnnxPredictor:
         InputError
             If columns differ in length.
         """
-        return self._run(self.read(table))
+        return self._run(self.read(table), self.columns)
+
+    def predict_vectors(self, table: Any) -> dict[str, np.ndarray]:
+        """Predict quantiles and slopes, by a graph that was exported with them.
+
+        Parameters
+        ----------
+        table : dict, data frame, Table, structured array or Stars
+            As for `predict`.
+
+        Returns
+        -------
+        vectors : dict of ndarray
+            ``*_QUANTILES`` of shape (n_stars, n_levels), at the levels ``card["quantile_levels"]``, of ABS_MAG,
+            DISTANCE, and each mass and age; ``*_SLOPES`` of shape (n_stars, 5), the derivatives of ABS_MAG and the
+            masses by the labels, 0 where there are none.
+
+        Raises
+        ------
+        InputError
+            If the graph has no quantiles.
+
+        Examples
+        --------
+        >>> import skdistmass
+        >>> model = skdistmass.load_pretrained("kepler-giants-quantiles")
+        >>> stars = {"TEFF": [4750.0], "LOGG": [2.5], "M_H": [-0.1], "C_FE": [-0.1], "N_FE": [0.2]}
+        >>> model.predict_vectors(stars)["MASS_QUANTILES"].shape
+        (1, 71)
+        """
+        names = [name for name in self.outputs if self._widths[name]]
+        if not names:
+            raise InputError(f"{self!r} has no quantiles; export the model with quantiles=True (--quantiles).")
+        return self._run(self.read(table), names)
 
     def predict_columns(self, stars: Any, *, out_of_fold: bool = True) -> dict[str, np.ndarray]:
         """Predict the columns of a catalogue for stars of a survey.
@@ -221,7 +257,7 @@ class OnnxPredictor:
         ColumnError
             If TEFF, LOGG or M_H is absent.
         """
-        catalog = self._run(self._read_stars(stars))
+        catalog = self._run(self._read_stars(stars), self.columns)
         error = stars.floats("A_K_ERR")
         if "EXTINCTION_ERR" not in self.inputs and "DISTANCE_LO" in catalog and np.any(error > 0):
             assumed = self.card.get("training_cuts", {}).get("extinction_error", EXTINCTION_ERR)
@@ -231,15 +267,14 @@ class OnnxPredictor:
             catalog |= dict(zip(ends, (low, high, *wide), strict=True), DISTANCE_ERR=0.5 * (high - low))
         return catalog
 
-    def _run(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _run(self, columns: Mapping[str, np.ndarray], names: list[str]) -> dict[str, np.ndarray]:
         n_stars = len(next(iter(columns.values())))
-        types = zip(self.outputs, self._types, strict=True)
-        catalog: dict[str, np.ndarray] = {name: np.empty(n_stars, dtype) for name, dtype in types}
+        catalog: dict[str, np.ndarray] = {n: np.empty((n_stars, *self._widths[n]), self._types[n]) for n in names}
 
         def run(start: int) -> None:
             rows = slice(start, start + _CHUNK)
             try:
-                found = self._session.run(self.outputs, {name: _padded(c[rows]) for name, c in columns.items()})
+                found = self._session.run(names, {name: _padded(c[rows]) for name, c in columns.items()})
                 for column, values in zip(catalog.values(), found, strict=True):
                     column[rows] = values[: len(column[rows])]
             except MemoryError:
@@ -354,25 +389,10 @@ class OnnxPredictor:
 
     def describe(self) -> str:
         """Return the model card as text, for people to read."""
-        return "\n".join(_lines(self.card))
+        return "\n".join(card_lines(self.card))
 
 
 def _padded(column: np.ndarray) -> np.ndarray:
     """Repeat the last row up to a multiple of `_MULTIPLE` rows."""
     short = -len(column) % _MULTIPLE
     return np.concatenate([column, np.repeat(column[-1:], short)]) if short else column
-
-
-def _lines(card: Mapping, indent: str = "") -> Iterator[str]:
-    for key, value in card.items():
-        title = f"{indent}{key.replace('_', ' ') if key.islower() else key}"
-        if isinstance(value, dict) and value and all(isinstance(part, dict) for part in value.values()):
-            yield f"{title}:"
-            yield from _lines(value, indent + "  ")
-        elif isinstance(value, dict):
-            yield f"{title}: " + ", ".join(f"{name or 'MASS'} {part}" for name, part in value.items())
-        elif isinstance(value, list) and not indent:
-            yield f"{title}:"
-            yield from (f"  {part}" for part in value)
-        else:
-            yield f"{title}: {value}"

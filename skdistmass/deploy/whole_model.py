@@ -202,7 +202,7 @@ class ModelGraph:
         # Errors of C and N, which may well be missing there, are no part of what is predicted without them.
         first = b.op("Where", b.const([[True]] * 3 + [[False]] * 2, np.bool_), self.label_errors, 0.0)
         five = self._abs_mag_jacobian(self.stellar[0], outputs[0], five)
-        found = [self._variance(five, self._used_errors(), 1)]
+        found, self.jacobians = [self._variance(five, self._used_errors(), 1)], (five, masses[0])
         part = self._label_part(self.model.abs_mag_, b.row(found[0], 0))
         found.append(self._mass_variance(masses[0], self.label_errors, outputs[1]))
         if three is not None:
@@ -383,9 +383,8 @@ class ModelGraph:
     def _write_outputs(self):
         """Name the outputs in the order of a catalogue, in their types."""
         types = {}
-        for name in (column.name for column in layout(self.model.masses_)):
-            if name not in self.columns:
-                continue
+        names = [column.name for column in layout(self.model.masses_) if column.name in self.columns]
+        for name in dict.fromkeys([*names, *self.columns]):
             value, dtype = self.columns[name]
             types[name] = self.dtype if np.dtype(dtype).kind == "f" else dtype
             if dtype == types[name]:

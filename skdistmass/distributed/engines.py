@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from skdistmass._version import __version__
-from skdistmass.catalog.provenance import settings_cards
+from skdistmass.catalog.provenance import posterior_cards, settings_cards
 from skdistmass.distributed.frames import FramePredictor
 from skdistmass.distributed.model_file import ModelFile
 from skdistmass.exceptions import ColumnError, InputError
@@ -14,7 +14,7 @@ from skdistmass.exceptions import ColumnError, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["predict_catalog", "predict_dask", "predict_ray", "properties_of"]
+__all__ = ["predict_catalog", "predict_dask", "predict_ray", "predictor_of", "properties_of"]
 
 
 def predict_catalog(catalog: Any, model: Any, *, keep: Iterable[str] = (), **settings: Any) -> Any:
@@ -33,7 +33,7 @@ def predict_catalog(catalog: Any, model: Any, *, keep: Iterable[str] = (), **set
     keep : iterable of str, optional
         Columns of `catalog` to keep, besides its positions.
     **settings
-        `columns`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `layout`, `units` of
+        `columns`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `posterior`, `layout`, `units` of
         `FramePredictor`. Units that the Parquet schema states are known.
 
     Returns
@@ -60,16 +60,21 @@ def predict_catalog(catalog: Any, model: Any, *, keep: Iterable[str] = (), **set
     >>> list(predict_catalog(stars, "kepler-giants", columns=["DISTANCE"]).columns)
     ['ra', 'dec', 'DISTANCE']
     """
-    info = catalog.hc_structure.catalog_info
-    kept = dict.fromkeys([info.ra_column, info.dec_column, *_checked(keep)])
-    settings["units"] = {**_units(catalog), **settings.get("units", {})}
-    predictor = FramePredictor(model, list(catalog.columns), keep=kept, dtype_backend="pyarrow", **settings)
+    predictor = predictor_of(catalog, model, keep, settings)
     chosen = catalog[predictor.needed]
     found = chosen.map_partitions(predict_partition, predictor, meta=predictor.meta(chosen.meta), include_pixel=True)
     for part in (found,) if found.margin is None else (found, found.margin):
         about = part.hc_structure.catalog_info
         part.hc_structure.catalog_info = about.copy_and_update(**properties_of(predictor))
     return found
+
+
+def predictor_of(catalog: Any, model: Any, keep: Iterable[str], settings: dict[str, Any]) -> FramePredictor:
+    """Return what predicts the partitions of a catalogue of LSDB."""
+    info = catalog.hc_structure.catalog_info
+    kept = dict.fromkeys([info.ra_column, info.dec_column, *_checked(keep)])
+    settings = settings | {"units": {**_units(catalog), **settings.get("units", {})}}
+    return FramePredictor(model, list(catalog.columns), keep=kept, dtype_backend="pyarrow", **settings)
 
 
 def _checked(keep: Iterable[str]) -> Iterable[str]:
@@ -106,7 +111,8 @@ def properties_of(predictor: FramePredictor) -> dict[str, str]:
     trained = predictor.predictor().card.get("versions", {}).get("trained_with")
     about |= {"modelver": str(trained)} if trained else {}
     settings = predictor.extinction, predictor.parallax_zero_point, None, predictor.out_of_fold, predictor.calibration
-    about |= {keyword.lower(): str(value) for keyword, value, _ in settings_cards(*settings)}
+    cards = settings_cards(*settings) + posterior_cards(predictor.posterior)
+    about |= {keyword.lower(): str(value) for keyword, value, _ in cards}
     return {f"skdistmass_{key}": value for key, value in about.items()}
 
 

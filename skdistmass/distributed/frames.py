@@ -17,8 +17,9 @@ from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.labels import LABEL_NAMES
-from skdistmass.model import Predictor
+from skdistmass.model import Predictor, StoredPosterior
 from skdistmass.schema.columns import CatalogColumn
+from skdistmass.surveys.formats.arrow import arrow_column
 from skdistmass.surveys.layout import Layout, load_layout
 from skdistmass.surveys.parallax import check_zero_point
 from skdistmass.surveys.plan import make_plan
@@ -62,6 +63,9 @@ class FramePredictor:
         Whether stars that the model was trained on get predictions from networks that had not seen them.
     calibration : LabelCalibration, ConstraintCalibration or path-like, optional
         Brings the labels to the model's scale, as in `skdistmass.build_catalog`.
+    posterior : {"quantiles", "summary", "draws"} or StoredPosterior, optional
+        Return the joint posteriors as well, as in `skdistmass.build_catalog`: vectors are lists, of Arrow's type. The
+        draws of a star do not depend on the piece it is in.
     layout : str, path-like or Layout, optional
         Layout of the table; by default the one that `names` show.
     units : mapping of str, optional
@@ -103,6 +107,7 @@ class FramePredictor:
     parallax_zero_point: str | float = "model"
     out_of_fold: bool = True
     calibration: Any = None
+    posterior: Any = None
     layout: Any = None
     units: Mapping[str, str] = field(default_factory=dict)
     dtype_backend: str = "numpy"
@@ -121,6 +126,7 @@ class FramePredictor:
         check_zero_point(self.parallax_zero_point)
         if self.calibration is not None:
             self._set(calibration=as_calibration(self.calibration))
+        self._set(posterior=StoredPosterior.of(self.posterior))
         names = [str(name) for name in self.names]
         check_names(names)
         given = self.layout
@@ -150,7 +156,13 @@ class FramePredictor:
 
     def _predict(self, stars: Stars) -> dict[CatalogColumn, np.ndarray]:
         return catalog_columns(
-            stars, self.predictor(), self.extinction, zero_point=self.parallax_zero_point, out_of_fold=self.out_of_fold
+            stars,
+            self.predictor(),
+            self.extinction,
+            zero_point=self.parallax_zero_point,
+            out_of_fold=self.out_of_fold,
+            calibration=self.calibration,
+            posterior=self.posterior,
         )
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -168,6 +180,7 @@ class FramePredictor:
         """
         import pandas as pd
 
+        frame = pd.DataFrame(frame)  # LSDB's look for nested columns whenever one is taken
         check_names(list(frame.columns))
         absent = [name for name in self.needed if name not in frame.columns]
         if absent:
@@ -184,7 +197,8 @@ class FramePredictor:
         if frame is None:
             columns = {column: values[:0] for column, values in self._predict(_nobody()).items()}
         else:
-            columns = self._predict(as_stars(frame[self.needed], self.layout, units=self.units))
+            table = {name: _plain(frame[name], name) for name in self.needed}
+            columns = self._predict(as_stars(table, self.layout, units=self.units))
         by_name = {column.name: values for column, values in columns.items()}
         unlike = [c.name for c in self.schema if c.name not in by_name]
         if unlike:
@@ -196,7 +210,7 @@ class FramePredictor:
         import pyarrow as pa
 
         values = pa.chunked_array(parts)
-        if self.dtype_backend == "pyarrow":
+        if self.dtype_backend == "pyarrow" or column.length:
             return pd.Series(pd.array(values, dtype=pd.ArrowDtype(values.type)), index=index, copy=False)
         return pd.Series(values.to_pandas().array, index=index, dtype=_pandas_type(column), copy=False)
 
@@ -217,6 +231,16 @@ class FramePredictor:
 
         frame = table.select(self.needed).to_pandas(types_mapper=pd.ArrowDtype)
         return pa.Table.from_pandas(self(frame), preserve_index=False).replace_schema_metadata()
+
+
+def _plain(column: pd.Series, name: str) -> Any:
+    """Return a column of Arrow's type as an array, as from a Parquet file; objects of Python would take long."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if not isinstance(column.dtype, pd.ArrowDtype):
+        return column
+    return arrow_column(pa.chunked_array(pa.array(column.array)), name)
 
 
 def _names(what: str, wanted: Iterable[str], known: Iterable[str]) -> list[str]:
@@ -257,8 +281,8 @@ def predict_frame(frame: pd.DataFrame, model: Any, **settings: Any) -> pd.DataFr
     model : Predictor, str or path-like
         A trained model, its file, or the name of one that comes with the package.
     **settings
-        `columns`, `keep`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `layout`, `units` and
-        `dtype_backend` of `FramePredictor`.
+        `columns`, `keep`, `extinction`, `parallax_zero_point`, `out_of_fold`, `calibration`, `posterior`, `layout`,
+        `units` and `dtype_backend` of `FramePredictor`.
 
     Returns
     -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def build_parts(
     InputError
         If there is no file, or two would give one catalogue.
     DistMassError
-        If files can't be used; all others are done before. The message names each, and says what is wrong with it.
+        If files can't be used; all others are done before. The message names each, and says what is wrong with it. Or
+        if a worker died; the message names the files that were worked on.
 
     Warns
     -----
@@ -109,14 +111,21 @@ def build_parts(
         delayed(_build)(reference, path, folder / name, resume, overwrite, options)
         for path, name in zip(paths, names, strict=True)
     ]
-    wrong, scales = [], []
-    for done, (problem, scale) in enumerate(Parallel(n_jobs=workers, return_as="generator")(tasks), 1):
-        if problem:
-            wrong.append(problem)
-        if scale:
-            scales.append(f"{paths[done - 1]}: {scale}")
-        if progress is not None:
-            progress(done, len(paths))
+    wrong, scales, done = [], [], 0
+    try:
+        for done, (problem, scale) in enumerate(Parallel(n_jobs=workers, return_as="generator")(tasks), 1):
+            if problem:
+                wrong.append(problem)
+            if scale:
+                scales.append(f"{paths[done - 1]}: {scale}")
+            if progress is not None:
+                progress(done, len(paths))
+    except BrokenProcessPool as error:
+        at_hand = ", ".join(map(str, paths[done : done + workers]))
+        raise DistMassError(
+            f"a worker died, perhaps of memory, while these files were worked on: {at_hand}. Finished catalogues are "
+            "there; resume (--resume) continues."
+        ) from error
     for message in scales:
         warnings.warn(message, DistMassWarning, stacklevel=2)
     if wrong:

@@ -1,8 +1,10 @@
-"""Stellar models: isochrone tables and readers, initial mass function, giant ages, isochrone distances."""
+"""Stellar models: isochrone tables and readers, initial mass function, giant ages, isochrone distances, mass loss."""
 
+from skdistmass.isochrones.composition import mean_alpha, total_metallicity
 from skdistmass.isochrones.distances.posterior import IsochroneDistanceRegressor
 from skdistmass.isochrones.giant_ages.relation import GiantAgeRelation
 from skdistmass.isochrones.imf import imf_weights, kroupa_imf, kroupa_number
+from skdistmass.isochrones.mass_loss import MassLoss
 from skdistmass.isochrones.readers.mist import read_mist
 from skdistmass.isochrones.readers.parsec import read_parsec
 from skdistmass.isochrones.readers.tables import read_giant_ages, read_isochrone_table
@@ -14,6 +16,7 @@ __all__ = [
     "GiantAgeRelation",
     "IsochroneDistanceRegressor",
     "IsochroneFlag",
+    "MassLoss",
     "Phase",
     "check_isochrone_table",
     "imf_weights",
@@ -21,8 +24,10 @@ __all__ = [
     "isochrone_table",
     "kroupa_imf",
     "kroupa_number",
+    "mean_alpha",
     "read_giant_ages",
     "read_isochrone_table",
     "read_mist",
     "read_parsec",
+    "total_metallicity",
 ]

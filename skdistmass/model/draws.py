@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PERCENTILES", "UNITS", "resample", "summarise"]
+__all__ = ["FACTS", "PERCENTILES", "PRIOR_DOMINATED", "UNITS", "joint_facts", "quantiles_of", "resample", "summarise"]
 
 Floats = NDArray[np.float64]
 
@@ -13,6 +13,10 @@ Floats = NDArray[np.float64]
 PERCENTILES = {"P02": 2.275, "P16": 15.865, "P84": 84.135, "P98": 97.725}
 #: Units of the quantities that are drawn.
 UNITS = {"ABS_MAG": "mag", "DISTANCE": "kpc", "MASS": "Msun", "AGE": "dex(yr)"}
+#: Columns of a posterior table that belong to a star, and are no summary of a quantity.
+FACTS = ("MASS_DISTANCE_CORR", "AGE_CUT", "AGE_BY_PRIOR", "AGE_PRIOR_RATIO", "MASS_SCALE_SPREAD")
+#: AGE_PRIOR_RATIO above which the prior made the age.
+PRIOR_DOMINATED = 0.5
 _MODE_SHARE = 0.3  # of the draws, in the shortest interval whose middle is the mode
 
 
@@ -78,11 +82,61 @@ def summarise(draws: Mapping[str, Floats]) -> dict[str, NDArray]:
         percentiles = np.percentile(values, [50.0, *PERCENTILES.values()], axis=1)
         columns[f"{name}_MEDIAN"], columns[f"{name}_MEAN"] = percentiles[0], values.mean(axis=1)
         columns |= {f"{name}_{end}": found for end, found in zip(PERCENTILES, percentiles[1:], strict=True)}
+    return columns | joint_facts(draws)
+
+
+def joint_facts(draws: Mapping[str, Floats]) -> dict[str, NDArray]:
+    """Return what belongs to no single quantity: the correlation of mass and distance, and what the limit of age did.
+
+    Parameters
+    ----------
+    draws : dict of ndarray of shape (n_stars, n_samples)
+        As for `summarise`.
+
+    Returns
+    -------
+    columns : dict of ndarray of shape (n_stars,)
+    """
+    columns: dict[str, NDArray] = {}
     if "MASS" in draws and "DISTANCE" in draws:
         columns["MASS_DISTANCE_CORR"] = _correlation(draws["MASS"], draws["DISTANCE"])
     if "AGE_CUT" in draws:
-        columns |= {"AGE_CUT": draws["AGE_CUT"], "AGE_BY_PRIOR": draws["AGE_CUT"] > 0.5}
+        by_prior = draws["AGE_CUT"] > 0.5
+        if "AGE_PRIOR_RATIO" in draws:
+            by_prior |= draws["AGE_PRIOR_RATIO"] > PRIOR_DOMINATED
+        columns |= {"AGE_CUT": draws["AGE_CUT"], "AGE_BY_PRIOR": by_prior}
+    columns |= {name: draws[name] for name in ("AGE_PRIOR_RATIO", "MASS_SCALE_SPREAD") if name in draws}
     return columns
+
+
+def quantiles_of(values: Floats, levels: Floats) -> Floats:
+    """Return quantiles of each row, as `numpy.quantile` does, by sorting once.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_stars, n_samples)
+        A row with a NaN gives NaN.
+    levels : ndarray of shape (n_levels,)
+        Probabilities.
+
+    Returns
+    -------
+    quantiles : ndarray of shape (n_stars, n_levels)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdistmass.model.draws import quantiles_of
+    >>> quantiles_of(np.array([[3.0, 1.0, 2.0]]), np.array([0.25, 1.0]))
+    array([[1.5, 3. ]])
+    """
+    ordered = np.sort(values, axis=1)
+    place = levels * (ordered.shape[1] - 1)
+    first = np.minimum(place.astype(np.intp), max(ordered.shape[1] - 2, 0))
+    low, high = ordered[:, first], ordered[:, np.minimum(first + 1, ordered.shape[1] - 1)]
+    found = low + (place - first) * (high - low)
+    found[np.isnan(ordered[:, -1])] = np.nan
+    return found
 
 
 def _correlation(one: Floats, other: Floats) -> Floats:

@@ -31,6 +31,10 @@ class CatalogColumn:
         How to rebuild it from other columns or from the model, in words or as a formula.
     inputs : str
         Columns, of the survey or this catalogue, it is made from.
+    length : int
+        Number of values in a row of a column of vectors; 0 for a column of single values.
+    form : str
+        Forms of a stored posterior that have the column, in words; blank for every other column.
     """
 
     name: str
@@ -41,6 +45,8 @@ class CatalogColumn:
     dtype: str = "f8"
     formula: str = ""
     inputs: str = ""
+    length: int = 0
+    form: str = ""
 
 
 _READ = tomllib.loads(resources.files("skdistmass.schema").joinpath("columns.toml").read_text(encoding="utf-8"))
@@ -48,6 +54,10 @@ _READ = tomllib.loads(resources.files("skdistmass.schema").joinpath("columns.tom
 TABLE_2 = tuple(CatalogColumn(**values) for values in _READ["table_2"])
 #: What a catalogue holds beyond Table 2. Intervals _LO, _HI hold 68.27 % of the truth, _LO95 and _HI95 95.45 %.
 EXTRA_COLUMNS = tuple(CatalogColumn(**values) for values in _READ["extra"])
+#: What a catalogue with posteriors holds beyond both; `*` stands for a quantity.
+POSTERIOR_COLUMNS = tuple(CatalogColumn(**values) for values in _READ["posterior"])
+#: Ends of the names of vectors that a graph with quantiles has beside the columns of a catalogue.
+QUANTILES, SLOPES = "_QUANTILES", "_SLOPES"
 _SCHEMA = {column.name: column for column in TABLE_2 + EXTRA_COLUMNS}
 _PATTERN = re.compile(r"^(MASS|AGE)(?:_(?P<scale>.+?))??(?P<end>_LO|_HI|_LO95|_HI95|_ERR|_FLAG)?$")
 
@@ -81,6 +91,10 @@ def describe(name):
     """
     if name in _SCHEMA:
         return _SCHEMA[name]
+    for end, words in ((QUANTILES, "quantiles of {}"), (SLOPES, "derivatives of {} by the five labels, per unit")):
+        if name.endswith(end):
+            known = describe(name.removesuffix(end))
+            return known and replace(known, name=name, description=words.format(known.name), ucd="stat.value")
     match = _PATTERN.match(name)
     if match is None:
         return None
@@ -131,3 +145,49 @@ def layout(scales):
             # MASS_ERR, AGE_ERR and AGE_FLAG are those of the scale without a name, and are there without it, too.
             columns.setdefault(each.name, each)
     return list(columns.values())
+
+
+def posterior_layout(form, quantities, length=0, facts=()):
+    """Return the columns of a stored posterior in order.
+
+    Parameters
+    ----------
+    form : {"summary", "quantiles", "draws"}
+        How it is stored.
+    quantities : iterable of str
+        Those that the draws have: ABS_MAG, DISTANCE, MASS, AGE, M_H.
+    length : int, default=0
+        Number of quantiles or draws of each star.
+    facts : iterable of str, default=()
+        Names, without ``POST_``, of what belongs to no single quantity.
+
+    Returns
+    -------
+    columns : list of CatalogColumn
+
+    Examples
+    --------
+    >>> from skdistmass.schema.columns import posterior_layout
+    >>> [(column.name, column.unit, column.length) for column in posterior_layout("draws", ["DISTANCE"], 100)]
+    [('POST_DISTANCE_DRAWS', 'kpc', 100)]
+    """
+    quantities = list(quantities)
+    columns = []
+    for pattern in POSTERIOR_COLUMNS:
+        if form not in pattern.form.split():
+            continue
+        if "*" in pattern.name:
+            vector = length if pattern.name.endswith(("_QUANTILES", "_DRAWS")) else 0
+            columns += [_of_quantity(pattern, quantity, vector) for quantity in quantities]
+        elif pattern.name.removeprefix("POST_") in facts:
+            columns.append(pattern)
+    return columns
+
+
+def _of_quantity(pattern, quantity, length):
+    """Put a quantity in place of the ``*``."""
+    known = describe(quantity)
+    name, description = (text.replace("*", quantity) for text in (pattern.name, pattern.description))
+    return replace(
+        pattern, name=name, description=description, unit=known.unit, ucd=f"{pattern.ucd};{known.ucd}", length=length
+    )

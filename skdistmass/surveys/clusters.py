@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from skdistmass.exceptions import InputError
 from skdistmass.surveys.stars import Stars
 
-_SPELLINGS = {
+#: Pattern of each usual spelling of a cluster's name (see `name_key`) to what stands before its number.
+SPELLINGS = {
     r"(?:(?:NGC|N)0*)?104|47TUC(?:ANAE)?": "47TUC",
     r"(?:NGC|N)0*(\d+)": "NGC",
     r"(?:MESSIER|M)0*(\d+)": "M",
@@ -70,12 +71,12 @@ def load_clusters(version: str = "paper") -> Table:
     return _read(version).copy()
 
 
-def _key(name):
+def name_key(name):
     """Return a name without spaces, punctuation, case and leading zeros, so that N0188 and NGC 188 agree."""
     if isinstance(name, bytes):
         name = name.decode("ascii", "replace")
     text = re.sub(r"[^A-Z0-9]", "", str(name).upper())
-    for pattern, prefix in _SPELLINGS.items():
+    for pattern, prefix in SPELLINGS.items():
         if found := re.fullmatch(pattern, text):
             return prefix + "".join(found.groups())
     return text
@@ -86,7 +87,7 @@ def _index(version):
     rows = {}
     for column in ("NAME", "CATALOG_NAME"):
         for row, name in enumerate(_read(version)[column]):
-            rows[_key(name)] = row
+            rows[name_key(name)] = row
     return rows
 
 
@@ -112,13 +113,13 @@ def match_clusters(names: Any, version: str = "paper") -> Any:
     array([14, 14, 14, 35, -1, -1])
     """
     if isinstance(names, str | bytes):
-        return _index(version).get(_key(names), -1)
+        return _index(version).get(name_key(names), -1)
     mask = np.ma.getmaskarray(np.ma.asanyarray(names))
     array = np.asarray(names)
     if array.size == 0:
         return np.empty(array.shape, dtype=int)
     unique, inverse = np.unique(array.astype(str) if array.dtype.kind != "S" else array, return_inverse=True)
-    rows = np.array([_index(version).get(_key(name), -1) for name in unique])[inverse].reshape(array.shape)
+    rows = np.array([_index(version).get(name_key(name), -1) for name in unique])[inverse].reshape(array.shape)
     rows[mask] = -1
     return rows
 
@@ -153,7 +154,7 @@ def cluster_ages(names: NDArray) -> NDArray[np.float64]:
 def canonical_name(name: str) -> str:
     """Return one spelling for all names of a cluster of the lists, and a plain one for others."""
     for version in _FILES:
-        row = _index(version).get(_key(name), -1)
+        row = _index(version).get(name_key(name), -1)
         if row >= 0:
-            return _key(_read(version)["NAME"][row])
-    return _key(name)
+            return name_key(_read(version)["NAME"][row])
+    return name_key(name)

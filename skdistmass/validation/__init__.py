@@ -9,6 +9,8 @@ from skdistmass.validation import (
     distances,
     figures,
     masses,
+    populations,
+    posteriors,
     quality,
     report,
     scales,
@@ -20,6 +22,8 @@ from skdistmass.validation.chemistry import *
 from skdistmass.validation.comparisons import *
 from skdistmass.validation.distances import *
 from skdistmass.validation.masses import *
+from skdistmass.validation.populations import *
+from skdistmass.validation.posteriors import *
 from skdistmass.validation.quality import *
 from skdistmass.validation.report import *
 from skdistmass.validation.requirements import MissingInputError
@@ -27,5 +31,18 @@ from skdistmass.validation.scales import *
 from skdistmass.validation.stars import *
 
 __all__ = ["MissingInputError", "figures"]
-for _module in (ages, checks, chemistry, comparisons, distances, masses, quality, report, scales, stars):
+for _module in (
+    ages,
+    checks,
+    chemistry,
+    comparisons,
+    distances,
+    masses,
+    populations,
+    posteriors,
+    quality,
+    report,
+    scales,
+    stars,
+):
     __all__ += _module.__all__

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from astropy.table import Table, vstack
 
-from skdistmass.validation import ages, chemistry, comparisons, distances, masses, quality
+from skdistmass.validation import ages, chemistry, comparisons, distances, masses, populations, posteriors, quality
 from skdistmass.validation.columns import age_columns, column_of, mass_scales
 from skdistmass.validation.quality import without_bad
 from skdistmass.validation.requirements import MissingInputError
@@ -145,6 +145,7 @@ def validate(
         _cluster_checks,
         _mass_checks,
         _age_checks,
+        _posterior_checks,
         _flag_checks,
         _chemistry_checks,
         _scale_checks,
@@ -167,6 +168,7 @@ def _makers(
     given, predicted = "Reference masses at low (1) and high (2)", "Predicted masses at low (1) and high (2)"
     spoo = "Ages against those from [C/N] of Spoo et al. 2022 (figure 15)"
     clusters = partial(distances.cluster_distances, distances=known)
+    ranks = cache(partial(posteriors.prediction_ranks, stars))
     return {
         "distance_by_logg": ("Distances by log g (figure 4)", lambda: distances.distance_by_logg(stars)),
         "cluster_distances": ("Distances of clusters (figure 5)", lambda: clusters(stars)),
@@ -175,6 +177,17 @@ def _makers(
         "ages": ("Ages against other ages (figure 16)", lambda: ages.age_statistics(stars)),
         "cluster_ages": ("Scatter of ages in clusters (figure 17)", lambda: ages.age_in_clusters(stars)),
         "coverage": ("How often the intervals hold the reference", lambda: comparisons.coverage(stars)),
+        "posterior_scores": ("Distributions: scores and ranks", lambda: posteriors.posterior_scores(stars)),
+        "ranks": (
+            "Ranks of the reference in the distributions (figure 19)",
+            lambda: posteriors.rank_histogram(stars, ranks=ranks()),
+        ),
+        "coverage_by_level": (
+            "How often intervals of every size hold the reference (figure 20)",
+            lambda: posteriors.coverage_by_level(stars, ranks=ranks()),
+        ),
+        "age_by_metallicity": ("Ages by [M/H] (figure 21)", lambda: populations.age_by_metallicity(stars)),
+        "mass_age_correlations": ("Mass, age and [M/H] (figure 22)", lambda: populations.mass_age_correlations(stars)),
         "grades": ("Good, warned and bad stars", lambda: quality.errors_by_grade(found.stars)),
         "flags": ("How much worse the stars of each flag are", lambda: quality.errors_by_flag(found.stars)),
         "comparisons": ("Other columns on common stars", lambda: _comparisons(stars, distance_columns, age_names)),
@@ -318,6 +331,20 @@ def _age_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
     off = float(np.abs(np.asarray(over) - (0.11, 0.03)).max())
     name = "Age too high by, after a loss of 0.03 Msun at 1 and 2 Msun"
     yield _limit(name, "11 % and 3 % (section 6.2)", off, 0.01, " and ".join(f"{value:.1%}" for value in over))
+
+
+def _posterior_checks(tables: Mapping[str, Table]) -> Iterator[Check]:
+    for row in tables.get("posterior_scores", ()):
+        text = f"{row['GAIN']:+.1%}; of the same 68 % by {row['GAIN_68']:+.1%} ({row['LAW']}, {row['N']} stars)"
+        name = f"Distributions of {row['QUANTITY']} by {row['REFERENCE']}: better than normal laws by"
+        yield Check(name, "not tested", text, INFORMATION)
+    table = tables.get("coverage_by_level", Table({"QUANTITY": []}))
+    for name in dict.fromkeys(table["QUANTITY"]):
+        part = table[table["QUANTITY"] == name]
+        gap = part["FOUND"] - part["NOMINAL"]
+        worst = int(np.argmax(np.abs(gap)))
+        text = f"at most {gap[worst]:+.1%}, at {part['NOMINAL'][worst]:.0%} ({part['N'][0]} stars)"
+        yield Check(f"Coverage at all levels, {name}: off by", "not tested", text, INFORMATION)
 
 
 def _flag_checks(tables: Mapping[str, Table]) -> Iterator[Check]:

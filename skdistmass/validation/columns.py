@@ -12,6 +12,7 @@ from skdistmass.validation.requirements import MissingInputError, require, where
 
 SUN_RADIUS = 8.122  # kpc (GRAVITY Collaboration 2018, A&A 615, L15); also the default of astropy
 _ENDS = ("_ERR", "_LO", "_HI", "_LO95", "_HI95", "_ELO", "_EHI", "_SRC", "_FLAG")
+_INTERVAL_ENDS = ("_LO", "_HI", "_LO95", "_HI95")
 #: Unit: the smallest 5 % quantile and the largest median that values in it can have, and what they are if outside.
 _PLAUSIBLE = {
     "kpc": (0.0, 300.0, "pc"),
@@ -85,12 +86,13 @@ def log_ages(stars: Table, name: str) -> NDArray[np.float64]:
     """Return an age column as log10 of the age in years.
 
     A column with a unit is converted: ``dex(yr)`` and dex are log10 of years, yr and Gyr are linear. Without a unit,
-    the AGE columns of a catalogue are log10 of years, and all other columns are in Gyr. Raise `InputError` if the
-    values can't be ages in that unit.
+    the AGE columns of a catalogue, and the ends of their intervals, are log10 of years, and all other columns are in
+    Gyr. Raise `InputError` if the values can't be ages in that unit.
     """
     unit = getattr(stars[name], "unit", None)
     # By name: the dex of a VOTable is another unit to astropy.
-    if str(unit).startswith("dex") or (unit is None and name in age_columns(stars)):
+    base = next((name.removesuffix(end) for end in _INTERVAL_ENDS if name.endswith(end)), name)
+    if str(unit).startswith("dex") or (unit is None and base in age_columns(stars)):
         return in_unit(stars, name, "dex(yr)")
     values = in_unit(stars, name, "Gyr")
     return 9.0 + np.log10(np.where(values > 0, values, np.nan))

@@ -8,6 +8,7 @@ import numpy as np
 from astropy.table import Column, MaskedColumn, Table
 from numpy.typing import NDArray
 
+from skdistmass.catalog.provenance import read_cards
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.photometry import distance_from_magnitude
 from skdistmass.schema.bits import SPOILERS, QualityBit
@@ -40,6 +41,9 @@ def read_catalog(path: str | PathLike) -> Table:
         stars = read_survey(path)
         catalog = Table({n: Column(v, unit=_unit_of(n)) for n, v in stars.columns.items()})
     catalog.meta["SKDM_FILE"] = str(path)
+    scale = read_cards(path).get("POSTSCAL")
+    if scale is not None:
+        catalog.meta["POSTSCAL"] = scale
     return catalog
 
 

@@ -7,7 +7,7 @@ import pytest
 from astropy import units as u
 
 from skdistmass.schema.bits import Bit, QualityBit
-from skdistmass.schema.columns import EXTRA_COLUMNS, TABLE_2, describe, layout, scales_of
+from skdistmass.schema.columns import EXTRA_COLUMNS, POSTERIOR_COLUMNS, TABLE_2, describe, layout, scales_of
 
 
 def test_page_in_the_documentation_is_that_of_the_schema():
@@ -19,7 +19,7 @@ def test_page_in_the_documentation_is_that_of_the_schema():
     assert page == maker.data_model_page(), "run python docs/make_data_model.py"
 
 
-@pytest.mark.parametrize("column", TABLE_2 + EXTRA_COLUMNS, ids=lambda column: column.name)
+@pytest.mark.parametrize("column", TABLE_2 + EXTRA_COLUMNS + POSTERIOR_COLUMNS, ids=lambda column: column.name)
 def test_each_column_can_be_rebuilt_from_the_page(column):
     assert column.description
     assert column.formula

@@ -11,6 +11,7 @@ from skdistmass.cli.commands import main
 from skdistmass.exceptions import InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor, IsochroneFlag, isochrone_table
+from skdistmass.model import AgePhysics, StoredPosterior
 from skdistmass.surveys import read_survey
 
 pytestmark = pytest.mark.slow
@@ -109,3 +110,16 @@ def test_real_giants_with_real_isochrones(real_data, tmp_path):
     assert np.median(found[both] / gaia[both]) == pytest.approx(1.02, abs=0.02)
     ends = filled(catalog["NMSU_DIST_LO"])[both], filled(catalog["NMSU_DIST_HI"])[both]
     assert ((ends[0] < found[both]) & (found[both] < ends[1])).all()
+
+
+def test_stored_posteriors_take_isochrones_and_physics(model, isochrones, all_star, tmp_path):
+    physics = AgePhysics(alpha="mean")
+    settings = StoredPosterior("summary", 20, isochrones=isochrones, physics=physics)
+    for rows in (150, 1000):
+        build_catalog(model, all_star, tmp_path / f"{rows}.fits", chunk_rows=rows, posterior=settings)
+    one, other = (fits.getdata(tmp_path / f"{rows}.fits") for rows in (150, 1000))
+    header = fits.getheader(tmp_path / "1000.fits", 1)
+    assert (header["POSTISO"], header["POSTALPH"]) == ("a sketch 7", "mean")
+    assert "POST_AGE_PRIOR_RATIO" in one.names
+    for name in (name for name in one.names if name.startswith("POST_")):
+        np.testing.assert_array_equal(one[name], other[name])

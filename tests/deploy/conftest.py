@@ -11,9 +11,15 @@ from sklearn.exceptions import ConvergenceWarning
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor
 from skdistmass.datasets import make_survey
 from skdistmass.deploy import export_model, load
+from skdistmass.estimators.abs_mag import distance_interval
 from skdistmass.exceptions import DistMassWarning, ImpossibleValueWarning
 from skdistmass.labels import LABEL_NAMES
+from skdistmass.model.networks import Networks, predict_networks
+from skdistmass.model.reading import labels_of, stars_of
+from skdistmass.photometry import distance_from_magnitude
+from skdistmass.surveys.training_sets import TrainingCuts, extinction_errors, magnitude_errors
 from skdistmass.tables import column_names
+from skdistmass.uncertainty import COVERAGES, PredictiveDistribution
 
 _SURVEY_NAMES = {"MAG": "K", "EXTINCTION": "A_K", "MAG_ERR": "K_ERR", "EXTINCTION_ERR": "A_K_ERR"}
 
@@ -107,6 +113,48 @@ def assert_parity():
             _compare(name, found, np.asarray(catalog[name]))
 
     return check
+
+
+@pytest.fixture(scope="session")
+def assert_vectors():
+    """Function that compares a graph's quantiles and slopes with those of the model."""
+
+    def check(model, stars, predictor):
+        stars, vectors, catalog = stars_of(stars), predictor.predict_vectors(stars), predictor.predict(stars)
+        labels, errors = labels_of(stars)
+        networks = [Networks.of_distance(model), *(Networks.of_mass(model, scale) for scale in model.masses_)]
+        for number, each in enumerate(networks):
+            intervals = predict_networks(each, model.training_, labels, errors, None, None, COVERAGES).intervals
+            law = PredictiveDistribution.from_intervals(intervals).quantiles
+            _compare(each.name, vectors[f"{each.name}_QUANTILES"], law)
+            slopes = np.nan_to_num(each.network.jacobian(labels))
+            np.testing.assert_allclose(vectors[f"{each.name}_SLOPES"], slopes, rtol=1e-3, atol=1e-4)
+            if number == 0:
+                _compare("DISTANCE", vectors["DISTANCE_QUANTILES"], _distances(model, stars, intervals, law))
+                continue
+            age = each.name.replace("MASS", "AGE")
+            known = np.isfinite(catalog[f"{age}_LO"])
+            low, high = model.age_.used_bounds()[0]
+            pairs = np.clip(law[known, ::-1], low, high).ravel(), np.repeat(labels[known, 2], law.shape[1])
+            assert np.array_equal(np.isfinite(vectors[f"{age}_QUANTILES"]).all(axis=1), known)
+            ages = model.age_.transform(np.column_stack(pairs)).reshape(-1, law.shape[1])
+            _compare(age, vectors[f"{age}_QUANTILES"][known], ages)
+        for name, values in vectors.items():
+            assert name.endswith("_SLOPES") or not (np.diff(values, axis=1) < 0).any(), name
+
+    return check
+
+
+def _distances(model, stars, intervals, law):
+    """Quantiles of the distance from the intervals of the absolute magnitude; the median is that of its median."""
+    cuts = model.cuts or TrainingCuts()
+    mag, extinction = stars.floats("K"), stars.floats("A_K")
+    error = np.hypot(magnitude_errors(stars, cuts), extinction_errors(stars, cuts))
+    value = model.predict_columns(stars, out_of_fold=False)["ABS_MAG"]
+    found = [distance_interval(value, i, mag, extinction, error, c) for i, c in zip(intervals, COVERAGES, strict=True)]
+    ends = np.stack(found[1:])
+    middle = distance_from_magnitude(law[:, law.shape[1] // 2], mag, extinction)
+    return np.sort(np.concatenate([ends[::-1, :, 0], middle[None], ends[:, :, 1]]).T, axis=1)
 
 
 def _compare(name, found, expected):

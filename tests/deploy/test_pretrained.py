@@ -39,7 +39,10 @@ def test_shipped_file_is_the_golden_one():
     assert pretrained_path("kepler-giants").read_bytes() == (newest / "model.onnx").read_bytes()
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("kepler-giants-errors", 1e-9), ("kepler-giants-float32", 1e-5)])
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [("kepler-giants-errors", 1e-9), ("kepler-giants-float32", 1e-5), ("kepler-giants-quantiles", 1e-9)],
+)
 def test_variants_agree_with_the_golden_predictions(name, tolerance):
     newest = max(path for path in GOLDEN.iterdir() if path.is_dir())
     stars = np.genfromtxt(newest / "stars.csv", delimiter=",", names=True)
@@ -65,7 +68,11 @@ def test_files_are_whole_and_as_released():
 
 
 def test_names():
-    names = [f"{model}{variant}" for model in ("apogee", "kepler-giants") for variant in ("", "-errors", "-float32")]
+    names = [
+        f"{model}{variant}"
+        for model in ("apogee", "kepler-giants")
+        for variant in ("", "-errors", "-float32", "-quantiles")
+    ]
     assert list_pretrained() == names
     with pytest.raises(InputError, match="kepler-giants-errors"):
         load_pretrained("no-such-model")

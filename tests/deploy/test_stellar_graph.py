@@ -94,6 +94,15 @@ def test_parity_of_masses_without_abundances(
     check(with_mass_fallback, tmp_path, plain_columns, assert_parity, dtype, input_errors)
 
 
+@pytest.mark.parametrize(("kind", "dtype"), [("whole", "float64"), ("whole", "float32"), ("plain_loss", "float64")])
+def test_quantiles(kind, dtype, request, tmp_path, assert_vectors):
+    model = request.getfixturevalue(kind)
+    export_model(model, tmp_path / "m.onnx", dtype=dtype, quantiles=True)
+    table = Table(make_survey(1500, random_state=1))
+    table["N_FE"][::4] = np.nan
+    assert_vectors(model, table, load(tmp_path / "m.onnx", threads=1))
+
+
 def test_saved_and_read_again_it_is_the_same(whole, stars, tmp_path):
     whole.save(tmp_path / "whole.model")
     again = load_model(tmp_path / "whole.model")

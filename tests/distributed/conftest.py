@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from hats_survey import import_survey
 
 from skdistmass import (
     AbsMagRegressor,
@@ -77,34 +78,29 @@ def _floats(values):
 
 
 @pytest.fixture(scope="session")
-def hats(survey_file, tmp_path_factory):
-    """The survey as a HATS collection of uneven partitions, with a margin cache."""
-    pytest.importorskip("hats_import", reason="hats-import is not installed")
-    from dask.distributed import Client
-    from hats_import.collection.arguments import CollectionArguments
-    from hats_import.collection.run_import import run
-
-    folder = tmp_path_factory.mktemp("hats")
-    arguments = (
-        CollectionArguments(output_artifact_name="survey", output_path=folder, progress_bar=False, tmp_dir=folder)
-        .catalog(
-            input_file_list=[survey_file],
-            file_reader="parquet",
-            ra_column="RA",
-            dec_column="DEC",
-            pixel_threshold=1200,
-            highest_healpix_order=4,
-        )
-        .add_margin(margin_threshold=600.0, is_default=True)
-    )
-    with warnings.catch_warnings(), Client(n_workers=1, threads_per_worker=1, dashboard_address=":0") as client:
+def scheduler():
+    """Address of a scheduler of Dask with two workers, in processes of their own."""
+    distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
+    pytest.importorskip("lsdb", reason="the extra distributed is not installed")
+    about = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of other packages
-        run(arguments, client)
-    return folder / "survey"
+        with distributed.LocalCluster(**about) as cluster:
+            yield cluster.scheduler_address
 
 
 @pytest.fixture
-def cluster():
-    """Function that starts workers of Dask, in processes of their own."""
-    distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
-    return lambda workers: distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
+def client(scheduler):
+    """Use these workers, for what is computed without saying where."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(scheduler) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def hats(survey_file, scheduler, tmp_path_factory):
+    """The survey as a HATS collection of uneven partitions, with a margin cache."""
+    pytest.importorskip("hats_import", reason="hats-import is not installed")
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(scheduler) as client:
+        return import_survey(survey_file, tmp_path_factory.mktemp("hats"), client, most_rows=2500, highest_order=4)

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdistmass import ExtinctionChoice, load_pretrained
+from skdistmass import ExtinctionChoice, build_catalog, load_pretrained
 from skdistmass.distributed import FramePredictor, frame_meta, predict_frame
 from skdistmass.exceptions import ColumnError, FileFormatError, InputError, UnitError
+from skdistmass.model import StoredPosterior
 
 MODEL = "kepler-giants"
 
@@ -31,8 +32,6 @@ def test_the_numbers_of_the_catalogue_to_the_last_bit(plain, survey, expected, a
 
 
 def test_a_trained_model_agrees_to_rounding(fitted, survey, survey_file, tmp_path):
-    from skdistmass import build_catalog
-
     build_catalog(fitted, survey_file, tmp_path / "c.parquet")
     expected, found = pd.read_parquet(tmp_path / "c.parquet"), predict_frame(survey, fitted)
     for name in expected:
@@ -74,6 +73,30 @@ def test_columns_of_other_layouts_and_settings(survey):
     found = predict_frame(frame, MODEL, extinction=choice, columns=["EXTINCTION", "DISTANCE"])
     assert found["EXTINCTION"].tolist() == [0.2]
     assert found["DISTANCE"].notna().all()
+
+
+def test_a_calibration_counts(survey, survey_file, expected, assert_same, tmp_path):
+    build_catalog(load_pretrained(MODEL), survey_file, tmp_path / "c.parquet", calibration="dr16")
+    calibrated = pd.read_parquet(tmp_path / "c.parquet", dtype_backend="pyarrow")
+    assert_same(predict_frame(survey, MODEL, calibration="dr16"), calibrated)
+    assert not calibrated["MASS"].equals(expected["MASS"])
+
+
+def test_posteriors_do_not_depend_on_the_piece(fitted, survey):
+    predictor = FramePredictor(fitted, survey.columns, posterior=StoredPosterior("quantiles", 50))
+    columns = [column.name for column in predictor.schema if column.length]
+    assert columns == [f"POST_{name}_QUANTILES" for name in ("ABS_MAG", "DISTANCE", "MASS", "AGE")]
+    whole = predictor(survey.iloc[:300])
+    pieces = pd.concat([predictor(survey.iloc[rows]) for rows in (slice(0, 7), slice(7, 7), slice(7, 300))])
+    assert whole.dtypes.equals(predictor.meta(survey).dtypes)
+    for name in columns:
+        one, other = (np.stack(frame[name].to_numpy()).astype(float) for frame in (whole, pieces))
+        assert np.isfinite(one).any()
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="has no draws"):
+        predict_frame(survey, MODEL, posterior="draws")
+    with pytest.raises(InputError, match="give one of summary"):
+        predict_frame(survey, fitted, posterior="all")
 
 
 def test_units_of_columns(survey):

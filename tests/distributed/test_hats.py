@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 import time
-from pathlib import Path
 
 import pytest
+from hats_survey import empty_a_partition, partitions
 
 from skdistmass.distributed import build_hats
+from skdistmass.distributed import hats as module
 from skdistmass.exceptions import DistMassError, FileFormatError, InputError
 
 MODEL = "kepler-giants"
@@ -21,22 +23,31 @@ def _read(path):
     return lsdb.open_catalog(path).compute(progress_bar=False)
 
 
-def _parts(path):
-    return sorted(Path(path).rglob("Npix=*.parquet"))
+def _wait_for_a_partition(folder):
+    until = time.monotonic() + 120
+    while not list(folder.glob("out.part/*/done/*_done")) and time.monotonic() < until:
+        time.sleep(0.005)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_catalogue_of_one_machine(hats, expected, assert_same, tmp_path, workers):
-    assert build_hats(MODEL, hats, tmp_path / "out", workers=workers) == len(expected)
-    found = _read(tmp_path / "out")
-    assert_same(found, expected, columns=list(expected.columns))
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+def test_the_catalogue_of_one_machine(hats, expected, assert_same, tmp_path):
+    """By workers that the command starts, with a partition that has no rows."""
+    import pyarrow.parquet as pq
+
+    shutil.copytree(hats, tmp_path / "survey")
+    stars = tmp_path / "stars.parquet"
+    expected.to_parquet(stars, index=False)
+    empty_a_partition(tmp_path / "survey", stars)
+    assert 0 in [pq.read_metadata(path).num_rows for path in partitions(tmp_path / "survey")]
+    left = expected[expected["APSTAR_ID"].isin(pq.read_table(stars)["APSTAR_ID"].to_pylist())]
+    assert build_hats(MODEL, tmp_path / "survey", tmp_path / "out", workers=2) == len(left) < len(expected)
+    assert_same(_read(tmp_path / "out"), left, columns=list(expected.columns))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "stars.parquet", "survey"]
     with pytest.raises(InputError, match="exists; give overwrite"):
         build_hats(MODEL, hats, tmp_path / "out")
 
 
-def test_cone_query_and_kept_columns(hats, tmp_path):
-    settings = {"query": "LOGG < 3 and DEC > 0", "keep": ["LOGG"], "columns": ["DISTANCE"]}
+def test_cone_query_and_kept_columns(hats, scheduler, tmp_path):
+    settings = {"query": "LOGG < 3 and DEC > 0", "keep": ["LOGG"], "columns": ["DISTANCE"], "scheduler": scheduler}
     n_rows = build_hats(MODEL, hats, tmp_path / "out", cone=(180.0, 0.0, 60 * 3600.0), **settings)
     found = _read(tmp_path / "out")
     assert 0 < n_rows == len(found) < 6000
@@ -45,42 +56,68 @@ def test_cone_query_and_kept_columns(hats, tmp_path):
     assert (found["DEC"] > 0).all()  # some partitions are empty
 
 
-def test_a_broken_file_is_named_and_the_rest_is_kept(hats, expected, assert_same, tmp_path):
-    shutil.copytree(hats, tmp_path / "in")
-    path = next(p for p in _parts(tmp_path / "in") if "margin" not in str(p))
+def test_a_broken_file_is_named_and_the_rest_is_kept(hats, scheduler, expected, assert_same, tmp_path):
+    shutil.copytree(hats, tmp_path / "survey")
+    path = partitions(tmp_path / "survey")[0]
     whole, times = path.read_bytes(), path.stat()
     damaged = bytearray(whole)
     damaged[100 : len(whole) // 2] = bytes(len(whole) // 2 - 100)
     path.write_bytes(damaged)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    build = tmp_path / "survey", tmp_path / "out"
     with pytest.raises(FileFormatError, match=path.name):
-        build_hats(MODEL, tmp_path / "in", tmp_path / "out")
+        build_hats(MODEL, *build, scheduler=scheduler)
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="unfinished catalogue"):
-        build_hats(MODEL, tmp_path / "in", tmp_path / "out")
+        build_hats(MODEL, *build)
     path.write_bytes(whole)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     with pytest.raises(DistMassError, match="started with another outfold"):
-        build_hats(MODEL, tmp_path / "in", tmp_path / "out", resume=True, out_of_fold=False)
-    build_hats(MODEL, tmp_path / "in", tmp_path / "out", resume=True)
+        build_hats(MODEL, *build, resume=True, out_of_fold=False)
+    build_hats(MODEL, *build, resume=True, scheduler=scheduler)
     assert_same(_read(tmp_path / "out"), expected, columns=list(expected.columns))
 
 
-def test_a_killed_process_is_resumed(hats, expected, assert_same, tmp_path):
-    output = tmp_path / "out"
-    process = multiprocessing.get_context("spawn").Process(target=build_hats, args=(MODEL, hats, output))
+def _limit_files(size):
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def test_a_full_disk_is_told_and_resumed(hats, scheduler, client, expected, assert_same, tmp_path):
+    resource = pytest.importorskip("resource")
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    client.run(_limit_files, 300_000)
+    try:
+        with pytest.raises(DistMassError, match=r"out can't be written: .*File too large.*resume"):
+            build_hats(MODEL, hats, tmp_path / "out", scheduler=scheduler)
+    finally:
+        client.run(_limit_files, most)
+    build_hats(MODEL, hats, tmp_path / "out", resume=True, scheduler=scheduler)
+    assert_same(_read(tmp_path / "out"), expected, columns=list(expected.columns))
+
+
+def test_a_killed_worker_is_replaced(hats, scheduler, client, expected, assert_same, tmp_path):
+    worker = next(iter(client.run(os.getpid).values()))
+    work = threading.Thread(target=build_hats, args=(MODEL, hats, tmp_path / "out"), kwargs={"scheduler": scheduler})
+    work.start()
+    _wait_for_a_partition(tmp_path)
+    os.kill(worker, signal.SIGKILL)
+    work.join()
+    assert_same(_read(tmp_path / "out"), expected, columns=list(expected.columns))
+
+
+def test_a_killed_process_is_resumed(hats, scheduler, expected, assert_same, tmp_path):
+    output, how = tmp_path / "out", {"scheduler": scheduler}
+    process = multiprocessing.get_context("spawn").Process(target=build_hats, args=(MODEL, hats, output), kwargs=how)
     process.start()
-    until = time.monotonic() + 60
-    while not list(tmp_path.glob("out.part/*/done/*_done")) and time.monotonic() < until:
-        time.sleep(0.01)
+    _wait_for_a_partition(tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    finished = {path: path.stat().st_mtime_ns for path in _parts(tmp_path / "out.part/out")}
-    assert finished
-    # As if it had been stopped between the rows and the marker of a partition, and within a histogram.
-    markers = sorted(tmp_path.glob("out.part/out/done/*_done"))
-    markers[0].unlink()
-    build_hats(MODEL, hats, output, resume=True)
+    assert list(tmp_path.rglob("Npix=*.parquet"))
+    # As if it had been stopped between the rows and the marker of a partition.
+    next(iter(sorted(tmp_path.glob("out.part/out/done/*_done")))).unlink()
+    build_hats(MODEL, hats, output, resume=True, scheduler=scheduler)
     found = _read(output)
     assert found["APSTAR_ID"].is_unique
     assert_same(found, expected, columns=list(expected.columns))
@@ -93,7 +130,8 @@ def test_what_is_no_survey(tmp_path, survey_file):
         build_hats(MODEL, survey_file, tmp_path / "out")
 
 
-def test_bad_settings(hats, tmp_path):
+def test_bad_settings(hats, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_PATIENCE", "1s")
     for settings, message in (
         ({"workers": 0}, "workers is 0"),
         ({"columns": ["DISTANCES"]}, "columns has DISTANCES"),

@@ -1,11 +1,14 @@
 """Surveys in many files, and the command line of both."""
 
+import os
+import signal
+
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from skdistmass.cli.commands import main
-from skdistmass.distributed import build_parts
+from skdistmass.distributed import build_parts, parts
 from skdistmass.exceptions import DistMassError, DistMassWarning, InputError
 
 MODEL = "kepler-giants"
@@ -33,10 +36,9 @@ def _run(*arguments):
     return CliRunner().invoke(main, ["catalog", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_catalogue_of_one_machine(files, expected, assert_same, tmp_path, workers):
+def test_the_catalogue_of_one_machine(files, expected, assert_same, tmp_path):
     done = []
-    paths = build_parts(MODEL, files, tmp_path / "out", workers=workers, progress=lambda *step: done.append(step))
+    paths = build_parts(MODEL, files, tmp_path / "out", workers=2, progress=lambda *step: done.append(step))
     assert [path.name for path in paths] == [path.name for path in files]
     assert done == [(1, 3), (2, 3), (3, 3)]
     assert_same(_read(tmp_path / "out"), expected)
@@ -57,6 +59,19 @@ def test_broken_files_are_named_and_the_others_done(files, expected, assert_same
     assert_same(_read(tmp_path / "out"), expected)
     with pytest.raises(DistMassError, match="exists, and is not the catalogue"):
         build_parts(MODEL, files, tmp_path / "out", resume=True, out_of_fold=False)
+
+
+def _die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_told_and_resumed(files, expected, assert_same, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "_build", _die)
+    with pytest.raises(DistMassError, match=r"a worker died.*part0\.parquet, .*part1\.parquet\. Finished"):
+        build_parts(MODEL, files, tmp_path / "out", workers=2)
+    monkeypatch.undo()
+    build_parts(MODEL, files, tmp_path / "out", resume=True)
+    assert_same(_read(tmp_path / "out"), expected)
 
 
 def test_labels_on_another_scale_are_told(files, tmp_path):
@@ -89,10 +104,10 @@ def test_command_line_of_several_files(files, expected, assert_same, tmp_path):
     assert "--workers can't be used with a SURVEY that is one file" in found.output
 
 
-def test_command_line_of_hats(hats, expected, assert_same, tmp_path):
+def test_command_line_of_hats(hats, scheduler, expected, assert_same, tmp_path):
     import lsdb
 
-    found = _run(hats, "-o", tmp_path / "out", "--workers", 2, "--keep", "CLUSTER", "--model", MODEL)
+    found = _run(hats, "-o", tmp_path / "out", "--scheduler", scheduler, "--keep", "CLUSTER", "--model", MODEL)
     assert found.exit_code == 0, found.output
     assert "6000 rows" in found.output
     computed = lsdb.open_catalog(tmp_path / "out").compute(progress_bar=False)

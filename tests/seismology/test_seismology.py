@@ -11,10 +11,13 @@ from skdistmass.exceptions import InputError, UnitError
 from skdistmass.seismology import (
     REFERENCES,
     SolarReference,
+    bolometric_correction,
+    gaia_radius,
     gaia_radius_factor,
     isochrone_correction,
     mass_scales,
     scaling_relations,
+    seismic_distance,
     white_correction,
 )
 
@@ -131,3 +134,29 @@ def test_masses_of_yu_2018(real_data):
     for number, median in ((1, 0.003), (2, 0.002)):
         rows = (state == number) & np.isfinite(f_dnu) & np.isfinite(truth)
         assert np.median(np.abs(f_dnu / truth - 1)[rows]) < median
+
+
+def test_distance_and_radius_are_each_other_s_inverse():
+    rng = np.random.default_rng(3)
+    radius, teff, logg = rng.uniform(5.0, 20.0, 50), rng.uniform(4300.0, 5300.0, 50), rng.uniform(1.5, 3.0, 50)
+    known = {"extinction": 0.1, "m_h": -0.2}
+    distance, error = seismic_distance(radius, teff, logg, np.full(50, 9.0), radius_err=0.03 * radius, **known)
+    np.testing.assert_allclose(error / distance, np.hypot(0.03, 0.05 * 0.2 * np.log(10.0)))
+    found, error = gaia_radius(1.0 / distance, teff, logg, np.full(50, 9.0), parallax_err=0.02 / distance, **known)
+    np.testing.assert_allclose(found, radius)
+    np.testing.assert_allclose(error / found, np.hypot(0.02, 0.05 * 0.2 * np.log(10.0)))
+    # Another correction changes the magnitude by what it differs.
+    brighter, _ = seismic_distance(
+        radius, teff, logg, np.full(50, 9.0), correction=bolometric_correction(teff, logg, -0.2) - 0.1, **known
+    )
+    np.testing.assert_allclose(brighter, distance * 10**-0.02)
+
+
+def test_errors_of_teff_and_stars_without_a_value():
+    warm = [seismic_distance([10.0], [teff], [2.5], [9.0])[0][0] for teff in (4750.0, 4800.0)]
+    _, error = seismic_distance([10.0, 10.0], [4775.0] * 2, [2.5] * 2, [9.0] * 2, teff_err=[50.0, 0.0])
+    assert np.sqrt(error[0] ** 2 - error[1] ** 2) == pytest.approx(warm[1] - warm[0], rel=0.02)
+    assert np.isnan(bolometric_correction([3000.0, 9000.0], [2.0, 4.0])).all()
+    assert np.isnan(gaia_radius([-0.1, 0.0], [4800.0] * 2, [2.5] * 2, [9.0] * 2)[0]).all()
+    # The Sun: M_K = 3.27 (Willmer 2018).
+    assert 4.74 - bolometric_correction([5772.0], [4.438])[0] == pytest.approx(3.27, abs=0.03)

@@ -63,7 +63,7 @@ def test_everything_is_inside(text):
     assert "https://" not in text
     assert not page.attributes("script")
     images = page.attributes("img")
-    assert len(images) == 18
+    assert len(images) == 22
     assert all(len(image["src"]) > 5000 for image in images)
 
 
@@ -72,7 +72,7 @@ def test_it_can_be_read_without_eyes(text, written):
     page = Page(text)
     assert page.attributes("html")[0]["lang"] == "en"
     assert all(len(image["alt"]) > 20 for image in page.attributes("img"))
-    assert len({image["alt"] for image in page.attributes("img")}) == 18
+    assert len({image["alt"] for image in page.attributes("img")}) == 22
     n_tables = len(page.attributes("table"))
     assert n_tables == len(page.attributes("caption")) == len(found.tables) + 1
     assert all(attrs["scope"] in ("col", "row") for attrs in page.attributes("th"))
@@ -132,7 +132,7 @@ def test_a_bare_catalogue_gets_a_report_that_says_what_is_missing(tmp_path):
     catalog.write(tmp_path / "catalog.fits")
     found = write_report(tmp_path / "catalog.fits", output=tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert text.count("Left out: ") == 17
+    assert text.count("Left out: ") == 21
     assert "there is no column CLUSTER in the catalogue" in text
     assert len(Page(text).attributes("img")) == 1
     verdicts = [check.verdict for check in found.checks]
@@ -241,7 +241,7 @@ def test_a_browser_shows_all_pictures_and_logs_no_error(browser, text, tmp_path)
     command = [browser, *options.split(), f"--user-data-dir={folder}", "--dump-dom", page.as_uri()]
     environment = {**os.environ, "HOME": str(folder)}
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
-    assert 'data-shown="18"' in shown.stdout
+    assert 'data-shown="22"' in shown.stdout
     assert 'data-wide="false"' in shown.stdout
     assert "data-errors" not in shown.stdout
     assert "CONSOLE" not in shown.stderr

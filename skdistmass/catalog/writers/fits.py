@@ -24,7 +24,7 @@ __all__ = [
 BLOCK = 2880
 EXTENSION = "DISTMASS"
 NULL_INTEGER = -1
-_FORMATS = {"f8": "D", "i2": "I", "i4": "J", "?": "L"}
+_FORMATS = {"f8": "D", "f4": "E", "i2": "I", "i4": "J", "?": "L"}
 
 
 def is_nullable(name):
@@ -35,7 +35,13 @@ def is_nullable(name):
 def record_type(columns):
     """Return the type of a row, as FITS has it on disk: big-endian, without gaps."""
     kinds = {"?": "S1"}
-    return np.dtype([(c.name, kinds.get(c.dtype) or c.dtype.replace("U", "S")) for c in columns]).newbyteorder(">")
+    fields = [(c.name, kinds.get(c.dtype) or c.dtype.replace("U", "S"), shape_of(c)) for c in columns]
+    return np.dtype(fields).newbyteorder(">")
+
+
+def shape_of(column):
+    """Return the shape of a column's value in a row."""
+    return (column.length,) if column.length else ()
 
 
 def to_records(columns):
@@ -76,7 +82,7 @@ def table_header(columns, n_rows, provenance):
     for number, column in enumerate(columns, start=1):
         header[f"TTYPE{number}"] = column.name
         text = column.dtype.startswith("U")
-        header[f"TFORM{number}"] = f"{column.dtype[1:]}A" if text else _FORMATS[column.dtype]
+        header[f"TFORM{number}"] = f"{column.dtype[1:]}A" if text else f"{column.length or ''}{_FORMATS[column.dtype]}"
         if fits_unit(column.unit):
             header[f"TUNIT{number}"] = fits_unit(column.unit)
         if is_nullable(column.name):
@@ -117,7 +123,10 @@ def astropy_metadata(columns, meta=None):
     for column in columns:
         kind = {"?": bool}.get(column.dtype, column.dtype)
         table[column.name] = Column(
-            np.zeros(0, dtype=kind), unit=column.unit, description=column.description, meta={"ucd": column.ucd}
+            np.zeros((0, *shape_of(column)), dtype=kind),
+            unit=column.unit,
+            description=column.description,
+            meta={"ucd": column.ucd},
         )
     table.meta.update(meta or {})
     return get_yaml_from_table(table)

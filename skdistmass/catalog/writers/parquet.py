@@ -14,8 +14,9 @@ def arrow_type(column):
     """Return the type of a column in Arrow."""
     import pyarrow as pa
 
-    types = {"f8": pa.float64(), "i2": pa.int16(), "i4": pa.int32(), "?": pa.bool_()}
-    return types.get(column.dtype, pa.string())
+    types = {"f8": pa.float64(), "f4": pa.float32(), "i2": pa.int16(), "i4": pa.int32(), "?": pa.bool_()}
+    kind = types.get(column.dtype, pa.string())
+    return pa.list_(kind) if column.length else kind
 
 
 def arrow_array(values, column):
@@ -31,6 +32,9 @@ def arrow_array(values, column):
     else:
         values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
         mask = values == NULL_INTEGER if is_nullable(column.name) else None
+    if column.length:
+        offsets = np.arange(0, values.size + 1, column.length, dtype=np.int32)
+        return pa.ListArray.from_arrays(offsets, pa.array(values.ravel()))
     return pa.array(values, type=arrow_type(column), mask=mask)
 
 

@@ -10,7 +10,7 @@ from skdistmass.catalog.writers.fits import NULL_INTEGER, is_nullable, logarithm
 
 __all__ = ["votable_document", "write_votable"]
 
-_TYPES = {"f8": "double", "i2": "short", "i4": "int", "?": "boolean"}
+_TYPES = {"f8": "double", "f4": "float", "i2": "short", "i4": "int", "?": "boolean"}
 _LINE = 57  # bytes of a line of 76 characters in base64
 
 
@@ -34,7 +34,7 @@ def votable_document(columns, provenance):
             name=column.name,
             ID=column.name,
             datatype="char" if text else _TYPES[column.dtype],
-            arraysize=column.dtype[1:] if text else None,
+            arraysize=column.dtype[1:] if text else str(column.length) if column.length else None,
             unit=_unit(column.unit),
             ucd=column.ucd,
         )

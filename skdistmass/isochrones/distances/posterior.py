@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdistmass.exceptions import InputError
+from skdistmass.isochrones.distances.drawing import IsochroneDrawsMixin
 from skdistmass.isochrones.distances.grid import MARGINALS, build_grid
 from skdistmass.isochrones.distances.observations import read_covariances, read_photometry, read_stars
 from skdistmass.isochrones.distances.posterior_table import posterior_table
@@ -19,7 +20,7 @@ from skdistmass.isochrones.schema import Phase, check_isochrone_table
 __all__ = ["IsochroneDistanceRegressor"]
 
 
-class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
+class IsochroneDistanceRegressor(IsochroneDrawsMixin, RegressorMixin, BaseEstimator):
     """Absolute magnitudes and distances of stars from isochrones, by Bayes' theorem.
 
     The models are points of isochrones, weighted by the number of stars expected there: by default after the
@@ -69,7 +70,7 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
     n_points_ : int
         Points of the sub-divided isochrones.
     models_ : dict
-        Source, version and files of the isochrones.
+        Source, version and files of the isochrones, and the step between their ages (dex; None if there is one age).
     feh_range_ : tuple of float
         Lowest and highest metallicity of the models.
     n_features_in_ : int
@@ -188,7 +189,9 @@ class IsochroneDistanceRegressor(RegressorMixin, BaseEstimator):
             magnitude_step=self.magnitude_step,
         )
         meta = getattr(X, "meta", {})
-        self._set_grid(grid, {name: meta.get(name) for name in ("source", "version", "files")})
+        steps = np.diff(np.unique(columns["log_age"]))
+        models = {name: meta.get(name) for name in ("source", "version", "files")}
+        self._set_grid(grid, models | {"age_step": float(np.median(steps)) if len(steps) else None})
         return self
 
     def _check_parameters(self):

@@ -68,7 +68,7 @@ def load_regressor(cls, path: str | PathLike):
         regressor = cls(**parameters, **functions)
         regressor._check_parameters()
         grid = _make_grid(head, arrays)
-        models = {name: head["models"].get(name) for name in ("source", "version", "files")}
+        models = {name: head["models"].get(name) for name in ("source", "version", "files", "age_step")}
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # an InputError is a ValueError
         raise FileFormatError(
             f"{path} is damaged ({shortened(error)}); write it again with IsochroneDistanceRegressor.save."
