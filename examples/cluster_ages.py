@@ -8,13 +8,13 @@ Networks of mass are trained on the Kepler giants; M67 has labels of DR10. Its a
 import warnings
 
 import numpy as np
+from real_tables import real_table
 
 from skdistmass import CNMassRegressor, DistMassModel, EvolutionaryStateClassifier, read_survey
 from skdistmass.exceptions import DistMassWarning
 from skdistmass.isochrones import MassLoss
 from skdistmass.model import AgePhysics
 from skdistmass.schema.limits import GIANT_LOGG
-from skdistmass.surveys import data_dir
 
 SCALES = {"AP2": "MASS_AP2", "AP3": "MASS_AP3", "MIGLIO": "MASS_MIGLIO", "YU_COR": "MASS_YU_COR"}
 AGE = 4.0  # Gyr: Stello et al. 2016, ApJ 832, 133 (3.5 by seismology) to Cantat-Gaudin et al. 2020 (4.3)
@@ -23,12 +23,12 @@ AGE = 4.0  # Gyr: Stello et al. 2016, ApJ 832, 133 (3.5 by seismology) to Cantat
 def main():
     """Print ages of the cluster."""
     warnings.simplefilter("ignore", DistMassWarning)
-    kepler = read_survey(data_dir() / "kepler_giants.fits")
+    kepler = read_survey(real_table("kepler_giants.fits"))
     model = DistMassModel(mass=CNMassRegressor(n_networks=2), mass_scales=SCALES, parts="mass",
                           random_state=0).fit(kepler)  # fmt: skip
     known = kepler["EVSTATE"] > 0
     states = EvolutionaryStateClassifier(random_state=0).fit(kepler.labels[known], kepler["EVSTATE"][known])
-    stars = read_survey(data_dir() / "cluster_members.fits")
+    stars = read_survey(real_table("cluster_members.fits"))
     stars = stars[(stars.text("CLUSTER") == "NGC 2682") & (stars.floats("LOGG") < GIANT_LOGG)]
     payne = np.char.find(stars.text("LABEL_SRC"), "Payne") >= 0
     inside, logg = np.asarray(model.predict(stars)["MASS_SPACE"]) == 0, stars.floats("LOGG")

@@ -14,12 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from real_tables import real_table
 
 from skdistmass import AbsMagRegressor, DistMassModel, read_survey
 from skdistmass.exceptions import DistMassWarning
 from skdistmass.isochrones import IsochroneDistanceRegressor, read_parsec
 from skdistmass.model.population import common_value
-from skdistmass.surveys import data_dir, stack_stars
+from skdistmass.surveys import stack_stars
 from skdistmass.uncertainty import robust_scatter
 
 CLASSES = (0.0, 0.15, 0.3, 0.5, 0.8, 2.0)  # width of the age, in units of the prior's
@@ -43,12 +44,12 @@ def print_classes(title, ratio, age, mass, width):
 
 def kepler(isochrones):
     """Compare with Serenelli et al. and return what to draw."""
-    stars = read_survey(data_dir() / "kepler_dwarfs.fits")
+    stars = read_survey(real_table("kepler_dwarfs.fits"))
     # Neighbours spoil magnitudes and parallaxes.
-    raw = read_survey(data_dir() / "kepler_dwarfs.fits", columns=["N_GAIA_4ARCSEC"])
+    raw = read_survey(real_table("kepler_dwarfs.fits"), columns=["N_GAIA_4ARCSEC"])
     single = raw.floats("N_GAIA_4ARCSEC") < 2
     truth_age, truth_mass = np.log10(stars["AGE_SERENELLI"]) + 9.0, np.log10(stars["MASS"])
-    others = [read_survey(data_dir() / name) for name in ("dwarfs.fits", "kepler_giants.fits")]
+    others = [read_survey(real_table(name)) for name in ("dwarfs.fits", "kepler_giants.fits")]
     model = DistMassModel(AbsMagRegressor(n_networks=2), parts="distance", fallback=False, random_state=0)
     model.fit(stack_stars(others))
     labels = np.column_stack([stars["TEFF"], stars["LOGG"], stars["M_H"]])
@@ -69,7 +70,7 @@ def kepler(isochrones):
 
 def m67(isochrones):
     """Print the age of M67 by its stars of log g above 3.5, at the cluster's distance."""
-    stars = read_survey(data_dir() / "cluster_members.fits")
+    stars = read_survey(real_table("cluster_members.fits"))
     rows = (stars.text("CLUSTER") == "NGC 2682") & (stars.floats("LOGG") >= 3.5)
     rows &= np.char.find(stars.text("LABEL_SRC"), "Payne") >= 0
     stars = stars[rows]
@@ -114,7 +115,7 @@ def draw(found, path):
 def main(folder="."):
     """Print and draw all of it."""
     warnings.simplefilter("ignore", DistMassWarning)
-    models = read_parsec(data_dir() / "isochrones" / "parsec_v12s.parquet")
+    models = read_parsec(real_table("isochrones/parsec_v12s.parquet"))
     isochrones = IsochroneDistanceRegressor(min_error=MIN_ERROR).fit(models)
     draw(kepler(isochrones), Path(folder) / "dwarf_ages.png")
     m67(isochrones)

@@ -6,18 +6,18 @@ Gaia, and Gaia's radii against the seismic ones. The tables are those of `skdist
 """
 
 import numpy as np
+from real_tables import real_table
 
 from skdistmass import read_survey
 from skdistmass.isochrones import Phase, read_parsec
 from skdistmass.seismology import gaia_radius, gaia_radius_factor, seismic_distance
 from skdistmass.seismology.luminosity import correction_terms
-from skdistmass.surveys import data_dir
 from skdistmass.uncertainty import robust_scatter
 
 
 def fit():
     """Print the coefficients."""
-    table = read_parsec(data_dir() / "isochrones" / "parsec_v12s.parquet")
+    table = read_parsec(real_table("isochrones/parsec_v12s.parquet"))
     log_teff, logg, feh, log_l, ks, age = (
         np.asarray(table[name], float) for name in ("log_teff", "logg", "feh", "log_l", "ks", "log_age")
     )
@@ -33,7 +33,7 @@ def fit():
 
 def compare():
     """Print how distances and radii agree."""
-    stars = read_survey(data_dir() / "kepler_giants.fits", columns=["RADIUS", "DIST_SEIS", "NUMAX"])
+    stars = read_survey(real_table("kepler_giants.fits"), columns=["RADIUS", "DIST_SEIS", "NUMAX"])
     labels = stars["TEFF"], stars["LOGG"]
     known = {"extinction": stars["A_K"], "m_h": stars["M_H"]}
     distance, _ = seismic_distance(stars["RADIUS"], *labels, stars["K"], **known)

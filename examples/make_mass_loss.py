@@ -2,21 +2,22 @@
 
 Run: ``python examples/make_mass_loss.py [parsec_v12s.parquet]``. PARSEC v1.2S has Reimers' loss with eta = 0.2 on the
 red giant branch, and lists initial and current masses. It prints the coefficients and how well they fit.
+Without a path, the table is that of `skdistmass.surveys.data_dir`.
 """
 
 import sys
 
 import numpy as np
+from real_tables import real_table
 
 from skdistmass.isochrones import Phase, read_parsec
 from skdistmass.isochrones.mass_loss import mass_loss_terms
-from skdistmass.surveys import data_dir
 
 HEAVIEST = 1.9  # Msun; heavier stars lose nothing
 
 
 def main(path=None):
-    table = read_parsec(data_dir() / "isochrones" / "parsec_v12s.parquet" if path is None else path)
+    table = read_parsec(real_table("isochrones/parsec_v12s.parquet") if path is None else path)
     burning = np.asarray(table["phase"]) == Phase.CHEB
     mass, current, feh, age = (
         np.asarray(table[name], float)[burning] for name in ("initial_mass", "current_mass", "feh", "log_age")
