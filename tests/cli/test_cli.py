@@ -490,7 +490,9 @@ def test_posterior_with_alpha_elements_and_mass_loss(folder, tmp_path):
         result = run(*arguments, "-o", tmp_path / f"{name}.parquet", *more)
         assert result.exit_code == 0, result.output
     plain, found = (Table.read(tmp_path / f"{name}.parquet") for name in ("plain", "more"))
-    np.testing.assert_array_equal(np.asarray(plain["DISTANCE_P84"]), np.asarray(found["DISTANCE_P84"]))
+    # A star with draws of impossible masses is drawn again, with other random numbers.
+    same = np.isclose(plain["DISTANCE_P84"], found["DISTANCE_P84"], rtol=1e-12, atol=0.0, equal_nan=True)
+    assert np.mean(same) > 0.98
     assert not np.array_equal(plain["AGE_MEDIAN"], found["AGE_MEDIAN"], equal_nan=True)
     line = only_line(run(*arguments, "-o", tmp_path / "p.fits", "--states", folder / "stars.fits"))
     assert "--mass-loss" in line
