@@ -205,7 +205,9 @@ class Drawing:
             weight /= np.maximum(weight.max(axis=1, keepdims=True), np.finfo(float).tiny)
         if age_limit is not None:
             weight[known & (age > age_limit)] = 0.0
-        self.cut = np.where(known.any(axis=1), 1.0 - weight.mean(axis=1), np.nan)
+        possible = np.isfinite(self.log_weight)
+        share = (weight * possible).sum(axis=1) / np.maximum(possible.sum(axis=1), 1)
+        self.cut = np.where(known.any(axis=1), 1.0 - share, np.nan)
         with np.errstate(divide="ignore"):
             self.log_weight += np.log(weight)
 
