@@ -205,7 +205,7 @@ class Drawing:
             weight /= np.maximum(weight.max(axis=1, keepdims=True), np.finfo(float).tiny)
         if age_limit is not None:
             weight[known & (age > age_limit)] = 0.0
-        possible = np.isfinite(self.log_weight)
+        self.without_age, possible = self.log_weight.copy(), np.isfinite(self.log_weight)
         share = (weight * possible).sum(axis=1) / np.maximum(possible.sum(axis=1), 1)
         self.cut = np.where(known.any(axis=1), 1.0 - share, np.nan)
         with np.errstate(divide="ignore"):
@@ -215,11 +215,15 @@ class Drawing:
         """Return draws of equal weight."""
         chosen = resample(self.log_weight, self.rng)
         nothing = chosen[:, 0] < 0
+        if nothing.any() and "AGE" in self.draws:
+            # No draw is younger than the limit: the age is not known, the rest is as it was without it.
+            own = self.rng if isinstance(self.rng, np.random.Generator) else self.rng[nothing]
+            chosen[nothing] = resample(self.without_age[nothing], own)
         found = {name: np.take_along_axis(values, np.maximum(chosen, 0), axis=1) for name, values in self.draws.items()}
         if "AGE" in found:
-            # No draw is younger than the limit: the age is not known, the rest is as it was.
             found["AGE"][nothing] = np.nan
+            impossible = chosen[:, 0] < 0
             for name in set(found) - {"AGE"}:
-                found[name][nothing] = self.draws[name][nothing]
+                found[name][impossible] = self.draws[name][impossible]
             return found | {"AGE_CUT": self.cut} | self.facts
         return found
