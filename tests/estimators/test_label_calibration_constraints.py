@@ -233,3 +233,15 @@ def test_effects_are_those_of_small_shifts(models):
         assert both.sum() > 100
         close = np.isclose(effects["log_age"][both, number], age[both], rtol=0.03, atol=2e-3 / step[number] * 1e-2)
         assert close.mean() > 0.95  # the relation of mass and age has kinks
+
+
+def test_no_shift_is_larger_than_labels_can_have():
+    """M_K hangs on [C/Fe] by a trifle, so that a small offset asks for a shift of 100,000 dex."""
+    abundance = np.random.default_rng(0).normal(scale=0.1, size=(500, 1))
+    mag = -1.6 + 10.0 + 0.25  # at 1 kpc, and 0.25 mag fainter than the model says
+    known = np.full(500, mag), np.zeros(500), np.ones(500), np.full(500, 1e-4)
+    for slope, found in ((1e-6, None), (1.0, "C_FE")):
+        parallax = parallax_constraint(lambda X, slope=slope: -1.6 + slope * X[:, 0], *known)
+        shift = find_scale_shift(abundance, [parallax], names=("C_FE",))
+        assert getattr(shift, "label", None) == found
+    assert shift.size == pytest.approx(-0.25, abs=0.05)

@@ -20,6 +20,7 @@ __all__ = ["ScaleShift", "find_scale_shift"]
 
 # Difference of improvements below which two labels explain the constraints equally well: two standard errors.
 _ALIKE = 4.0
+_FARTHEST = 5.0  # of what is usual, so 0.5 dex and 500 K: no survey's labels are off by more
 _N_STEPS = 1  # from the first estimate of a shift on
 _WORDS = {"TEFF": "Teff", "LOGG": "log g", "M_H": "[M/H]", "C_FE": "[C/Fe]", "N_FE": "[N/Fe]"}
 
@@ -35,7 +36,8 @@ class ScaleShift:
     size, error : float
         By how much it is too high, and the error of that; in its unit.
     improvement : float
-        By how much the misfit (as chi^2) falls with it.
+        By how much the misfit (as chi^2) falls with it, less the square of the shift in units of what is usual (0.1
+        dex, 100 K).
     distance, mass, age : float
         What it does to the median star: relative change of distance and mass, change of log10 age; NaN where no model
         was given.
@@ -161,7 +163,10 @@ def _single_shifts(X, constraints, steps, names, only=None):
         design = np.hstack([own, linear.offsets])
         precision = np.concatenate([[0.0], linear.offset_precision])
         fit = robust_fit(design, linear.residual, error, groups, precision)
-        after = _misfit(linear, error, design, fit.coef, precision)
+        # Constraints may hang on a label by a trifle: how unusual its shift is counts as well.
+        if abs(fit.coef[0]) > _FARTHEST * steps[number]:
+            continue
+        after = _misfit(linear, error, design, fit.coef, precision) + float(fit.coef[0] / steps[number]) ** 2
         found.append((name, -float(fit.coef[0]), float(np.sqrt(fit.covariance[0, 0])), before - after))
     return sorted(found, key=lambda item: -item[3])
 
