@@ -52,8 +52,10 @@ def merge_rows(X, y, weight, groups):
     # One number for each row, equal for equal rows; sorting by it is much faster than by all columns.
     factors = np.random.RandomState(0).uniform(1.0, 2.0, len(columns))
     key = np.zeros(len(y))
+    # The inverse of the smallest numbers would be infinite.
+    sizes = [max(np.abs(column).max(), np.finfo(np.float64).tiny) for column in columns]
     with np.errstate(over="ignore", invalid="ignore"):
-        for column, factor in zip(columns, factors / [np.abs(c).max() or 1.0 for c in columns], strict=True):
+        for column, factor in zip(columns, factors / sizes, strict=True):
             key += factor * column
     order = np.argsort(key, kind="stable")
     suspects = np.flatnonzero(np.diff(key[order]) == 0)

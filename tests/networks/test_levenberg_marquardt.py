@@ -559,3 +559,8 @@ def test_threads_keep_out_of_the_way(monkeypatch):
     assert joblib.Parallel(2)(joblib.delayed(default_threads)() for _ in range(2)) == [share, share]
     with threads(2) as parallel:
         assert list(parallel(abs, [-3, -2, -1])) == [3, 2, 1]
+
+
+def test_the_smallest_numbers_are_rows_like_others():
+    X, y, weight, _ = merge_rows(np.zeros((12, 2)), np.full(12, 5e-324), np.ones(12), None)
+    assert (len(X), y.tolist(), weight.tolist()) == (1, [5e-324], [12.0])

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def votable_document(columns, provenance):
             ID=column.name,
             datatype="char" if text else _TYPES[column.dtype],
             arraysize=column.dtype[1:] if text else str(column.length) if column.length else None,
-            unit=_unit(column.unit),
+            unit=None if _is_dex(column.unit) else column.unit,
             ucd=column.ucd,
         )
         field.description = column.description + logarithm_note(column.unit) + _bits(column.name)
@@ -46,13 +47,17 @@ def votable_document(columns, provenance):
     votable.resources.append(resource)
     text = io.BytesIO()
     votable.to_xml(text, tabledata_format="tabledata")
-    # astropy takes dex for a tenth of an unknown unit on writing, though not on reading.
-    return _without_time(text.getvalue().decode("utf-8")).replace('unit="0.1ex"', 'unit="dex"')
+    return _with_dex(_without_time(text.getvalue().decode("utf-8")), [c.name for c in columns if _is_dex(c.unit)])
 
 
-def _unit(unit):
-    """Units as VOTable has them, which does not know logarithmic units of something."""
-    return "dex" if unit is not None and unit.startswith("dex(") else unit
+def _is_dex(unit):
+    """Tell whether a unit is logarithmic. VOTable does not know dex of something."""
+    return unit is not None and unit.startswith("dex")
+
+
+def _with_dex(document, names):
+    """Write dex as the unit of fields; astropy takes it for ten or a tenth of an unknown unit, or for an error."""
+    return re.sub(rf'(<FIELD ID="(?:{"|".join(names)})"[^>]*)>', r'\1 unit="dex">', document)
 
 
 def _bits(name):
