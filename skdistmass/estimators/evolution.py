@@ -139,9 +139,8 @@ class EvolutionaryStateClassifier(ClassifierMixin, BaseEstimator):
             If a table lacks a label or has it in another kind of unit.
         """
         X = validate_labels(self, X, reset=True, names=self.labels)
-        masked = np.ma.isMaskedArray(y)
-        known = ~np.ma.getmaskarray(y) if masked else np.ones(len(X), dtype=bool)
-        y = column_or_1d(np.ma.getdata(y) if masked else y, warn=True)
+        known = ~np.ma.getmaskarray(y) if isinstance(y, np.ma.MaskedArray) else np.ones(len(X), dtype=bool)
+        y = column_or_1d(np.ma.getdata(y) if isinstance(y, np.ma.MaskedArray) else y, warn=True)
         check_consistent_length(X, y)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
