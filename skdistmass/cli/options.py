@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,13 @@ _EXTINCTION = (
 )
 
 
+def _with_each(options: Sequence[Callable[..., Any]], command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command several options, which its help lists in their order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def extinction(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say how A_K is chosen, as its parameter `extinction`."""
 
@@ -138,9 +145,7 @@ def extinction(command: Callable[..., Any]) -> Callable[..., Any]:
         )
         return command(extinction=choice, **options)
 
-    for option in reversed(_EXTINCTION):
-        with_choice = option(with_choice)
-    return with_choice
+    return _with_each(_EXTINCTION, with_choice)
 
 
 _DISTRIBUTED = (
@@ -165,9 +170,7 @@ def distributed(command: Callable[..., Any]) -> Callable[..., Any]:
         given = {"workers": workers, "scheduler": scheduler, "cone": cone, "query": query, "keep": keep}
         return command(distributed={name: value for name, value in given.items() if value}, **options)
 
-    for option in reversed(_DISTRIBUTED):
-        with_options = option(with_options)
-    return with_options
+    return _with_each(_DISTRIBUTED, with_options)
 
 
 _POSTERIOR = (
@@ -200,6 +203,4 @@ def posterior(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError("the options --posterior-* need --posterior, which says what to keep.")
         return command(posterior=None if form is None else StoredPosterior(form, **given), **options)
 
-    for option in reversed(_POSTERIOR):
-        with_posterior = option(with_posterior)
-    return with_posterior
+    return _with_each(_POSTERIOR, with_posterior)

@@ -6,7 +6,7 @@ from skdistmass.model.distmass import DistMassModel
 from skdistmass.model.loading import find_model, load_model, load_predictor
 from skdistmass.model.predictor import Predictor, cuts_of
 from skdistmass.model.scale import check_scale, choose_labels, fit_to_model, model_constraints
-from skdistmass.model.stored import FORMS, STORED_LEVELS, StoredPosterior, stored_law
+from skdistmass.model.stored import FORMS, STORED_LEVELS, StoredPosterior, stored_law, stored_vectors
 
 __all__ = [
     "FORMS",
@@ -25,4 +25,5 @@ __all__ = [
     "model_constraints",
     "predict_calibrated",
     "stored_law",
+    "stored_vectors",
 ]

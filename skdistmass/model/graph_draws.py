@@ -16,7 +16,7 @@ from skdistmass.model.posterior import PosteriorMixin
 from skdistmass.schema.columns import QUANTILES, SLOPES, mass_columns, scales_of
 from skdistmass.surveys import as_stars
 from skdistmass.surveys.training_sets import TrainingCuts
-from skdistmass.uncertainty import LEVELS
+from skdistmass.uncertainty import LEVELS, PredictiveDistribution
 
 __all__ = ["GraphModel"]
 
@@ -81,10 +81,9 @@ class _Run:
     """Runs a graph for labels, and keeps the latest answer: one drawing asks for several quantities."""
 
     def __init__(self, predictor: Any) -> None:
-        self.predictor, levels = predictor, predictor.card.get("quantile_levels")
-        if levels != LEVELS.tolist():
+        self.predictor = predictor
+        if predictor.card.get("quantile_levels") != LEVELS.tolist():
             raise InputError(f"{predictor!r} has quantiles at levels unlike those of this package; export it again.")
-        self.levels = np.array(levels)
         self._asked: tuple[Any, Any] = None, None
         self._found: dict[str, NDArray] = {}
 
@@ -115,14 +114,10 @@ class _GraphNetwork:
         self, labels: Floats, coverage: Sequence[float], X_err: Floats | None = None, value: Floats | None = None
     ) -> Prediction:
         """Return the intervals of each coverage."""
-        quantiles = self._run(labels, X_err)[self.name + QUANTILES].astype(np.float64)
-        levels = self._run.levels
-        wanted = 0.5 + np.multiply.outer(np.asarray(coverage), [-0.5, 0.5])
-        upper = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
-        share = np.clip((wanted - levels[upper - 1]) / (levels[upper] - levels[upper - 1]), 0.0, 1.0)
-        low, high = quantiles[:, upper - 1], quantiles[:, upper]
+        law = PredictiveDistribution(LEVELS, self._run(labels, X_err)[self.name + QUANTILES].astype(np.float64))
+        ends = law.ppf((0.5 + np.multiply.outer(np.asarray(coverage), [-0.5, 0.5]))[..., None])
         nothing = np.full(len(labels), np.nan)
-        return Prediction(nothing, np.moveaxis(low + share * (high - low), 0, 1), nothing)
+        return Prediction(nothing, np.moveaxis(ends, -1, 1), nothing)
 
     def jacobian(self, labels: Floats) -> Floats:
         """Return the derivatives by the labels, 0 where there are none."""

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from skdistmass.exceptions import InputError
 from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model.age_physics import AgePhysics
-from skdistmass.model.draws import joint_facts, quantiles_of, summarise
+from skdistmass.model.draws import FACTS, joint_facts, quantiles_of, summarise
 from skdistmass.model.star_random import StarRandom
 from skdistmass.schema.columns import CatalogColumn, posterior_layout
 from skdistmass.surveys.stars import Stars
 from skdistmass.uncertainty import LEVELS, PredictiveDistribution
 
-__all__ = ["FORMS", "STORED_LEVELS", "StoredPosterior", "stored_law"]
+__all__ = ["FORMS", "STORED_LEVELS", "StoredPosterior", "stored_law", "stored_vectors"]
 
 Floats = NDArray[np.float64]
 #: How a posterior can be stored, and how many draws of each star that takes by default.
@@ -141,8 +141,8 @@ class StoredPosterior:
     def _kept(self, draws: dict[str, Floats]) -> dict[CatalogColumn, NDArray]:
         quantities = [name for name in _QUANTITIES if name in draws and (name != "M_H" or self.form == "draws")]
         length = {"quantiles": len(STORED_LEVELS), "draws": int(self.n_samples)}.get(self.form, 0)
-        facts = joint_facts(draws)
-        found = summarise(draws) if self.form == "summary" else dict(facts)
+        found = summarise(draws) if self.form == "summary" else joint_facts(draws)
+        facts = [name for name in FACTS if name in found]
         for name in quantities:
             if self.form == "quantiles":
                 found[f"{name}_QUANTILES"] = quantiles_of(draws[name], STORED_LEVELS)
@@ -156,6 +156,28 @@ class StoredPosterior:
 
 def _single(values: NDArray, column: CatalogColumn) -> NDArray:
     return values if column.dtype == "?" else values.astype(column.dtype)
+
+
+def stored_vectors(column: Any) -> Floats:
+    """Return a column of vectors as a matrix; astropy reads the lists of a Parquet file as objects.
+
+    Parameters
+    ----------
+    column : array-like of shape (n_stars,) or (n_stars, length)
+        A column ``POST_*_QUANTILES`` or ``POST_*_DRAWS`` of a catalogue.
+
+    Returns
+    -------
+    vectors : ndarray of shape (n_stars, length)
+
+    Examples
+    --------
+    >>> from skdistmass.model import stored_vectors
+    >>> stored_vectors([[1, 2], [3, 4]])
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    return np.stack([np.asarray(row, dtype=np.float64) for row in column])
 
 
 def stored_law(quantiles: NDArray) -> PredictiveDistribution:
@@ -177,5 +199,4 @@ def stored_law(quantiles: NDArray) -> PredictiveDistribution:
     >>> stored_law(np.linspace(1.0, 2.2, 13)[None, :]).median()
     array([1.6])
     """
-    # astropy reads the lists of a Parquet file as objects.
-    return PredictiveDistribution(STORED_LEVELS, np.stack([np.asarray(row, dtype=np.float64) for row in quantiles]))
+    return PredictiveDistribution(STORED_LEVELS, stored_vectors(quantiles))

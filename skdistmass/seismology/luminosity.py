@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 from skdistmass.seismology.scaling import floats
 
 __all__ = ["bolometric_correction", "correction_terms", "gaia_radius", "seismic_distance"]
@@ -12,7 +13,6 @@ _SUN_TEFF, _SUN_MAGNITUDE = 5772.0, 4.74
 # Fitted to PARSEC v1.2S by ``examples/make_bolometric_correction.py``.
 _COEFFICIENTS = np.array([2.0605, -0.3352, -0.0121, 0.0014, -0.0058, 0.0389])
 _SCATTER = 0.05  # mag: of the real stars' corrections, beyond the fit's 0.01
-_MAG_TO_LN = 0.2 * np.log(10.0)
 
 
 def correction_terms(teff: Floats, logg: Floats, m_h: Floats) -> Floats:
@@ -176,4 +176,6 @@ def _surface_magnitude(
 def _relative_error(other: Floats, slope: Floats, teff_err: ArrayLike, mag_err: ArrayLike) -> Floats:
     """Return the relative error of a distance or radius: its own part, those of Teff and magnitude, and the scatter."""
     by_teff = slope * floats(teff_err, "K", "teff_err")
-    return np.hypot(other, _MAG_TO_LN * np.sqrt(by_teff**2 + floats(mag_err, "mag", "mag_err") ** 2 + _SCATTER**2))
+    return np.hypot(
+        other, LN_DISTANCE_PER_MAG * np.sqrt(by_teff**2 + floats(mag_err, "mag", "mag_err") ** 2 + _SCATTER**2)
+    )

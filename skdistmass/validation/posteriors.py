@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import kstest
 
-from skdistmass.model import STORED_LEVELS
+from skdistmass.model import STORED_LEVELS, stored_vectors
 from skdistmass.model.draws import quantiles_of
 from skdistmass.tables import optional_floats
 from skdistmass.uncertainty import LEVELS, PredictiveDistribution, normal_coverage
@@ -110,7 +110,7 @@ def _quantiles(stars: Table, name: str, rows: NDArray[np.intp]) -> tuple[Floats,
     if is_stored(stars, name):
         for end in ("QUANTILES", "DRAWS"):
             if f"{stored}_{end}" in stars.colnames:
-                vectors = np.stack([np.asarray(row, np.float64) for row in stars[f"{stored}_{end}"][rows]])
+                vectors = stored_vectors(stars[f"{stored}_{end}"][rows])
                 found = vectors if end == "QUANTILES" else quantiles_of(vectors, STORED_LEVELS)
                 return ndtri(STORED_LEVELS), found, _STORED
         if f"{stored}_P16" in stars.colnames:

@@ -6,12 +6,12 @@ from sklearn.utils.validation import check_is_fitted
 from skdistmass.exceptions import InputError
 from skdistmass.isochrones.distances.grid import MARGINALS
 from skdistmass.isochrones.distances.observations import MODEL_ORDER, read_covariances, read_photometry, read_stars
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 
 __all__ = ["IsochroneDrawsMixin"]
 
 _CHUNK = 512
 _AGE = 1 + list(MARGINALS).index("age")
-_MAG_TO_LN = 0.2 * np.log(10.0)
 # Share of the law of M_Ks that may be anywhere, so that one wrong number does not rule out every model.
 _OUTLIERS = 0.01
 _ONE_SIGMA_BELOW = 0.158655254
@@ -149,7 +149,7 @@ def _distances(m_ks, photometry, rng):
     """Draw distances (kpc) of given magnitudes; the errors of the photometry know of the parallax, to first order."""
     zero, error, parallax, parallax_err = (column[:, None] for column in photometry.T)
     expected = 10.0 ** (-0.2 * (zero - m_ks - 10.0))
-    slope = expected * _MAG_TO_LN / parallax_err
+    slope = expected * LN_DISTANCE_PER_MAG / parallax_err
     miss = (expected - parallax) / parallax_err
     known = np.isfinite(slope)
     slope, miss = np.where(known, slope, 0.0), np.where(known, miss, 0.0)
