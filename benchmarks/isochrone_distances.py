@@ -1,14 +1,20 @@
 """Time and accuracy of isochrone distances, against a plain NumPy sum over all models, in one run.
 
-    python benchmarks/isochrone_distances.py [--stars 733901] [--plain 24] [--jobs 2]
+    python benchmarks/isochrone_distances.py [--stars 733901] [--plain 24] [--jobs 2] [--against REVISION]
 
 The stars are those of the real tables with their own errors, and again with the default errors of 50 K, 0.1
 and 0.1 dex; for the full number they are drawn again and again, each time moved at random within its errors.
+
+With --against, print only how many times as many stars a thread does in a second of CPU time as the package at another
+revision of this repository. Both take turns with the same stars, so that other work on the machine slows both.
 """
 
 import argparse
 import multiprocessing
 import os
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +28,23 @@ from skdistmass.isochrones.distances.observations import read_covariances, read_
 from skdistmass.surveys import data_dir
 
 FILES = ("kepler_giants.fits", "k2_giants.fits", "dwarfs.fits")
+ROUNDS = 3
+# A process that times one version of the package: for each line of input, the CPU time of one set of stars.
+TIMER = """
+import sys, time, numpy as np
+from skdistmass.isochrones import IsochroneDistanceRegressor, read_parsec
+table, *sets = sys.argv[1:]
+model = IsochroneDistanceRegressor().fit(read_parsec(table))
+sets = [np.load(path) for path in sets]
+for part in sets:
+    model.predict(part["stars"][:100], part["errors"][:100])
+print("ready", flush=True)
+for line in sys.stdin:
+    part = sets[int(line)]
+    start = time.process_time()
+    model.predict(part["stars"], part["errors"])
+    print(time.process_time() - start, flush=True)
+"""
 FRACTIONS = (0.158655254, 0.5, 0.841344746)
 
 
@@ -105,14 +128,56 @@ def report(name, seconds, differences, rate):
 
 def rate_of(model, stars, errors, n_stars, rng, **options):
     """Return stars per second for stars drawn with their errors."""
-    rows = rng.integers(0, len(stars), n_stars)
-    moved = stars[rows] + errors[rows] * rng.normal(size=(n_stars, 3))
+    moved, sigma = moved_stars(stars, errors, n_stars, rng)
     start = time.perf_counter()
     if options:
-        model.predict_posterior(moved, errors[rows], **options)
+        model.predict_posterior(moved, sigma, **options)
     else:
-        model.predict(moved, errors[rows])
+        model.predict(moved, sigma)
     return n_stars / (time.perf_counter() - start)
+
+
+def moved_stars(stars, errors, n_stars, rng):
+    """Return stars drawn with their errors, and these errors."""
+    rows = rng.integers(0, len(stars), n_stars)
+    return stars[rows] + errors[rows] * rng.normal(size=(n_stars, 3)), errors[rows]
+
+
+def print_ratios(revision, sets, n_stars):
+    """Print the ratio of CPU times of another revision and of this one, for sets of stars and errors."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = subprocess.run(["git", "archive", revision, "skdistmass"], stdout=subprocess.PIPE, check=True)
+        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+        files = []
+        for number, (stars, errors) in enumerate(sets.values()):
+            moved, sigma = moved_stars(stars, errors, n_stars, np.random.default_rng(number))
+            files.append(str(Path(folder) / f"{number}.npz"))
+            np.savez(files[-1], stars=moved, errors=sigma)
+        command = [sys.executable, "-c", TIMER, str(data_dir() / "isochrones" / "parsec_v12s.parquet"), *files]
+        here = str(Path(__file__).resolve().parents[1])
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        timers = [
+            subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, cwd=path, **pipes)
+            for path in (folder, here)
+        ]
+        for timer in timers:
+            timer.stdout.readline()
+        print(f"{n_stars} stars, one thread; load {os.getloadavg()[0]:.1f}")
+        for number, name in enumerate(sets):
+            times = [[_time_of(timer, number) for timer in timers] for _ in range(ROUNDS)]
+            before, after = (statistics.median(column) for column in zip(*times, strict=True))
+            ratios = sorted(one / other for one, other in times)
+            print(
+                f"{name:15s} {n_stars / before:7.0f} stars per CPU s at {revision}, {n_stars / after:7.0f} now: "
+                f"ratio {statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+            )
+        for timer in timers:
+            timer.communicate()
+
+
+def _time_of(timer, number):
+    print(number, file=timer.stdin, flush=True)
+    return float(timer.stdout.readline())
 
 
 def main():
@@ -121,7 +186,15 @@ def main():
     parser.add_argument("--plain", type=int, default=100, help="stars to compare with the plain sum")
     parser.add_argument("--jobs", type=int, default=2, help="threads")
     parser.add_argument("--parameters", action="store_true", help="also vary the grid's parameters")
+    parser.add_argument("--against", metavar="REVISION", help="only compare the speed with this revision's")
     options = parser.parse_args()
+    if options.against:
+        unfitted = IsochroneDistanceRegressor()
+        stars, errors = real_stars(unfitted)
+        default = np.broadcast_to(unfitted.default_error, errors.shape)
+        sets = {"own errors": (stars, errors), "default errors": (stars, default)}
+        print_ratios(options.against, sets, options.stars)
+        return
     rng = np.random.default_rng(0)
     start = time.perf_counter()
     table = read_parsec(data_dir() / "isochrones" / "parsec_v12s.parquet")

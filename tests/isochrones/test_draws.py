@@ -20,12 +20,12 @@ N_STARS = 1500
 def truth(regressor):
     """Stars drawn from the models, as many of each kind as they expect: labels, M_Ks, mass, log age."""
     level, rng = regressor.grid_.levels[0], np.random.default_rng(1)
-    weight = level.place[3].astype(float)
+    weight = level.points[:, 3].astype(float)
     rows = rng.choice(len(weight), N_STARS, p=weight / weight.sum())
     values = level.axes[:, :1] + level.axes[:, 1:2] * (level.bins[:, rows] + rng.random((4, N_STARS)))
     # An isochrone stands for the time up to the middles to its neighbours.
     values[2] += (regressor.models_["age_step"] - level.axes[2, 1]) * (rng.random(N_STARS) - 0.5)
-    return level.place[[1, 2, 0]][:, rows].T.astype(float), values[0], 10.0 ** values[1], values[2]
+    return level.places(rows)[:, [1, 2, 0]], values[0], 10.0 ** values[1], values[2]
 
 
 @pytest.fixture(scope="module")

@@ -417,8 +417,8 @@ def test_no_extrapolation_in_metallicity(isochrones, regressor):
     assert len(inside) > 0
     assert len(outside) == 0
     assert regressor.feh_range_ == (-0.6, 0.3)
-    assert all(level.place[0].min() >= np.float32(-0.6) for level in regressor.grid_.levels)
-    assert all(level.place[0].max() <= np.float32(0.3) for level in regressor.grid_.levels)
+    assert all(level.groups[:, 0].min() >= np.float32(-0.6) for level in regressor.grid_.levels)
+    assert all(level.groups[:, 0].max() <= np.float32(0.3) for level in regressor.grid_.levels)
 
 
 def test_ragged_grids(isochrones):

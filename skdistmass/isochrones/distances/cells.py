@@ -31,7 +31,9 @@ class Points:
 
 @dataclass
 class Level:
-    """Points merged within cells of one size, sorted by (metallicity layer, Teff, log g).
+    """Points merged within cells of one size, sorted by (metallicity layer, Teff, log g, M_Ks).
+
+    Points of one cell in log Teff and log g, which differ in M_Ks, are a group.
 
     Attributes
     ----------
@@ -44,11 +46,15 @@ class Level:
     logg_tiles : ndarray of shape (3,)
         Lowest log g of the tiles, their step and how many there are.
     tile_starts : ndarray of int64, shape (n_layers * n_teff_tiles * n_logg_tiles + 1,)
-        First point of each tile.
-    place : ndarray of float32, shape (4, n_points)
-        [Fe/H], Teff (K), log g and weight.
+        First group of each tile.
+    group_starts : ndarray of int64, shape (n_groups + 1,)
+        First point of each group.
+    groups : ndarray of float32, shape (n_groups, 4)
+        Mean [Fe/H], Teff (K) and log g, and the sum of the squares of the weights.
+    points : ndarray of float32, shape (n_points, 4)
+        [Fe/H], Teff and log g less those of the group, and the weight, the stars expected there.
     bins : ndarray of int16, shape (4, n_points)
-        Bins of M_Ks, log mass, log age and log radius.
+        Bins of M_Ks, log mass, log age and log radius; those of M_Ks rise within a group.
     axes : ndarray of shape (4, 3)
         For each of these histograms its first edge, its step and its number of bins.
     """
@@ -58,9 +64,16 @@ class Level:
     teff_edges: np.ndarray
     logg_tiles: np.ndarray
     tile_starts: np.ndarray
-    place: np.ndarray
+    group_starts: np.ndarray
+    groups: np.ndarray
+    points: np.ndarray
     bins: np.ndarray
     axes: np.ndarray
+
+    def places(self, rows):
+        """Return [Fe/H], Teff (K) and log g of some points, in an axis after those of `rows`."""
+        group = np.searchsorted(self.group_starts, rows, side="right") - 1
+        return self.groups[group, :3].astype(np.float64) + self.points[rows, :3]
 
 
 def join(parts):
@@ -92,8 +105,21 @@ def merge(points, cell, magnitude_cell):
     return Points(mean(points.place), total, mean(points.quantities))
 
 
+def _groups(points, cell):
+    """Sort points by cell in log Teff and log g, then by M_Ks; return their order and the first of each group."""
+    i = np.floor(np.log10(points.place[:, 1]) / cell[0])
+    j = np.floor(points.place[:, 2] / cell[1])
+    order = np.lexsort((points.quantities[:, 0], j, i))
+    new = (np.diff(i[order]) != 0) | (np.diff(j[order]) != 0)
+    return order, np.flatnonzero(np.r_[True, new]) if len(order) else np.empty(0, dtype=np.int64)
+
+
+def _sorted_points(points, order):
+    return Points(points.place[order], points.weight[order], points.quantities[order])
+
+
 def make_level(layers, cell, axes, tile_steps):
-    """Sort merged points into tiles.
+    """Sort merged points into groups, and these into tiles.
 
     Parameters
     ----------
@@ -111,26 +137,45 @@ def make_level(layers, cell, axes, tile_steps):
     low, high = ends.min(axis=0), ends.max(axis=0)
     low[0], high[0] = np.log10(low[0]), np.log10(high[0])
     n_teff, n_logg = ((high - low) / tile_steps).astype(np.int64) + 1
-    places, bins, counts = [], [], []
+    groups, parts, bins, sizes, counts, spans = [], [], [], [], [], []
     for points in layers:
-        i = np.clip((np.log10(points.place[:, 1]) - low[0]) // tile_steps[0], 0, n_teff - 1)
-        j = np.clip((points.place[:, 2] - low[1]) // tile_steps[1], 0, n_logg - 1)
+        order, first = _groups(points, cell)
+        points, size = _sorted_points(points, order), np.diff(np.r_[first, len(order)])
+        group = _group_places(points, first)
+        i = np.clip((np.log10(group[:, 1]) - low[0]) // tile_steps[0], 0, n_teff - 1)
+        j = np.clip((group[:, 2] - low[1]) // tile_steps[1], 0, n_logg - 1)
         tile = (i * n_logg + j).astype(np.int64)
-        order = np.argsort(tile, kind="stable")
         counts.append(np.bincount(tile, minlength=n_teff * n_logg))
-        places.append(np.column_stack([points.place, points.weight])[order].T.astype(np.float32))
-        bins.append(((points.quantities[order] - axes[:, 0]) / axes[:, 1]).T.astype(np.int16))
+        offsets = points.place - np.repeat(group[:, :3], size, axis=0)
+        # Points move with their groups.
+        by_group, by_point = (np.argsort(tiles, kind="stable") for tiles in (tile, np.repeat(tile, size)))
+        groups.append(group[by_group].astype(np.float32))
+        sizes.append(size[by_group])
+        parts.append(np.column_stack([offsets, points.weight])[by_point].astype(np.float32))
+        bins.append(((points.quantities[by_point] - axes[:, 0]) / axes[:, 1]).T.astype(np.int16))
+        spans.append([group[:, 0].min(initial=np.inf), group[:, 0].max(initial=-np.inf)])
     return Level(
         cell=cell,
-        layers=np.array([[p[0].min(initial=np.inf), p[0].max(initial=-np.inf)] for p in places], dtype=np.float64),
+        layers=np.array(spans, dtype=np.float64),
         teff_edges=10.0 ** (low[0] + tile_steps[0] * np.arange(n_teff + 1)),
         logg_tiles=np.array([low[1], tile_steps[1], n_logg]),
         tile_starts=np.r_[0, np.cumsum(np.concatenate(counts))],
+        group_starts=np.r_[0, np.cumsum(np.concatenate(sizes))],
+        groups=np.concatenate(groups),
+        points=np.concatenate(parts),
         # The compiled loops run along rows.
-        place=np.ascontiguousarray(np.concatenate(places, axis=1)),
         bins=np.ascontiguousarray(np.concatenate(bins, axis=1)),
         axes=axes,
     )
+
+
+def _group_places(points, first):
+    """Return mean places and sums of the squares of the weights of groups, shape (n_groups, 4)."""
+    if len(first) == 0:
+        return np.empty((0, 4))
+    total = np.add.reduceat(points.weight, first)
+    mean = np.add.reduceat(points.place * points.weight[:, None], first, axis=0) / total[:, None]
+    return np.column_stack([mean, np.add.reduceat(points.weight**2, first)])
 
 
 _TYPES = {
@@ -139,7 +184,9 @@ _TYPES = {
     "teff_edges": (np.float64, (None,)),
     "logg_tiles": (np.float64, (3,)),
     "tile_starts": (np.int64, (None,)),
-    "place": (np.float32, (4, None)),
+    "group_starts": (np.int64, (None,)),
+    "groups": (np.float32, (None, 4)),
+    "points": (np.float32, (None, 4)),
     "bins": (np.int16, (4, None)),
     "axes": (np.float64, (4, 3)),
 }
@@ -157,17 +204,34 @@ def problem_of_level(level):
             return f"{name} has the wrong type or shape"
         if array.dtype.kind == "f" and name != "layers" and not np.isfinite(array).all():
             return f"{name} holds values that are not finite"
-    n_points, (_, tile_step, n_logg), n_bins = level.place.shape[1], level.logg_tiles, level.axes[:, 2]
+    n_groups, n_points, n_bins = len(level.groups), len(level.points), level.axes[:, 2]
+    _, tile_step, n_logg = level.logg_tiles
     if not (len(level.teff_edges) > 1 and (np.diff(level.teff_edges) > 0).all() and tile_step > 0 and n_logg >= 1):
         return "its tiles do not increase"
-    if np.isnan(level.layers).any() or (level.place[3] < 0).any():
+    used = level.layers[level.layers[:, 0] <= level.layers[:, 1]]
+    if (
+        np.isnan(level.layers).any()
+        or not np.isfinite(used).all()
+        or (level.groups[:, 3] < 0).any()
+        or (level.points[:, 3] < 0).any()
+    ):
         return "it holds negative weights, or layers without metallicities"
     if (level.axes[:, 1] <= 0).any() or (n_bins < 1).any() or (n_bins > MOST_BINS).any() or (n_bins % 1 != 0).any():
         return "its histograms have no bins"
     if len(level.tile_starts) != len(level.layers) * (len(level.teff_edges) - 1) * n_logg + 1:
         return "its tiles differ in number"
-    if level.tile_starts[0] != 0 or level.tile_starts[-1] != n_points or (np.diff(level.tile_starts) < 0).any():
+    if not _divide(level.tile_starts, n_groups) or not _divide(level.group_starts, n_points):
         return "its tiles do not hold its points"
+    if len(level.group_starts) != n_groups + 1 or (np.diff(level.group_starts) < 1).any():
+        return "its groups differ in number"
     if level.bins.shape[1] != n_points or (level.bins < 0).any() or (level.bins >= n_bins[:, None]).any():
         return "a bin is outside its histogram"
+    falls = np.flatnonzero(np.diff(level.bins[0]) < 0) + 1
+    if not np.isin(falls, level.group_starts).all():
+        return "bins do not rise within a group"
     return None
+
+
+def _divide(starts, count):
+    """Tell whether some places in a list of so many begin its parts, one after the other."""
+    return len(starts) > 0 and starts[0] == 0 and starts[-1] == count and not (np.diff(starts) < 0).any()

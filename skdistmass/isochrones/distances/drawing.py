@@ -126,7 +126,7 @@ def _draw(level, stars, covariance, photometry, law, *, n_samples, n_sigma, age_
     draws = {name: np.where(known, value, np.nan) for name, value in zip(names, values, strict=True)}
     for name in ("mass", "radius"):
         draws[name] = 10.0 ** draws[name]
-    draws["feh"] = np.where(known, level.place[0][points].astype(np.float64), np.nan)
+    draws["feh"] = np.where(known, level.places(points)[..., 0], np.nan)
     draws["distance"] = _distances(draws["m_ks"], photometry, rng)
     draws["prior_ratio"] = _prior_ratio(draws["age"], axes[_AGE])
     return draws

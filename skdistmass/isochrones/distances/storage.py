@@ -13,7 +13,7 @@ from skdistmass.isochrones.distances.cells import Level, problem_of_level
 from skdistmass.isochrones.distances.grid import Grid
 
 _FORMAT = "skdistmass isochrone distances"
-_VERSION = 1
+_VERSION = 2
 # The default grid takes a tenth of this.
 _MOST_BYTES = 2**31
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from skdistmass._compiled import compiled
+from skdistmass.isochrones.distances.vectors import LANES, accumulate
 
 _MAG_TO_LN = 0.2 * math.log(10.0)
 # Likelihoods smaller than the largest by more than this factor, in natural logarithms, are nothing.
@@ -40,24 +41,33 @@ def _quantile(pdf, low, high, total, fraction):
 
 
 @compiled(nogil=True)
-def _summary(pdf, low, high, axis, out):
-    """Write median, mean, mode and the 16th and 84th percentiles of a histogram filled from `low` to `high`."""
-    total = 0.0
-    moment = 0.0
-    peak = low
-    for k in range(low, high):
-        total += pdf[k]
-        moment += pdf[k] * (k + 0.5)
-        if pdf[k] > pdf[peak]:
-            peak = k
-    if not total > 0.0:
-        out[:] = np.nan
-        return
-    out[MEDIAN] = axis[0] + axis[1] * _quantile(pdf, low, high, total, 0.5)
-    out[MEAN] = axis[0] + axis[1] * moment / total
-    out[MODE] = axis[0] + axis[1] * (peak + 0.5)
-    out[P16] = axis[0] + axis[1] * _quantile(pdf, low, high, total, _ONE_SIGMA_BELOW)
-    out[P84] = axis[0] + axis[1] * _quantile(pdf, low, high, total, 1.0 - _ONE_SIGMA_BELOW)
+def _place_of(cumulative, histogram, first, last, lane, wanted):
+    """Return the position, in bins, below which so much of the sum of a lane lies."""
+    low, high = first, last - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative[middle, lane] >= wanted:
+            high = middle
+        else:
+            low = middle + 1
+    below = cumulative[low - 1, lane] if low > first else np.float32(0.0)
+    return low + (wanted - below) / histogram[low, lane]
+
+
+@compiled(nogil=True)
+def _write_summaries(histogram, first, last, axis, cumulative, results, out):
+    """Write median, mean, mode and the 16th and 84th percentiles of the histograms of a batch, (LANES, 5)."""
+    accumulate(histogram, first, last, cumulative, results)
+    for lane in range(LANES):
+        total = float(results[0, lane])
+        if not total > 0.0:
+            out[lane] = np.nan
+            continue
+        out[lane, MEAN] = axis[0] + axis[1] * (first + 0.5 + results[1, lane] / total)
+        out[lane, MODE] = axis[0] + axis[1] * (first + 0.5 + results[2, lane])
+        for which, fraction in ((MEDIAN, 0.5), (P16, _ONE_SIGMA_BELOW), (P84, 1.0 - _ONE_SIGMA_BELOW)):
+            place = _place_of(cumulative, histogram, first, last, lane, fraction * total)
+            out[lane, which] = axis[0] + axis[1] * place
 
 
 @compiled(nogil=True)
@@ -192,29 +202,55 @@ def _use_parallax(pdf, blurred, bounds, filled, axis, photometry):
 
 
 @compiled(nogil=True)
-def summarise(histograms, bounds, lane, axes, photometry, summaries, fit, pdfs):
-    """Read the summaries of one star of a batch from its histograms; see `summarise_stars` for what is written.
+def _distance_of(histogram, bounds, lane, axis, photometry, out, fit, distances):
+    """Write the distance of a star of a batch, and multiply its histogram of M_Ks by what its parallax says."""
+    pdf, blurred = np.empty(histogram.shape[0]), np.empty(int(axis[2]))
+    low, high = _take_lane(histogram, lane, bounds[0], bounds[1] + 1, pdf)
+    first, last = _blur(pdf, low, high, int(axis[2]), photometry[1] / axis[1], blurred)
+    if np.isfinite(photometry[2]) and np.isfinite(photometry[3]):
+        fit[2] = _use_parallax(pdf, blurred, (low, high), (first, last), axis, photometry)
+        for k in range(low, high):
+            histogram[k, lane] = pdf[k]
+    _distance_summary(blurred, first, last, axis, photometry[0], out)
+    if distances.size > 0:
+        distances[:] = 0.0
+        distances[first:last] = blurred[first:last]
 
-    `bounds` are the first and the last bin of M_Ks that may be filled; `pdfs` has one row or none.
+
+@compiled(nogil=True)
+def summarise(histograms, bounds, sums, axes, batch, photometry, summaries, fit, pdfs):
+    """Read the summaries of the stars of a batch from its histograms; see `summarise_stars` for what is written.
+
+    Parameters
+    ----------
+    histograms : ndarray of float32, shape (n_histograms, n_bins, LANES)
+        Those of M_Ks are multiplied by what the parallaxes say.
+    bounds : ndarray of shape (2,)
+        The first and the last bin of M_Ks that may be filled.
+    sums : ndarray of float32, shape (2, LANES)
+        The second row is the sum of the squares of the weights.
+    batch : ndarray of shape (n_lanes,)
+        Numbers of the stars; below 0 for lanes to be left alone.
     """
-    zero, error = photometry[0], photometry[1]
-    n_magnitudes, axis = int(axes[0, 2]), axes[0]
-    pdf, blurred = np.empty(histograms.shape[1]), np.empty(n_magnitudes)
-    low, high = _take_lane(histograms[0], lane, bounds[0], bounds[1] + 1, pdf)
-    total = pdf[low:high].sum()
-    fit[1] = total * total / fit[1]
-    if np.isfinite(zero) and np.isfinite(error):
-        first, last = _blur(pdf, low, high, n_magnitudes, error / axis[1], blurred)
-        if np.isfinite(photometry[2]) and np.isfinite(photometry[3]):
-            fit[2] = _use_parallax(pdf, blurred, (low, high), (first, last), axis, photometry)
-        _distance_summary(blurred, first, last, axis, zero, summaries[0])
-        if pdfs.shape[0] > 0:
-            pdfs[0, 1] = 0.0
-            pdfs[0, 1, first:last] = blurred[first:last]
-    _summary(pdf, low, high, axis, summaries[1])
-    if pdfs.shape[0] > 0:
-        pdfs[0, 0] = 0.0
-        pdfs[0, 0, low:high] = pdf[low:high]
-    for m in range(1, histograms.shape[0]):
-        low, high = _take_lane(histograms[m], lane, 0, int(axes[m, 2]), pdf)
-        _summary(pdf, low, high, axes[m], summaries[1 + m])
+    cumulative, results = np.empty((histograms.shape[1], LANES), np.float32), np.empty((3, LANES), np.float32)
+    found, n_pdfs = np.empty((LANES, N_SUMMARY)), pdfs.shape[0]
+    first, last = bounds[0], bounds[1] + 1
+    accumulate(histograms[0], first, last, cumulative, results)
+    for lane in range(batch.size):
+        s = batch[lane]
+        if s < 0:
+            continue
+        fit[s, 1] = results[0, lane] / sums[1, lane] * results[0, lane]
+        if np.isfinite(photometry[s, 0]) and np.isfinite(photometry[s, 1]):
+            distances = pdfs[s, 1] if n_pdfs > 0 else found[0, :0]
+            _distance_of(histograms[0], bounds, lane, axes[0], photometry[s], summaries[s, 0], fit[s], distances)
+        if n_pdfs > 0:
+            pdfs[s, 0] = 0.0
+            pdfs[s, 0, first:last] = histograms[0, first:last, lane]
+    for m in range(histograms.shape[0]):
+        if m > 0:
+            first, last = 0, int(axes[m, 2])
+        _write_summaries(histograms[m], first, last, axes[m], cumulative, results, found)
+        for lane in range(batch.size):
+            if batch[lane] >= 0:
+                summaries[batch[lane], 1 + m] = found[lane]

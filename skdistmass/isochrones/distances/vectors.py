@@ -57,38 +57,79 @@ class _Vectors:
     def multiply(self, one, other):
         return self.builder.fmul(one, other, flags=_FLAGS)
 
-    def likelihood(self, place, lanes):
-        """Return the likelihoods of a place for the stars of the lanes, 0 beyond their limits."""
-        (feh, teff, logg), (a, shift_1, b, c, shift_2, d, e, h, shift_3, limit) = map(self.splat, place), lanes
-        z1 = self.add(self.multiply(feh, a), shift_1)
-        z2 = self.add(self.multiply(teff, b), self.multiply(feh, c), shift_2)
-        z3 = self.add(self.multiply(logg, d), self.multiply(feh, e), self.multiply(teff, h), shift_3)
-        t = self.add(*(self.multiply(z, z) for z in (z1, z2, z3)))
+    def places(self, place, lanes):
+        """Return a place in the whitened coordinates of each lane's star."""
+        (feh, teff, logg), (a, shift_1, b, c, shift_2, d, e, h, shift_3) = map(self.splat, place), lanes
+        return (
+            self.add(self.multiply(feh, a), shift_1),
+            self.add(self.multiply(teff, b), self.multiply(feh, c), shift_2),
+            self.add(self.multiply(logg, d), self.multiply(feh, e), self.multiply(teff, h), shift_3),
+        )
+
+    def bends(self, lanes):
+        """Return a quarter of the second derivatives of that logarithm; those by two of the three are left out."""
+        a, _, b, c, _, d, e, h, _ = lanes
+        squares = ((self.multiply(each, each) for each in some) for some in ((a, c, e), (b, h), (d,)))
+        return [self.multiply(self.constant(-16.0), self.add(*some)) for some in squares]
+
+    def slopes(self, z, lanes):
+        """Return half the derivatives of the logarithm of the likelihood at a place, by [Fe/H], Teff and log g."""
+        a, _, b, c, _, d, e, h, _ = lanes
+        z1, z2, z3 = (self.multiply(self.constant(-32.0), each) for each in z)
+        return (
+            self.add(self.multiply(z1, a), self.multiply(z2, c), self.multiply(z3, e)),
+            self.add(self.multiply(z2, b), self.multiply(z3, h)),
+            self.multiply(z3, d),
+        )
+
+    def likelihoods(self, t, near):
+        """Return the likelihoods, 0 for stars that are not near."""
         y = self.constant(1.0 / 24.0)
         for coefficient in _SERIES:
             y = self.add(self.constant(coefficient), self.multiply(t, y))
         for _ in range(_SQUARINGS):
             y = self.multiply(y, y)
-        return self.builder.select(self.builder.fcmp_ordered("<=", t, limit), y, self.constant(0.0))
+        return self.builder.select(near, y, self.constant(0.0))
+
+    def weighed(self, y, slopes, bends, point):
+        """Return the likelihoods of a point times its weight; exp(2 u) of its group's is (1 + u + u^2/2)^2."""
+        numbers = [self.splat(self.number(_POINTS, point, ir.Constant(self.word, k))) for k in range(4)]
+        u = self.add(
+            *(
+                self.multiply(offset, self.add(slope, self.multiply(bend, offset)))
+                for slope, bend, offset in zip(slopes, bends, numbers[:3], strict=True)
+            )
+        )
+        half = self.add(
+            self.multiply(u, self.add(self.multiply(u, self.constant(0.5)), self.constant(1.0))), self.constant(1.0)
+        )
+        return self.multiply(self.multiply(half, half), self.multiply(y, numbers[3]))
+
+    def any(self, flags):
+        """Tell whether a flag of any lane is set."""
+        bits = self.builder.bitcast(flags, ir.IntType(LANES))
+        return self.builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
 
 
-_PLACE, _BINS, _LANES, _TERM, _SUMS, _HISTOGRAMS, _BOUNDS = 0, 1, 4, 5, 6, 7, 8
+_STARTS, _GROUPS, _POINTS, _BINS, _LANES, _TERM, _SUMS, _HISTOGRAMS, _BOUNDS = 0, 1, 2, 3, 6, 7, 8, 9, 10
 
 
 @intrinsic
-def add_points(typing_context, place, bins, first, last, lanes, term, sums, histograms, bounds):
-    """Add the points from `first` to `last` to the histograms of a batch of stars.
+def add_groups(typing_context, group_starts, groups, points, bins, first, last, lanes, term, sums, histograms, bounds):
+    """Add the groups of points from `first` to `last` to the histograms of a batch of stars.
 
     It is written in the compiler's own vectors, because the compiler makes single steps of a loop of so few.
 
     Parameters
     ----------
-    place : ndarray of float32, shape (4, n_points)
-        [Fe/H], Teff, log g and weight.
+    group_starts : ndarray of int64, shape (n_groups + 1,)
+        First point of each group.
+    groups, points : ndarray of float32, shapes (n_groups, 4) and (n_points, 4)
+        See `skdistmass.isochrones.distances.cells.Level`.
     bins : ndarray of int16, shape (n_quantities, n_points)
-        Bins of each quantity, M_Ks first.
+        Bins of each quantity, M_Ks first, which rise within a group.
     first, last : int
-        Which points.
+        Which groups.
     lanes : ndarray of float32, shape (10, LANES)
         What `skdistmass.isochrones.distances.kernels` says of each star.
     term : ndarray of float32, shape (n_bins, LANES)
@@ -102,35 +143,100 @@ def add_points(typing_context, place, bins, first, last, lanes, term, sums, hist
     """
 
     def generate(context, builder, signature, values):
-        which = (_PLACE, _BINS, _LANES, _TERM, _SUMS, _HISTOGRAMS, _BOUNDS)
+        which = (_STARTS, _GROUPS, _POINTS, _BINS, _LANES, _TERM, _SUMS, _HISTOGRAMS, _BOUNDS)
         arrays = {k: context.make_array(signature.args[k])(context, builder, values[k]) for k in which}
-        word = values[2].type
+        word = values[4].type
         v, rows = _Vectors(builder, arrays, word), [ir.Constant(word, k) for k in range(10)]
         star = [v.load(_LANES, row) for row in rows]
         largest, squares = (cgutils.alloca_once_value(builder, v.load(_SUMS, row)) for row in rows[:2])
         bound_pointers = [builder.gep(arrays[_BOUNDS].data, [row]) for row in rows[:2]]
         ends = [cgutils.alloca_once_value(builder, builder.load(pointer)) for pointer in bound_pointers]
-        n_histograms, n_bins = (builder.extract_value(arrays[_HISTOGRAMS].shape, k) for k in (0, 1))
-        with cgutils.for_range_slice(builder, values[2], values[3], rows[1]) as (point, _):
-            y = v.likelihood([v.number(_PLACE, row, point) for row in rows[:3]], star)
-            old = builder.load(largest)
-            builder.store(builder.select(builder.fcmp_ordered(">", y, old), y, old), largest)
-            y = v.multiply(y, v.splat(v.number(_PLACE, rows[3], point)))
-            builder.store(v.add(v.multiply(y, y), builder.load(squares)), squares)
-            magnitude = builder.sext(v.number(_BINS, rows[0], point), word)
-            for end, order in zip(ends, "<>", strict=True):
-                old = builder.load(end)
-                builder.store(builder.select(builder.icmp_signed(order, magnitude, old), magnitude, old), end)
-            v.store(v.add(y, v.load(_HISTOGRAMS, magnitude)), _HISTOGRAMS, magnitude)
-            with cgutils.for_range_slice(builder, rows[1], n_histograms, rows[1]) as (quantity, _):
-                position = builder.sext(v.number(_BINS, quantity, point), word)
-                position = builder.add(builder.mul(quantity, n_bins), position)
-                weighed = v.multiply(y, v.load(_TERM, magnitude))
-                v.store(v.add(weighed, v.load(_HISTOGRAMS, position)), _HISTOGRAMS, position)
+        bends = v.bends(star[:9])
+        several = builder.icmp_signed(">", builder.extract_value(arrays[_HISTOGRAMS].shape, 0), rows[1])
+
+        def bin_of(quantity, point):
+            return builder.sext(v.number(_BINS, quantity, point), word)
+
+        def start_of(group):
+            return builder.load(builder.gep(arrays[_STARTS].data, [group]))
+
+        with cgutils.for_range_slice(builder, values[4], values[5], rows[1]) as (group, _):
+            z = v.places([v.number(_GROUPS, group, row) for row in rows[:3]], star[:9])
+            t = v.add(*(v.multiply(each, each) for each in z))
+            near = builder.fcmp_ordered("<=", t, star[9])
+            with builder.if_then(v.any(near)):
+                y = v.likelihoods(t, near)
+                old = builder.load(largest)
+                builder.store(builder.select(builder.fcmp_ordered(">", y, old), y, old), largest)
+                weighed = v.multiply(v.multiply(y, y), v.splat(v.number(_GROUPS, group, rows[3])))
+                builder.store(v.add(weighed, builder.load(squares)), squares)
+                begin, end = start_of(group), start_of(builder.add(group, rows[1]))
+                for slot, order, point in zip(ends, "<>", (begin, builder.sub(end, rows[1])), strict=True):
+                    old, magnitude = builder.load(slot), bin_of(rows[0], point)
+                    builder.store(builder.select(builder.icmp_signed(order, magnitude, old), magnitude, old), slot)
+                near = y, v.slopes(z, star[:9]), bends
+                _add_points(builder, v, begin, end, near, bin_of, rows)
+                with builder.if_then(several):
+                    _add_marginals(builder, v, begin, end, near, bin_of, rows)
         for row, pointer in zip(rows, (largest, squares), strict=False):
             v.store(builder.load(pointer), _SUMS, row)
         for pointer, end in zip(bound_pointers, ends, strict=True):
             builder.store(builder.load(end), pointer)
         return context.get_dummy_value()
 
-    return types.void(place, bins, first, last, lanes, term, sums, histograms, bounds), generate
+    arguments = group_starts, groups, points, bins, first, last, lanes, term, sums, histograms, bounds
+    return types.void(*arguments), generate
+
+
+def _add_points(builder, v, begin, end, near, bin_of, rows):
+    """Add the points of a group to the histograms of M_Ks."""
+    with cgutils.for_range_slice(builder, begin, end, rows[1]) as (point, _):
+        magnitude = bin_of(rows[0], point)
+        v.store(v.add(v.weighed(*near, point), v.load(_HISTOGRAMS, magnitude)), _HISTOGRAMS, magnitude)
+
+
+def _add_marginals(builder, v, begin, end, near, bin_of, rows):
+    """Add the points of a group to the histograms of the other quantities."""
+    n_histograms, n_bins = (builder.extract_value(v.arrays[_HISTOGRAMS].shape, k) for k in (0, 1))
+    with cgutils.for_range_slice(builder, begin, end, rows[1]) as (point, _):
+        weighed = v.multiply(v.weighed(*near, point), v.load(_TERM, bin_of(rows[0], point)))
+        with cgutils.for_range_slice(builder, rows[1], n_histograms, rows[1]) as (quantity, _):
+            position = builder.add(builder.mul(quantity, n_bins), bin_of(quantity, point))
+            v.store(v.add(weighed, v.load(_HISTOGRAMS, position)), _HISTOGRAMS, position)
+
+
+@intrinsic
+def accumulate(typing_context, histogram, first, last, cumulative, results):
+    """Add up the histograms of a batch of stars, bin after bin.
+
+    Parameters
+    ----------
+    histogram : ndarray of float32, shape (n_bins, LANES)
+        What is added up.
+    first, last : int
+        Which bins.
+    cumulative : ndarray of float32, shape (n_bins, LANES)
+        Receives the sum up to each bin.
+    results : ndarray of float32, shape (3, LANES)
+        Receives the sum of all, the mean bin counted from `first` times that, and the fullest bin.
+    """
+
+    def generate(context, builder, signature, values):
+        arrays = {k: context.make_array(signature.args[k])(context, builder, values[k]) for k in (0, 3, 4)}
+        word, zero = values[1].type, ir.Constant(_VECTOR, [0.0] * LANES)
+        v = _Vectors(builder, arrays, word)
+        total, moment, fullest, peak = (cgutils.alloca_once_value(builder, zero) for _ in range(4))
+        with cgutils.for_range_slice(builder, values[1], values[2], ir.Constant(word, 1)) as (k, _):
+            here, place = v.load(0, k), v.splat(builder.sitofp(builder.sub(k, values[1]), ir.FloatType()))
+            below = builder.load(total)
+            builder.store(v.add(below, here), total)
+            v.store(builder.load(total), 3, k)
+            builder.store(v.add(builder.load(moment), v.multiply(place, here)), moment)
+            more = builder.fcmp_ordered(">", here, builder.load(fullest))
+            for slot, value in ((fullest, here), (peak, place)):
+                builder.store(builder.select(more, value, builder.load(slot)), slot)
+        for row, slot in enumerate((total, moment, peak)):
+            v.store(builder.load(slot), 4, ir.Constant(word, row))
+        return context.get_dummy_value()
+
+    return types.void(histogram, first, last, cumulative, results), generate
