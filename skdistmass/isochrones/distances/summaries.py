@@ -59,14 +59,14 @@ def _write_summaries(histogram, first, last, axis, cumulative, results, out):
     """Write median, mean, mode and the 16th and 84th percentiles of the histograms of a batch, (LANES, 5)."""
     accumulate(histogram, first, last, cumulative, results)
     for lane in range(LANES):
-        total = float(results[0, lane])
+        total = results[0, lane]
         if not total > 0.0:
             out[lane] = np.nan
             continue
         out[lane, MEAN] = axis[0] + axis[1] * (first + 0.5 + results[1, lane] / total)
         out[lane, MODE] = axis[0] + axis[1] * (first + 0.5 + results[2, lane])
         for which, fraction in ((MEDIAN, 0.5), (P16, _ONE_SIGMA_BELOW), (P84, 1.0 - _ONE_SIGMA_BELOW)):
-            place = _place_of(cumulative, histogram, first, last, lane, fraction * total)
+            place = _place_of(cumulative, histogram, first, last, lane, fraction * cumulative[last - 1, lane])
             out[lane, which] = axis[0] + axis[1] * place
 
 
@@ -232,7 +232,7 @@ def summarise(histograms, bounds, sums, axes, batch, photometry, summaries, fit,
     batch : ndarray of shape (n_lanes,)
         Numbers of the stars; below 0 for lanes to be left alone.
     """
-    cumulative, results = np.empty((histograms.shape[1], LANES), np.float32), np.empty((3, LANES), np.float32)
+    cumulative, results = np.empty((histograms.shape[1], LANES), np.float32), np.empty((3, LANES))
     found, n_pdfs = np.empty((LANES, N_SUMMARY)), pdfs.shape[0]
     first, last = bounds[0], bounds[1] + 1
     accumulate(histograms[0], first, last, cumulative, results)

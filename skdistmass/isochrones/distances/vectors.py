@@ -217,26 +217,28 @@ def accumulate(typing_context, histogram, first, last, cumulative, results):
         Which bins.
     cumulative : ndarray of float32, shape (n_bins, LANES)
         Receives the sum up to each bin.
-    results : ndarray of float32, shape (3, LANES)
+    results : ndarray of float64, shape (3, LANES)
         Receives the sum of all, the mean bin counted from `first` times that, and the fullest bin.
     """
 
     def generate(context, builder, signature, values):
         arrays = {k: context.make_array(signature.args[k])(context, builder, values[k]) for k in (0, 3, 4)}
-        word, zero = values[1].type, ir.Constant(_VECTOR, [0.0] * LANES)
+        word, double = values[1].type, ir.VectorType(ir.DoubleType(), LANES)
         v = _Vectors(builder, arrays, word)
-        total, moment, fullest, peak = (cgutils.alloca_once_value(builder, zero) for _ in range(4))
+        total, moment, peak = (cgutils.alloca_once_value(builder, ir.Constant(double, [0.0] * LANES)) for _ in range(3))
+        fullest = cgutils.alloca_once_value(builder, v.constant(0.0))
         with cgutils.for_range_slice(builder, values[1], values[2], ir.Constant(word, 1)) as (k, _):
             here, place = v.load(0, k), v.splat(builder.sitofp(builder.sub(k, values[1]), ir.FloatType()))
-            below = builder.load(total)
-            builder.store(v.add(below, here), total)
-            v.store(builder.load(total), 3, k)
-            builder.store(v.add(builder.load(moment), v.multiply(place, here)), moment)
+            wide, place = builder.fpext(here, double), builder.fpext(place, double)
+            builder.store(builder.fadd(builder.load(total), wide), total)
+            v.store(builder.fptrunc(builder.load(total), _VECTOR), 3, k)
+            builder.store(builder.fadd(builder.load(moment), builder.fmul(place, wide)), moment)
             more = builder.fcmp_ordered(">", here, builder.load(fullest))
             for slot, value in ((fullest, here), (peak, place)):
                 builder.store(builder.select(more, value, builder.load(slot)), slot)
         for row, slot in enumerate((total, moment, peak)):
-            v.store(builder.load(slot), 4, ir.Constant(word, row))
+            place = builder.gep(arrays[4].data, [ir.Constant(word, row * LANES)])
+            builder.store(builder.load(slot), builder.bitcast(place, double.as_pointer()), align=8)
         return context.get_dummy_value()
 
     return types.void(histogram, first, last, cumulative, results), generate
