@@ -1,6 +1,6 @@
 """Speed and parity of the whole graph, beside its networks alone, scikit-learn and the speed of the memory.
 
-    python benchmarks/onnx_speed.py [--stars 733901] [--threads 2] [--model MODEL.model]
+    python benchmarks/onnx_speed.py [--stars 733901] [--threads 2] [--model MODEL.model] [--parts]
 
 Train a model with the default networks and the seven mass scales of a mock survey, unless a model is given, and predict
 for other mock stars. The networks alone are a graph of the mass networks, fused into one block; "whole graph" is all
@@ -10,6 +10,10 @@ the graphs also run piece by piece with onnxruntime's own threads. The shortest 
 the machine is printed, because others may use it.
 
 The last lines are the largest differences from `DistMassModel.predict`.
+
+With --parts, print only what the parts of the graph cost, in units of a bare 5 -> 56 -> 7 block: CPU time of one
+thread, as the graph is cut down to more and more of its outputs, of the model and of its distilled copy. The parts take
+turns, so that other work on the machine slows all of them.
 """
 
 import argparse
@@ -34,11 +38,23 @@ from skdistmass.deploy.distill import distilled
 from skdistmass.deploy.format import IR_VERSION, OPSET
 from skdistmass.deploy.graph import graph_inputs, model_graph
 from skdistmass.deploy.networks import FusedNetworks, Network
+from skdistmass.deploy.parts import needed_nodes
 from skdistmass.labels import LABEL_NAMES
 
 PIECE = 2048
 FUSED, WHOLE, SMALL = "mass networks, fused", "whole graph", "whole graph, distilled"
 BARE, OWN_THREADS = "5 -> 56 -> 7 block", " (onnxruntime's threads)"
+_ERRORS = ("_ERR", "_LO", "_HI", "_LO95", "_HI95")
+# What is added to the graph, step by step: which outputs it is cut down to, by their names.
+PARTS = {
+    "networks: masses and absolute magnitude": lambda n: (
+        n.startswith(("ABS", "MASS")) and not n.endswith(("_SPACE", *_ERRORS))
+    ),
+    "and errors, intervals, distances": lambda n: n.startswith(("ABS", "DIST", "MASS")) and not n.endswith("_SPACE"),
+    "and training spaces, bits": lambda n: not n.startswith("AGE"),
+    "and ages with intervals": lambda n: not (n.startswith("AGE") and n.endswith(("_ERR", "_FLAG"))),
+    "and errors and flags of ages: all": lambda n: True,
+}
 SURVEY_NAMES = {"MAG": "K", "EXTINCTION": "A_K"}
 
 
@@ -136,6 +152,49 @@ def print_parity(model, stars):
         print(f"  {dtype}: relative {worst[name]:.1e} ({name}); flags that differ {flags}; NaN that differ {missing}")
 
 
+def cut_down(proto, wanted):
+    """Return a graph of some of a graph's outputs."""
+    outputs = [output for output in proto.graph.output if wanted(output.name)]
+    nodes, constants = needed_nodes(
+        list(proto.graph.node), list(proto.graph.initializer), {output.name for output in outputs}
+    )
+    used = {name for node in nodes for name in node.input}
+    inputs = [value for value in proto.graph.input if value.name in used]
+    graph = helper.make_graph(nodes, "part", inputs, outputs, constants)
+    return helper.make_model(graph, opset_imports=proto.opset_import, ir_version=proto.ir_version)
+
+
+def print_parts(models, stars, repeats):
+    """Print CPU times of graphs of more and more outputs, in units of that of a bare block."""
+    print(f"CPU time in units of a bare block, one thread; load {os.getloadavg()[0]:.1f}")
+    print(f"{'':44s}" + "".join(f" {name + ', ' + dtype:>20s}" for dtype in ("float64", "float32") for name in models))
+    columns = [
+        part_times(model, stars, dtype, repeats) for dtype in ("float64", "float32") for model in models.values()
+    ]
+    for title in PARTS:
+        print(f"{title:44s}" + "".join(f" {times[title] / times[BARE]:20.1f}" for times in columns))
+    print(
+        "a bare block, us a star" + " " * 21 + "".join(f" {1e6 * times[BARE] / len(stars):20.3f}" for times in columns)
+    )
+
+
+def part_times(model, stars, dtype, repeats):
+    """Shortest CPU times of the parts of a model's graph, in s."""
+    table, whole = inputs_of(stars, dtype), model_graph(model, dtype=dtype)
+    graphs = {title: cut_down(whole, wanted) for title, wanted in PARTS.items()}
+    graphs[BARE] = networks_alone(small_networks(), dtype)
+    inputs = table | {"X": np.random.default_rng(0).normal(size=(1 + len(LABEL_NAMES), len(stars))).astype(dtype)}
+    sessions = {title: session_of(proto) for title, proto in graphs.items()}
+    times = dict.fromkeys(graphs, np.inf)
+    for _ in range(repeats):
+        for title, session in sessions.items():
+            feeds = {value.name: inputs[value.name] for value in session.get_inputs()}
+            start = time.process_time()
+            run_in_pieces(session, feeds)
+            times[title] = min(times[title], time.process_time() - start)
+    return times
+
+
 def graph_times(model, small, stars, pick, dtype, threads, repeats):
     """Wall times of everything that runs in one type, in ms."""
     labels = np.column_stack([inputs_of(stars, np.float64)[name] for name in LABEL_NAMES])[pick]
@@ -191,10 +250,14 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--model", help="a saved DistMassModel")
+    parser.add_argument("--parts", action="store_true", help="only compare the parts of the graph")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     model = load_model(arguments.model) if arguments.model else DistMassModel(random_state=0).fit(make_survey(5000))
     small = distilled(model)
+    if arguments.parts:
+        print_parts({"whole": model, "distilled": small}, make_survey(16 * PIECE, random_state=1), arguments.repeats)
+        return
     stars = make_survey(arguments.parity_stars, random_state=1)
     network = next(iter(model.masses_.values()))
     print(f"{len(model.masses_)} mass networks of {network.pipeline_['network'].hidden_layer_sizes}, ", end="")

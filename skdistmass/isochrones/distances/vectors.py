@@ -67,20 +67,21 @@ class _Vectors:
         )
 
     def bends(self, lanes):
-        """Return a quarter of the second derivatives of that logarithm; those by two of the three are left out."""
+        """Return a 16th of the second derivatives of that logarithm; those by two of the three are left out."""
         a, _, b, c, _, d, e, h, _ = lanes
         squares = ((self.multiply(each, each) for each in some) for some in ((a, c, e), (b, h), (d,)))
-        return [self.multiply(self.constant(-16.0), self.add(*some)) for some in squares]
+        return [self.multiply(self.constant(-4.0), self.add(*some)) for some in squares]
 
-    def slopes(self, z, lanes):
-        """Return half the derivatives of the logarithm of the likelihood at a place, by [Fe/H], Teff and log g."""
+    def slopes(self, z, lanes, near):
+        """Return an 8th of the derivatives of the logarithm of the likelihood at a place, 0 for stars not near."""
         a, _, b, c, _, d, e, h, _ = lanes
-        z1, z2, z3 = (self.multiply(self.constant(-32.0), each) for each in z)
-        return (
+        z1, z2, z3 = (self.multiply(self.constant(-8.0), each) for each in z)
+        slopes = (
             self.add(self.multiply(z1, a), self.multiply(z2, c), self.multiply(z3, e)),
             self.add(self.multiply(z2, b), self.multiply(z3, h)),
             self.multiply(z3, d),
         )
+        return [self.builder.select(near, slope, self.constant(0.0)) for slope in slopes]
 
     def likelihoods(self, t, near):
         """Return the likelihoods, 0 for stars that are not near."""
@@ -92,7 +93,10 @@ class _Vectors:
         return self.builder.select(near, y, self.constant(0.0))
 
     def weighed(self, y, slopes, bends, point):
-        """Return the likelihoods of a point times its weight; exp(2 u) of its group's is (1 + u + u^2/2)^2."""
+        """Return the likelihoods of a point times its weight, from those of its group, with exp(8 u) as a series.
+
+        It is (1 + u + u^2/2)^8, which falls no further than to its value at -1.
+        """
         numbers = [self.splat(self.number(_POINTS, point, ir.Constant(self.word, k))) for k in range(4)]
         u = self.add(
             *(
@@ -100,10 +104,12 @@ class _Vectors:
                 for slope, bend, offset in zip(slopes, bends, numbers[:3], strict=True)
             )
         )
-        half = self.add(
-            self.multiply(u, self.add(self.multiply(u, self.constant(0.5)), self.constant(1.0))), self.constant(1.0)
-        )
-        return self.multiply(self.multiply(half, half), self.multiply(y, numbers[3]))
+        u = self.builder.select(self.builder.fcmp_ordered(">", u, self.constant(-1.0)), u, self.constant(-1.0))
+        one = self.constant(1.0)
+        power = self.add(self.multiply(u, self.add(self.multiply(u, self.constant(0.5)), one)), one)
+        for _ in range(3):
+            power = self.multiply(power, power)
+        return self.multiply(power, self.multiply(y, numbers[3]))
 
     def any(self, flags):
         """Tell whether a flag of any lane is set."""
@@ -174,7 +180,7 @@ def add_groups(typing_context, group_starts, groups, points, bins, first, last, 
                 for slot, order, point in zip(ends, "<>", (begin, builder.sub(end, rows[1])), strict=True):
                     old, magnitude = builder.load(slot), bin_of(rows[0], point)
                     builder.store(builder.select(builder.icmp_signed(order, magnitude, old), magnitude, old), slot)
-                near = y, v.slopes(z, star[:9]), bends
+                near = y, v.slopes(z, star[:9], near), bends
                 _add_points(builder, v, begin, end, near, bin_of, rows)
                 with builder.if_then(several):
                     _add_marginals(builder, v, begin, end, near, bin_of, rows)
