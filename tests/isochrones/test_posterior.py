@@ -1,3 +1,4 @@
+import copy
 import pickle
 import warnings
 
@@ -510,3 +511,14 @@ def test_load_refuses_what_it_did_not_write(tmp_path, regressor):
         IsochroneDistanceRegressor.load(tmp_path / "newer.npz")
     with pytest.raises(FileNotFoundError):
         IsochroneDistanceRegressor.load(tmp_path / "absent.npz")
+
+
+def test_tiny_errors_leave_the_neighbours_alone(regressor):
+    """In its own tiny errors a star of the batch is far from all models; the others' sums know nothing of it."""
+    loose = copy.copy(regressor).set_params(min_error=(0.0, 0.0, 0.0))
+    X, errors = np.tile([4700.0, 2.5, 0.0], (16, 1)), np.tile(ERROR, (16, 1))
+    expected = loose.predict(X, errors)
+    errors[5] = [1e-3, 1e-4, 1e-4]
+    found = np.delete(loose.predict(X, errors), 5)
+    np.testing.assert_array_equal(found, expected[0])
+    assert np.isfinite(expected).all()
