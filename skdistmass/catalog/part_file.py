@@ -149,7 +149,7 @@ class PartFile:
     def append(self, records: NDArray) -> None:
         """Add rows; they count when they are on disk."""
         with disk_errors(self.path, self.hint):
-            self._file.write(records.tobytes())
+            self._file.write(records.view(np.uint8))
             self._file.flush()
             os.fsync(self._file.fileno())
             self.journal["rows_done"] += len(records)

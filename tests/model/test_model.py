@@ -21,6 +21,8 @@ from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import files
+from skdistmass.model.networks import value_of
+from skdistmass.model.reading import labels_of
 from skdistmass.schema.bits import AgeFlag, Bit, QualityBit
 from skdistmass.schema.columns import describe
 from skdistmass.surveys import as_stars
@@ -69,6 +71,16 @@ def same(first, second, *, rows=slice(None), rtol=0.0):
 
 
 # ---- the catalogue
+
+
+@pytest.mark.parametrize("name", ["ABS_MAG", "MASS_CAL", "AGE_CAL", "MASS_AP3", "AGE_AP3"])
+def test_one_column_alone_is_that_of_the_catalogue(model, stars, name):
+    stars = as_stars(stars)[:300].with_metallicity(model.metallicity_)
+    stars["C_FE"][::7] = np.nan
+    labels, _ = labels_of(stars)
+    expected = model.predict_columns(stars, out_of_fold=False)[name]
+    assert np.array_equal(value_of(model, name, labels), expected, equal_nan=True)
+    assert np.isfinite(expected).sum() > 100
 
 
 def test_columns_are_those_of_table_2(catalog, stars):
