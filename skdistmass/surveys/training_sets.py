@@ -134,7 +134,7 @@ def read_training_stars(
                 if name in _NEEDED or name in columns or name.startswith("MASS"):
                     _fill(filled, name, values, start, file.n_rows)
             start += len(chunk)
-            heads.append(chosen[:0])
+            heads.append(chosen[np.arange(0)])  # a slice would keep the whole chunk in memory
     joined = stack_stars(heads)
     return replace(joined, columns=filled, source=heads[0].source, layout=heads[0].layout)
 
