@@ -105,6 +105,7 @@ def test_units_of_the_page_are_astropys():
     assert plain <= set(units)
 
 
+@pytest.mark.slow
 def test_page_with_a_model_of_the_user(exported, tmp_path):
     path = write_page(tmp_path / "new" / "folder", exported("float32", input_errors=True).read_bytes(), name="<mine>")
     text = path.read_text(encoding="utf-8")

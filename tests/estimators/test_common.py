@@ -40,7 +40,10 @@ def quick(quick_training):
         AbsMagRegressor(network=MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=300), **ONE_NETWORK),
         AbsMagRegressor(network=SMALL, binary_filter=BinaryResidualFilter(n_folds=2, n_rounds=1), **ONE_NETWORK),
         LabelRegressor(
-            network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2), n_networks=1, n_folds=2, error_model="paper"
+            network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2),
+            n_networks=1,
+            n_folds=2,
+            error_model="paper",
         ),
         BinaryResidualFilter(n_folds=2),
     ]

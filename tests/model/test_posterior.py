@@ -14,7 +14,7 @@ from skdistmass.schema.limits import GIANT_LOGG
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, n_starts=2)
 SMALL = {"network": NETWORK, "n_networks": 1}
 SCALES = {"mass_scales": {"CAL": "MASS_CAL"}, "random_state": 0}
 
