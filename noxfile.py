@@ -141,12 +141,13 @@ def page(session: nox.Session) -> None:
 @nox.session(default=False)
 def package(session: nox.Session) -> None:
     """Build sdist and wheel, check them, and use the wheel of the sdist away from the source."""
-    session.install("build", "twine")
+    session.install("build", "check-wheel-contents", "twine")
     with tempfile.TemporaryDirectory() as folder:
         # The wheel is built from the sdist: what the sdist lacks is missed here.
         session.run("python", "-m", "build", "--outdir", folder)
         files = sorted(str(path) for path in Path(folder).iterdir())
         session.run("twine", "check", "--strict", *files)
+        session.run("check-wheel-contents", *(path for path in files if path.endswith(".whl")))
         session.install(next(path for path in files if path.endswith(".whl")))
         Path("dist").mkdir(exist_ok=True)
         for path in files:

@@ -61,6 +61,8 @@ def test_releases_of_scikit_learn_that_are_tested_begin_with_the_oldest_allowed(
     tested = re.findall(r'"(1\.\d+)": \("(3\.\d+)"', text)
     (oldest,) = re.findall(r"scikit-learn >=([\d.]+)", setup["options"]["install_requires"])
     assert tested[0][0] == oldest
-    nightly = yaml.safe_load((ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8"))
-    included = nightly["jobs"]["matrix"]["strategy"]["matrix"]["include"]
+    workflow = ROOT / ".github" / "workflows" / "nightly.yml"
+    if not workflow.exists():
+        pytest.skip("the workflows are not in the sdist")
+    included = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]["matrix"]["strategy"]["matrix"]["include"]
     assert [(each["sklearn"], each["python"]) for each in included] == tested
