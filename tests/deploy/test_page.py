@@ -115,6 +115,7 @@ def test_page_with_a_model_of_the_user(exported, tmp_path):
         write_page(tmp_path, b"nothing")
 
 
+@pytest.mark.slow
 def test_command_takes_a_trained_model(model, tmp_path):
     model.save(tmp_path / "my.model")
     arguments = ["page", "-o", str(tmp_path / "page"), "--model", str(tmp_path / "my.model")]
