@@ -188,8 +188,7 @@ def fractional_parallax_error(stars: Stars) -> NDArray[np.float64]:
 def reference_distances(
     stars: Stars, cuts: TrainingCuts
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
-    """Return the distances (kpc) to train on: Gaia's, else the inverse of a parallax, else a cluster's; NaN without
-    one.
+    """Return the distances (kpc) to train on: Gaia's, else the inverse of a parallax, else a cluster's; else NaN.
 
     Beside each is its fractional error, and its source: "Gaia", "parallax", "cluster" or blank. Where a parallax is too
     poor for the cut, the distance of the star's cluster takes its place (section 4.1).

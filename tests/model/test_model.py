@@ -29,7 +29,7 @@ from skdistmass.surveys import as_stars
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, tol=1e-3)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, tol=1e-3, n_starts=2)
 SMALL = {"network": NETWORK, "n_networks": 1, "n_folds": 2}
 
 
