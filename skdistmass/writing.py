@@ -70,6 +70,8 @@ class BuildLock:
             if self._old is not None:
                 _lock(self._old, target)
         except BaseException:
+            if self._old is not None and not os.fstat(self.file.fileno()).st_size:  # made here, for nothing
+                path.unlink()
             self.close()
             raise
 

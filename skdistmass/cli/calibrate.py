@@ -8,7 +8,7 @@ from skdistmass.cli import options
 from skdistmass.cli.outputs import claim_output
 from skdistmass.cli.support import load_any_model
 from skdistmass.cli.terminal import say
-from skdistmass.exceptions import DistMassError
+from skdistmass.exceptions import DistMassError, printable
 
 __all__ = ["calibrate", "calibration_report"]
 
@@ -167,4 +167,4 @@ def calibration_report(calibration):
             f"{row['LABEL']:<6} {row['N_STARS']:>6} {row['FORM']:<9} {shift:>11} "
             + " ".join(f"{number:>8}" for number in numbers)
         )
-    return lines
+    return list(map(printable, lines))

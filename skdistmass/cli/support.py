@@ -158,10 +158,10 @@ def write_card(name: str, output: Path | None, overwrite: bool) -> None:
     from skdistmass.deploy import model_readme
     from skdistmass.writing import replaced
 
-    if is_calibration(name) or is_table_file(name):
-        raise click.UsageError(f"--card is for models, and {name} is none.")
     if output is not None:
         claim_output(output, overwrite, "model card")
+    if is_calibration(name) or is_table_file(name):
+        raise click.UsageError(f"--card is for models, and {name} is none.")
     text = model_readme(load_any_model(name), name)
     if output is None:
         say(text.removesuffix("\n"))

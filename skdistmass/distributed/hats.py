@@ -102,16 +102,15 @@ def build_hats(
         import lsdb
 
     # LSDB reads all columns that a catalogue is opened with, also if a later step takes a few.
-    catalog = lsdb.open_catalog(source, columns="all")
-    predictor = predictor_of(catalog, model, keep, settings)
-    asked = [name for name in catalog.columns if query and re.search(rf"\b{re.escape(name)}\b", query)]
-    catalog = lsdb.open_catalog(source, columns=list(dict.fromkeys([*predictor.needed, *asked])))
+    with _opened(source):
+        catalog = lsdb.open_catalog(source, columns="all")
+        predictor = predictor_of(catalog, model, keep, settings)
+        asked = [name for name in catalog.columns if query and re.search(rf"\b{re.escape(name)}\b", query)]
+        catalog = lsdb.open_catalog(source, columns=list(dict.fromkeys([*predictor.needed, *asked])))
     settings["layout"] = predictor.layout
     n_rows = catalog.hc_structure.catalog_info.total_rows
-    if cone is not None:
-        catalog, n_rows = catalog.cone_search(*cone), None
-    if query is not None:
-        catalog, n_rows = catalog.query(query), None
+    if cone is not None or query is not None:
+        catalog, n_rows = _chosen(catalog, cone, query), None
     found = predict_catalog(catalog, model, keep=keep, **settings)
     # In the properties of the catalogue, too: so a finished one is known again.
     asked_for = {"survey": _state_of(source), "columns": list(found.columns), "cone": cone, "query": query}
@@ -134,6 +133,28 @@ def build_hats(
         os.replace(part, output)
         journal.unlink()
     return written
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[None]:
+    """Turn what a damaged folder raises into an error that names it."""
+    try:
+        yield
+    except DistMassError:
+        raise
+    except Exception as error:  # of hats, pydantic, pandas, Arrow or astropy
+        raise FileFormatError(f"{source} can't be read as a HATS catalogue ({shortened(error)}).") from error
+
+
+def _chosen(catalog: Any, cone: tuple[float, float, float] | None, query: str | None) -> Any:
+    """Return the part of a catalogue that a cone and a condition leave."""
+    asked: Any = cone
+    try:
+        catalog = catalog if cone is None else catalog.cone_search(*cone)
+        asked = query
+        return catalog if query is None else catalog.query(query)
+    except Exception as error:  # pandas and lsdb have many types for what they don't understand
+        raise InputError(f"{asked!r} can't be used to choose stars: {shortened(error)}") from error
 
 
 def _refuse_folders(source: Path, output: Path, part: Path, overwrite: bool) -> None:
