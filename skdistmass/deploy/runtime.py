@@ -102,7 +102,10 @@ def _open_session(content: bytes, name: str) -> Any:
     # Threads have chunks of their own: if they shared each of some hundred small operators, they would wait.
     options.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # Without its fallback, which prints what is wrong with the file and tries the same again.
+        session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except Exception as error:  # onnxruntime has a type of its own for each way a file can be bad
         raise FileFormatError(f"onnxruntime can't use {name}: {shortened(error)}") from error
     session = _SESSIONS.setdefault(content, session)  # another thread may have been faster

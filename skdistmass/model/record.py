@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdistmass.estimators.star_keys import find_sorted, identifier_keys, label_keys, spectrum_keys
+from skdistmass.exceptions import InputError
 from skdistmass.surveys.stars import Stars
 
 __all__ = ["TrainingRecord"]
@@ -44,6 +45,13 @@ class TrainingRecord:
     bits: NDArray[np.int32]
     folds: Mapping[str, NDArray[np.int16]]
     _sorted: dict[str, tuple[NDArray, NDArray[np.intp]]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        columns = *self.identifiers.values(), *self.folds.values(), self.keys, self.short_keys, self.spectra, self.bits
+        if len({column.shape for column in columns}) > 1 or self.keys.ndim != 1:
+            raise InputError("the columns of the training stars differ in length.")
+        if any(column.dtype.kind not in "iuf" for column in columns):
+            raise InputError("the columns of the training stars are not numbers.")
 
     @classmethod
     def of(
