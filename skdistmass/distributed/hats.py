@@ -151,8 +151,11 @@ def _chosen(catalog: Any, cone: tuple[float, float, float] | None, query: str | 
     asked: Any = cone
     try:
         catalog = catalog if cone is None else catalog.cone_search(*cone)
-        asked = query
-        return catalog if query is None else catalog.query(query)
+        if query is not None:
+            asked = query
+            catalog.meta.query(query)  # LSDB tries it on a worker only
+            catalog = catalog.query(query)
+        return catalog
     except Exception as error:  # pandas and lsdb have many types for what they don't understand
         raise InputError(f"{asked!r} can't be used to choose stars: {shortened(error)}") from error
 

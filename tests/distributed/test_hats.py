@@ -112,8 +112,9 @@ def test_a_second_process_and_a_damaged_journal_are_refused(hats, tmp_path):
     journal.write_text("{")
     with pytest.raises(FileFormatError, match="is damaged; give overwrite"):
         build_hats(MODEL, hats, output, resume=True)
-    with pytest.raises(InputError, match="'LOGG <' can't be used"):
-        build_hats(MODEL, hats, output, query="LOGG <")
+    for query in ("LOGG <", "NOTHING < 3"):
+        with pytest.raises(InputError, match=f"'{query}' can't be used"):
+            build_hats(MODEL, hats, output, query=query)
 
 
 def test_a_full_disk_is_told_and_resumed(hats, scheduler, client, expected, assert_same, tmp_path):
