@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,8 @@ class TrainingRecord:
     _sorted: dict[str, tuple[NDArray, NDArray[np.intp]]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        columns = *self.identifiers.values(), *self.folds.values(), self.keys, self.short_keys, self.spectra, self.bits
+        columns: list[NDArray[Any]] = [*self.identifiers.values(), *self.folds.values()]
+        columns += [self.keys, self.short_keys, self.spectra, self.bits]
         if len({column.shape for column in columns}) > 1 or self.keys.ndim != 1:
             raise InputError("the columns of the training stars differ in length.")
         if any(column.dtype.kind not in "iuf" for column in columns):
