@@ -89,6 +89,13 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "benchmarks/fuzz_readers.py", *(session.posargs or ["--inputs", "10000"]))
 
 
+@nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Kill catalogues and trainings at 20 random moments, resume them, and compare what they write."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/kill_catalog.py", *session.posargs)
+
+
 @nox.session(python="3.11", default=False)
 def distributed(session: nox.Session) -> None:
     """Run the tests of data frames, HATS, LSDB, Dask, Ray, Spark and other engines; Spark needs Java 17."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skdistmass.estimators.star_keys import IDENTIFIERS, find_sorted, identifier_key, label_keys, spectrum_keys
+from skdistmass.exceptions import InputError
 from skdistmass.surveys.stars import Stars
 
 __all__ = ["TrainingRecord"]
@@ -44,6 +46,14 @@ class TrainingRecord:
     bits: NDArray[np.int32]
     folds: Mapping[str, NDArray[np.int16]]
     _sorted: dict[str, tuple[NDArray, NDArray[np.intp]]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        columns: list[NDArray[Any]] = [*self.identifiers.values(), *self.folds.values()]
+        columns += [self.keys, self.short_keys, self.spectra, self.bits]
+        if len({column.shape for column in columns}) > 1 or self.keys.ndim != 1:
+            raise InputError("the columns of the training stars differ in length.")
+        if any(column.dtype.kind not in "iuf" for column in columns):
+            raise InputError("the columns of the training stars are not numbers.")
 
     @classmethod
     def of(

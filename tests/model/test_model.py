@@ -449,6 +449,18 @@ def test_contents_that_no_model_has_are_refused(saved, tmp_path, old, new, said)
         load_model(tmp_path / "changed")
 
 
+def test_columns_of_training_stars_that_do_not_fit_together_are_refused(saved, tmp_path):
+    """They are used only where a star of a survey is one of them."""
+    with np.load(saved) as old:
+        arrays = {name: old[name] for name in old.files}
+    for name in [name for name in arrays if name.startswith("training_/")]:
+        for change in (arrays[name][:-1], arrays[name][:, None], arrays[name].astype(str)):
+            with open(tmp_path / "changed", "wb") as file:
+                np.savez(file, **(arrays | {name: change}))
+            with pytest.raises(FileFormatError, match="the columns of the training stars"):
+                load_model(tmp_path / "changed")
+
+
 def test_files_name_no_class(saved):
     with np.load(saved) as file:
         assert "skdistmass." not in str(file["model"])
