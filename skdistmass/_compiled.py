@@ -1,6 +1,8 @@
 """Compile numerical loops with numba, cached on disk where that is possible."""
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 __all__ = ["compiled"]
@@ -18,8 +20,9 @@ def compiled(**options: Any) -> Callable[[Callable], Callable]:
     -------
     decorator : callable
         Turns a function into a compiled one, which other compiled functions can call. The machine code is kept in
-        numba's cache, so that later processes start at once. If the cache can't be written or read (a read-only
-        installation, a full disk, a damaged file), the code is in memory only.
+        numba's cache until a module of the function's folder changes, so that later processes start at once. If the
+        cache can't be written or read (a read-only installation, a full disk, a damaged file), the code is in memory
+        only.
 
     Notes
     -----
@@ -43,10 +46,20 @@ def compiled(**options: Any) -> Callable[[Callable], Callable]:
             if "cannot cache" not in str(error):
                 raise
             return numba.njit(**options)(function)
+        # Compiled functions are part of those that call them, often from another module of the folder.
+        file = dispatcher._cache._cache_file
+        file._source_stamp = file._source_stamp, _stamp_of(Path(function.__code__.co_filename).parent)
         dispatcher._cache = _OptionalCache(dispatcher._cache)
         return dispatcher
 
     return decorator
+
+
+@cache
+def _stamp_of(folder: Path) -> tuple[tuple[str, float, int], ...]:
+    """Return what changes when a module of a folder does."""
+    found = [(path.name, path.stat()) for path in sorted(folder.glob("*.py"))]
+    return tuple((name, stat.st_mtime, stat.st_size) for name, stat in found)
 
 
 class _OptionalCache:

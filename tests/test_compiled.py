@@ -45,12 +45,16 @@ sys.path.insert(0, sys.argv[2])
 import doubled
 print(doubled.twice(21), sum(doubled.twice.stats.cache_hits.values()))
 """
-_MODULE = """
+_PART = """
 from skdistmass._compiled import compiled
 
 @compiled()
 def double(x):
     return 2 * x
+"""
+_MODULE = """
+from skdistmass._compiled import compiled
+from part import double
 
 @compiled()
 def twice(x):
@@ -61,6 +65,7 @@ def twice(x):
 def test_a_full_disk_or_a_damaged_cache_is_no_obstacle(tmp_path):
     pytest.importorskip("resource")
     (tmp_path / "doubled.py").write_text(_MODULE)
+    (tmp_path / "part.py").write_text(_PART)
     folder = tmp_path / "cache"
 
     def run(disk):
@@ -75,6 +80,10 @@ def test_a_full_disk_or_a_damaged_cache_is_no_obstacle(tmp_path):
     for path in folder.rglob("*.nb?"):
         path.write_bytes(path.read_bytes()[:30])
     assert run("free") == ["42", "0"]
+    assert run("free") == ["42", "1"]
+    # A change of a function that another module's calls: its old machine code is not used.
+    (tmp_path / "part.py").write_text(_PART.replace("2 * x", "3 * x + 0"))
+    assert run("free") == ["63", "0"]
 
 
 def test_other_errors_are_not_hidden(monkeypatch):
