@@ -49,6 +49,13 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "benchmarks/fuzz_readers.py", *(session.posargs or ["--inputs", "10000"]))
 
 
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the code in small ways, and count how often a test fails; the first run, of all tests, takes longest."""
+    session.install("-e", ".[test]", "cosmic-ray>=8.7", "coverage>=7.6")
+    session.run("python", "benchmarks/mutation.py", *session.posargs)
+
+
 @nox.session(python="3.11")
 def distributed(session: nox.Session) -> None:
     """Run the tests of data frames, HATS, LSDB, Dask, Ray, Spark and other engines; Spark needs Java 17."""
