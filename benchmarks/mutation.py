@@ -111,7 +111,7 @@ def left_out(source: str) -> list[tuple]:
         match node:
             case ast.Raise() | ast.If(test=ast.Name("TYPE_CHECKING")) | ast.Assign(targets=[ast.Name("__all__")]):
                 nodes.append(node)
-            case ast.Call() if called(node) == "warn":
+            case ast.Call() if called(node) in COMPILED | {"warn"}:
                 nodes.append(node)
             case ast.AnnAssign() | ast.arg():
                 nodes.append(node.annotation)

@@ -89,6 +89,21 @@ def test_isochrone_correction_depends_on_the_state():
     assert np.isnan(isochrone_correction([np.nan], [4.0], [4850.0], [0.0], [1]))
 
 
+def test_factor_of_the_radius_is_the_median_of_those_that_have_both():
+    rng = np.random.default_rng(4)
+    radius = rng.uniform(5.0, 20.0, 20)
+    other = radius * rng.normal(1.02, 0.05, 20)
+    factor, error = gaia_radius_factor(radius, other)
+    ratio = other / radius
+    np.testing.assert_allclose(factor, np.median(ratio))
+    scatter = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
+    np.testing.assert_allclose(error, np.sqrt(np.pi / 2.0) * scatter / np.sqrt(20.0))
+    # Stars that lack one of the radii change nothing.
+    more = gaia_radius_factor([*radius, np.nan, 9.0, -9.0, 9.0, 9.0], [*other, 9.0, np.nan, 9.0, -9.0, np.inf])
+    np.testing.assert_array_equal(more[0][:20], factor)
+    assert np.isnan(more[0][[20, 22]]).all()
+
+
 def test_planted_factor_of_the_radius_is_found():
     rng = np.random.default_rng(1)
     radius = rng.uniform(4.0, 30.0, 6000)
@@ -117,6 +132,11 @@ def test_six_scales():
     assert set(plain) == {name for name in names if "UNCOR" in name}
     np.testing.assert_allclose(masses["MASS_COR_SS"], 0.98**3 * masses["MASS_UNCOR_SS"])
     np.testing.assert_allclose(masses["MASS_UNCOR_TW_ERR"], 0.03 * masses["MASS_UNCOR_TW"])
+    # The separation of high radial order is larger: by 0.57 / n where n = numax / dnu is 15 or more, else by 0.038.
+    for frequency, larger in ((149.0, 0.038), (150.0, 0.038), (200.0, 0.57 / 20)):
+        star = mass_scales([frequency], [10.0], [4800.0], [0.0], [1])["MASS_UNCOR_MO"]
+        alone = scaling_relations([frequency], [10.0 * (1 + larger)], [4800.0], reference="Mosser 2013").mass
+        np.testing.assert_allclose(star, alone, rtol=1e-12)
     # Scales of the same stars agree to some percent.
     for name in ("MO", "TW"):
         assert np.median(np.abs(plain[f"MASS_UNCOR_{name}"] / plain["MASS_UNCOR_SS"] - 1)) < 0.08
@@ -156,6 +176,17 @@ def test_errors_of_teff_and_stars_without_a_value():
     warm = [seismic_distance([10.0], [teff], [2.5], [9.0])[0][0] for teff in (4750.0, 4800.0)]
     _, error = seismic_distance([10.0, 10.0], [4775.0] * 2, [2.5] * 2, [9.0] * 2, teff_err=[50.0, 0.0])
     assert np.sqrt(error[0] ** 2 - error[1] ** 2) == pytest.approx(warm[1] - warm[0], rel=0.02)
+    _, own = seismic_distance(
+        [10.0], [4775.0], [2.5], [9.0], teff_err=50.0, correction=bolometric_correction([4775.0], [2.5])
+    )
+    assert own[0] == pytest.approx(error[0])
+    _, error = seismic_distance([10.0], [4775.0], [2.5], [9.0], mag_err=0.12)
+    assert error[0] / seismic_distance([10.0], [4775.0], [2.5], [9.0])[0][0] == pytest.approx(0.13 * 0.2 * np.log(10.0))
+    # The formula, at log Teff 3.68 + 0.05.
+    assert bolometric_correction([10**3.73], [4.5], [-1.0])[0] == pytest.approx(
+        2.0605 - 0.3352 - 0.0121 + 0.0014 - 2.0 * 0.0058 - 0.0389
+    )
+    assert bolometric_correction([10**3.78], [2.5])[0] == pytest.approx(2.0605 - 2 * 0.3352 - 4 * 0.0121 + 8 * 0.0014)
     assert np.isnan(bolometric_correction([3000.0, 9000.0], [2.0, 4.0])).all()
     assert np.isnan(gaia_radius([-0.1, 0.0], [4800.0] * 2, [2.5] * 2, [9.0] * 2)[0]).all()
     # The Sun: M_K = 3.27 (Willmer 2018).

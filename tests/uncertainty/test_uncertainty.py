@@ -174,6 +174,10 @@ def test_label_noise_counts_up_to_the_spread_of_the_target():
     X, _, residual, _, _ = simulate(500, 0)
     model = ConformalErrors().fit(X, residual, spread=0.5)
     assert np.all(model.scatter(X, np.full(500, 1e6)) <= np.hypot(model.scatter(X), 0.5) + 1e-12)
+    # That of the training stars, too: more than it tells no more.
+    for noise in (0.25, 1e6):
+        known = ConformalErrors().fit(X, residual, label_noise=np.full(500, noise), spread=0.5)
+        np.testing.assert_allclose(np.exp(known.noise_log_range_), 0.25)
 
 
 def test_label_noise_has_at_most_nine_tenths_of_the_scatter():
@@ -183,6 +187,8 @@ def test_label_noise_has_at_most_nine_tenths_of_the_scatter():
     # The training stars claim far more noise than they scatter; one without any noise keeps a tenth of the square.
     np.testing.assert_allclose(model.scatter(X, np.zeros(500)), np.sqrt(0.1) * scatter, rtol=1e-9)
     np.testing.assert_allclose(model.scatter(X, np.full(500, 100.0 * np.var(residual))), scatter, rtol=1e-6)
+    # What is known to be larger counts by the same share as what is smaller.
+    np.testing.assert_allclose(model.scatter(X, np.full(500, 200.0 * np.var(residual))), np.sqrt(1.9) * scatter)
 
 
 def test_scatter_is_held_constant_beyond_the_training_stars():
