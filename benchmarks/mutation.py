@@ -23,6 +23,7 @@ import argparse
 import ast
 import contextlib
 import difflib
+import gc
 import importlib.machinery
 import importlib.util
 import os
@@ -271,6 +272,7 @@ def main() -> int:
     tested = Map(folder)
     for module in WARM:
         importlib.import_module(module)
+    gc.freeze()  # so that no forked process collects, and thereby copies, what all share
     columns = ("killed", "survived", "no test")
     table, enough = [f"\n{'folder':24}{'mutants':>9}{'killed':>9}{'survived':>9}{'no test':>9}{'score':>9}"], True
     for name in arguments.folders:

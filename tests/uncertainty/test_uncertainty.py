@@ -270,6 +270,9 @@ def test_paper_s_flat_error():
     rng = np.random.default_rng(0)
     residual = 0.2 + 0.1 * rng.normal(size=5000)
     errors = PaperErrors().fit(rng.normal(size=(5000, 2)), residual)
+    for percentile in (25, 50, 75):
+        expected = np.percentile(np.abs(residual - np.median(residual)), percentile)
+        np.testing.assert_allclose(errors.absolute_quantile(np.zeros((2, 2)), percentile), expected)
     assert np.all(errors.scatter(np.zeros((3, 2))) == pytest.approx(robust_scatter(residual)))
     assert errors.quantile(0.5 + ONE / 2) == pytest.approx(1.0)
 
