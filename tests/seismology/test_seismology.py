@@ -102,6 +102,12 @@ def test_factor_of_the_radius_is_the_median_of_those_that_have_both():
     more = gaia_radius_factor([*radius, np.nan, 9.0, -9.0, 9.0, 9.0], [*other, 9.0, np.nan, 9.0, -9.0, np.inf])
     np.testing.assert_array_equal(more[0][:20], factor)
     assert np.isnan(more[0][[20, 22]]).all()
+    many = rng.uniform(5.0, 20.0, 400)
+    default = gaia_radius_factor(many, many * rng.normal(1.0, 0.05, 400))[0]
+    # Twelve bins of 33 or 34 stars: constant beyond the centres of the outer ones, and no bin has fewer than 20.
+    assert [np.count_nonzero(default == default[pick(many)]) for pick in (np.argmin, np.argmax)] == [17, 17]
+    fewer = gaia_radius_factor(many[:79], many[:79] * rng.normal(1.0, 0.05, 79))[0]
+    assert np.count_nonzero(fewer == fewer[np.argmin(many[:79])]) == 14
 
 
 def test_planted_factor_of_the_radius_is_found():
@@ -187,7 +193,10 @@ def test_errors_of_teff_and_stars_without_a_value():
         2.0605 - 0.3352 - 0.0121 + 0.0014 - 2.0 * 0.0058 - 0.0389
     )
     assert bolometric_correction([10**3.78], [2.5])[0] == pytest.approx(2.0605 - 2 * 0.3352 - 4 * 0.0121 + 8 * 0.0014)
-    assert np.isnan(bolometric_correction([3000.0, 9000.0], [2.0, 4.0])).all()
+    assert np.isfinite(bolometric_correction([3900.0, 7000.0], [2.0, 4.0])).all()
+    assert np.isnan(bolometric_correction([3899.9, 7000.1], [2.0, 4.0])).all()
+    magnitude = 4.74 - bolometric_correction([5772.0], [4.438])[0]
+    np.testing.assert_allclose(seismic_distance([1.0], [5772.0], [4.438], [0.0])[0], 10 ** (-0.2 * (magnitude + 10.0)))
     assert np.isnan(gaia_radius([-0.1, 0.0], [4800.0] * 2, [2.5] * 2, [9.0] * 2)[0]).all()
     # The Sun: M_K = 3.27 (Willmer 2018).
     assert 4.74 - bolometric_correction([5772.0], [4.438])[0] == pytest.approx(3.27, abs=0.03)
