@@ -165,6 +165,11 @@ class Map:
             chosen.append(name)
         return chosen, total
 
+    def drop(self, test: str) -> None:
+        """Forget a test."""
+        for users in self.users.values():
+            users.discard(test)
+
     def dependents(self, module: str) -> set[str]:
         """Return a module and all that import it, by themselves or through others."""
         found = {module}
