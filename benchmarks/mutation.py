@@ -63,6 +63,8 @@ ARITHMETIC = {"Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow"}
 ORDER = {"Eq", "NotEq", "Lt", "LtE", "Gt", "GtE"}
 ALIKE = (ARITHMETIC, {"BitOr", "BitAnd", "BitXor"}, {"LShift", "RShift"}, ORDER, {"Is", "IsNot"})
 UNNOTICED_DECORATORS = COMPILED | {"overload", "cache", "lru_cache", "wraps", "override", "final"}
+#: What an operator of each kind changes; the others may change any node.
+KINDS = {"Binary": {"operator"}, "Comparison": {"comparison"}, "Unary": {"factor", "not_test"}}
 _BROKEN = 99  # exit code
 
 
@@ -133,10 +135,12 @@ def mutants_of(path: Path) -> list[Mutant]:
     """Return all mutants of a file."""
     source = path.read_text("utf-8")
     spans, nodes = left_out(source), list(ast_nodes(parso.parse(source)))
+    of_kind = {kind: [node for node in nodes if node.type in types] for kind, types in KINDS.items()}
     found = []
     for name in operators():
-        operator = get_operator(name)()
-        places = (place for node in nodes for place in operator.mutation_positions(node))
+        operator, kind = get_operator(name)(), re.search("Binary|Comparison|Unary", name)
+        able = of_kind[kind[0]] if kind else nodes
+        places = (place for node in able for place in operator.mutation_positions(node))
         for occurrence, place in enumerate(places):
             if not any(first <= place[0] < last for first, last in spans):
                 found.append(Mutant(path, place, name, occurrence))
