@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdistmass.estimators.fading import Fading
 from skdistmass.estimators.label_calibration import label_effects
-from skdistmass.estimators.label_calibration.constraint_calibration import ConstraintCalibration
+from skdistmass.estimators.label_calibration.constraint_calibration import ConstraintCalibration, prior_widths
 from skdistmass.estimators.label_calibration.scale_check import ScaleShift, _effects, _misfit
 from skdistmass.estimators.label_calibration.shift_terms import ShiftTerms, names_of_labels
 from skdistmass.estimators.robust import excess, fit_robust, intrinsic_scatter, student_weights
@@ -280,6 +280,10 @@ def test_effects_of_labels_follow_the_chain_rule():
 
 
 def test_prior_of_a_shift_is_narrower_for_higher_terms():
+    labels = np.array([[4800.0, 0.0, 1.0], [4900.0, 6.0, 1.0], [5000.0, np.nan, 1.0]])
+    assert prior_widths(labels, ("TEFF", "own", "even")).tolist() == [100.0, 1.0, 1.0]
+    assert prior_widths(labels * [1.0, 2.0, 1.0], ("LOGG", "own", "even")).tolist() == [0.1, 2.0, 1.0]
+    assert prior_widths(labels[:0], ("N_FE", "own", "even")).tolist() == [0.1, 1.0, 1.0]
     calibration = ConstraintCalibration()
     calibration.terms_ = ShiftTerms.from_stars(GIANTS, names_of_labels(None, 5))
     found = calibration._precision(np.array([2.0, 1.0]))

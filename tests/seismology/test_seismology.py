@@ -22,6 +22,14 @@ from skdistmass.seismology import (
 )
 
 
+def test_references_are_those_of_their_papers():
+    assert {name: tuple(reference) for name, reference in REFERENCES.items()} == {
+        "APOKASC-3": (3076.0, 135.146, 5772.0),
+        "Huber 2011": (3090.0, 135.1, 5777.0),
+        "Mosser 2013": (3104.0, 138.8, 5777.0),
+    }
+
+
 @pytest.mark.parametrize("name", REFERENCES)
 def test_the_sun_has_one_mass_and_radius(name):
     sun = scaling_relations(*([value] for value in REFERENCES[name]), reference=name)
@@ -85,7 +93,10 @@ def test_isochrone_correction_depends_on_the_state():
     f = isochrone_correction([35.0] * 4, [4.1] * 4, [4850.0] * 4, [0.0] * 4, [1, 2, 0, -1])
     assert f[0] < f[1]
     assert np.isnan(f[2:]).all()
-    assert 0.9 < f[0] < 1.05
+    # As the fit has them, to its rounding.
+    stars = [35.0, 100.0, 35.0, 60.0], [4.1, 8.5, 4.1, 5.5], [4850.0, 4700.0, 4850.0, 5000.0], [0.0, -0.4, 0.2, -0.3]
+    expected = [0.9884156, 0.9728594, 1.0039551, 1.009304]
+    np.testing.assert_allclose(isochrone_correction(*stars, [1, 1, 2, 2]), expected, rtol=1e-6)
     assert np.isnan(isochrone_correction([np.nan], [4.0], [4850.0], [0.0], [1]))
 
 
@@ -102,6 +113,8 @@ def test_factor_of_the_radius_is_the_median_of_those_that_have_both():
     more = gaia_radius_factor([*radius, np.nan, 9.0, -9.0, 9.0, 9.0], [*other, 9.0, np.nan, 9.0, -9.0, np.inf])
     np.testing.assert_array_equal(more[0][:20], factor)
     assert np.isnan(more[0][[20, 22]]).all()
+    small = gaia_radius_factor([*(0.1 * radius), 0.5], [*(0.1 * other), np.nan])[0]
+    np.testing.assert_allclose(small, factor[0])
     many = rng.uniform(5.0, 20.0, 400)
     default = gaia_radius_factor(many, many * rng.normal(1.0, 0.05, 400))[0]
     # Twelve bins of 33 or 34 stars: constant beyond the centres of the outer ones, and no bin has fewer than 20.
@@ -139,9 +152,9 @@ def test_six_scales():
     np.testing.assert_allclose(masses["MASS_COR_SS"], 0.98**3 * masses["MASS_UNCOR_SS"])
     np.testing.assert_allclose(masses["MASS_UNCOR_TW_ERR"], 0.03 * masses["MASS_UNCOR_TW"])
     # The separation of high radial order is larger: by 0.57 / n where n = numax / dnu is 15 or more, else by 0.038.
-    for frequency, larger in ((149.0, 0.038), (150.0, 0.038), (200.0, 0.57 / 20)):
-        star = mass_scales([frequency], [10.0], [4800.0], [0.0], [1])["MASS_UNCOR_MO"]
-        alone = scaling_relations([frequency], [10.0 * (1 + larger)], [4800.0], reference="Mosser 2013").mass
+    for frequency, spacing, larger in ((149.0, 10.0, 0.038), (200.0, 10.0, 0.57 / 20), (18.0, 0.9, 0.57 / 20)):
+        star = mass_scales([frequency], [spacing], [4800.0], [0.0], [1])["MASS_UNCOR_MO"]
+        alone = scaling_relations([frequency], [spacing * (1 + larger)], [4800.0], reference="Mosser 2013").mass
         np.testing.assert_allclose(star, alone, rtol=1e-12)
     # Scales of the same stars agree to some percent.
     for name in ("MO", "TW"):

@@ -190,3 +190,12 @@ def test_spectra_without_a_name_are_stars_of_their_own(missing):
     groups = star_groups(as_stars({"APOGEE_ID": ids}))
     assert groups[0] == groups[4]
     assert len(np.unique(groups)) == 5
+
+
+@pytest.mark.parametrize("end", ["LO", "HI"])
+def test_one_end_of_an_interval_is_no_error(stars, end):
+    stars.remove_column("MASS_ERR")
+    stars[f"MASS_{end}"] = 1.0
+    with pytest.raises(ColumnError, match="MASS has no error"):
+        mass_training_set(as_stars(stars), "MASS", TrainingCuts())
+    assert mass_scales_of(as_stars(stars)) == {}

@@ -140,4 +140,5 @@ def test_paper_s_curve_goes_through_the_quartiles_of_bins_of_equal_numbers():
     for column, percentile in enumerate((25, 50, 75)):
         expected = np.polyval(curves[:, column], [1.0, 3.0])
         np.testing.assert_allclose(errors.absolute_quantile(np.array([[1.0], [3.0]]), percentile), expected)
+    assert errors.coef_.shape == PaperErrors().fit(logg[:, None], residual).coef_.shape == (3, 3)
     np.testing.assert_allclose(errors.scatter(np.array([[1.0]])), 1.4826 * np.polyval(curves[:, 1], 1.0))

@@ -103,7 +103,7 @@ def test_larger_label_errors_make_larger_errors(mass_model, giants):
     assert np.median(widths[2] / unknown) == pytest.approx(1.0, abs=0.1)
 
 
-@pytest.mark.parametrize("wrong", [0.0, 1.0, -0.1, 68.0, np.nan])
+@pytest.mark.parametrize("wrong", [0.0, 1.0, -0.1, 68.0, np.nan, [[0.5]]])
 def test_coverage_is_a_probability(mass_model, giants, wrong):
     with pytest.raises(InputError, match="coverage must be a probability between 0 and 1"):
         mass_model.predict_interval(read(giants[:1]), wrong)
