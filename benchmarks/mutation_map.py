@@ -122,6 +122,15 @@ class Map:
                 if isinstance(node, ast.ImportFrom) and node.module:
                     self.imports[module_of(path)] |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
 
+        # Tests that name a constant or a compiled function, of which no line of Python may run in them.
+        for path in {ROOT / name.partition("::")[0] for name in self.tests}:
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, FUNCTIONS):
+                    named = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node)}
+                    own = f"{path.relative_to(ROOT).as_posix()}::{node.name}"
+                    for test in (name for name in self.tests if name.partition("[")[0] == own):
+                        self.users.update({f"name {name}": self.users[f"name {name}"] | {test} for name in named})
+
     def _run(self, path, first, last):
         if path not in self.lines:
             self.lines[path] = self.data.contexts_by_lineno(str(path))
@@ -144,6 +153,7 @@ class Map:
         else:
             end = inner.body[0].lineno - 1 if hasattr(inner, "body") else inner.end_lineno
             return self._run(path, inner.lineno, max(end, inner.lineno))
+        tests = tests.union(*(self.users[f"name {name}"] for name in names if f"name {name}" in self.users))
         for user, place in {use for name in names for use in self.named[name]} if depth else ():
             if not (user == path and around[0].lineno <= place <= around[0].end_lineno):
                 tests = tests | self.of(user, place, depth - 1)
