@@ -5,6 +5,9 @@ and behind checksums, which are made right again. A process by itself reads it a
 anything but an error of the package comes out, if its message has more than one line, if reading takes more than 5 s of
 processor time or 2 GB of memory, or if the process dies. A failed input is kept in a folder, to be tried again.
 
+A HATS catalogue, which is a folder, is kept as a ZIP archive: its files are changed, removed and moved. Its kind,
+survey.hats, is tried where LSDB is installed.
+
 Run: ``python benchmarks/fuzz_readers.py --inputs 10000`` (``--kind fits`` for one kind, ``--seed`` for others).
 """
 
@@ -22,6 +25,7 @@ import traceback
 import warnings
 import zipfile
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +72,8 @@ def write_seeds(folder):
     IsochroneDistanceRegressor().fit(make_isochrones(ages=(9.5, 10.0), metallicities=(-0.3, 0.0))).save(
         folder / "isochrones.npz"
     )
+    if find_spec("lsdb"):
+        _write_hats(survey, folder / "survey.hats")
     data = Path(layout.__file__).parents[1]
     calibrations = data / "estimators" / "label_calibration" / "data"
     (folder / "scale.cal").write_bytes((calibrations / "payne-dr14.json").read_bytes())
@@ -78,6 +84,39 @@ def write_seeds(folder):
         model = DistMassModel(abs_mag=AbsMagRegressor(**quick), mass=CNMassRegressor(**quick))
         model.fit(make_survey(600, random_state=0)).save(folder / "model.skd")
     return sorted(path.name for path in folder.iterdir())
+
+
+def _write_hats(survey, path):
+    """Write a survey as a HATS catalogue of a few partitions, in an archive."""
+    import lsdb
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        columns = {"ra_column": "RA", "dec_column": "DEC", "partition_rows": 15}
+        source = Path(folder) / "survey"
+        lsdb.from_dataframe(survey.to_pandas(), **columns).write_catalog(source, as_collection=False)
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(file for file in source.rglob("*") if file.is_file()):
+                archive.write(file, file.relative_to(source))
+
+
+def _read_hats(path):
+    """Make the catalogue of a HATS catalogue in an archive, without processes of its own."""
+    from contextlib import nullcontext
+    from unittest import mock
+
+    import dask
+
+    from skdistmass.distributed import build_hats, hats
+
+    with tempfile.TemporaryDirectory() as folder:
+        survey = Path(folder) / "survey"
+        survey.mkdir()
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(survey)
+        alone = mock.patch.object(hats, "_client", return_value=nullcontext())
+        with alone, dask.config.set(scheduler="synchronous"):
+            build_hats("kepler-giants", survey, Path(folder) / "out")
 
 
 def read(path):
@@ -97,6 +136,8 @@ def read(path):
         load(path, threads=1).predict(LABELS | {"MAG": [10.0, 10.0], "EXTINCTION": [0.0, 0.1]})
     elif path.suffix == ".cal":
         load_calibration(path).transform(labels)
+    elif path.suffix == ".hats":
+        _read_hats(path)
     elif path.suffix == ".toml":
         load_layout(path)
     elif path.name.startswith(("mist", "parsec")):
@@ -109,7 +150,7 @@ def read(path):
 
 def damaged(name, content, chance):
     """Return a damaged copy of a file: changed as it is, or inside what surrounds it."""
-    if chance.random() < 0.5:
+    if chance.random() < 0.5 or name.endswith(".hats"):
         if name.endswith(".gz"):
             return gzip.compress(changed(gzip.decompress(content), chance), compresslevel=1, mtime=0)
         if zipfile.is_zipfile(io.BytesIO(content)):
@@ -162,7 +203,8 @@ def _changed_archive(content, chance):
     if kind == "change":
         chosen[1] = changed(chosen[1], chance)
     elif kind == "rename":
-        chosen[0] = chance.choice(("../outside.npy", "other.npy", chance.choice(entries)[0]))
+        names = ("../outside.npy", "other.npy", f"dataset/{chosen[0]}", chance.choice(entries)[0])
+        chosen[0] = chance.choice(names)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of two entries of one name

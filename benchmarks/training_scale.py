@@ -1,6 +1,7 @@
 """The main job at survey size: train on a mock allStar file and a table of masses, then make the catalogue.
 
     python benchmarks/training_scale.py [--rows 733901] [--folder /tmp/scale]
+    python benchmarks/training_scale.py --rows 73390 733901 2900000 --no-ratios
 
 Writes an allStar file of mock stars without masses, a table of masses keyed by KIC and a table of KIC and 2MASS names,
 runs ``skdistmass train`` and ``skdistmass catalog`` on them as processes, and prints wall time and peak memory of each,
@@ -49,16 +50,16 @@ print(time.perf_counter() - start)
 
 
 def run(name, command):
-    """Run a command, print its time and peak memory, and return the time and what it printed."""
+    """Run a command, print its time and peak memory, and return wall and CPU seconds, gigabytes and what it printed."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
+    wall, cpu, gigabytes = time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6
     if status != 0:
         sys.exit(f"{name} failed:\n{output}")
-    print(f"{name:<28} {wall:8.1f} s wall {usage.ru_utime + usage.ru_stime:8.1f} s CPU {usage.ru_maxrss / 1e6:6.2f} GB")
-    return wall, output
+    print(f"{name:<28} {wall:8.1f} s wall {cpu:8.1f} s CPU {gigabytes:6.2f} GB", flush=True)
+    return (wall, cpu, gigabytes), output
 
 
 def make_tables(survey, rows):
@@ -79,33 +80,47 @@ def make_tables(survey, rows):
     Table({"KIC": kic, "2MASS_ID": [name.strip()[2:] for name in short]}).write(folder / "names.csv", overwrite=True)
 
 
+def measure(survey, rows, bare):
+    """Train on a survey and make its catalogue; return seconds and gigabytes of both."""
+    # In a process of its own: a process counts the memory of the one that started it as its own.
+    maker = multiprocessing.get_context("spawn").Process(target=make_tables, args=(survey, rows))
+    maker.start()
+    maker.join()
+    if maker.exitcode:
+        sys.exit(maker.exitcode)
+    folder = survey.parent
+    model, catalog = folder / "scale.model", folder / "catalog.fits"
+    python, cli = sys.executable, [sys.executable, "-c", "from skdistmass.cli import main; main()"]
+    joined = ["--join", folder / "masses.csv", "--join", folder / "names.csv"]
+    train, said = run("skdistmass train", [*cli, "train", survey, *joined, "-o", model, "--overwrite"])
+    print(said)
+    made, _ = run("skdistmass catalog", [*cli, "catalog", survey, "--model", model, "-o", catalog, "--overwrite"])
+    if bare:
+        _, seconds = run("scikit-learn's Adam fit", [python, "-W", "ignore", "-c", SKLEARN, survey])
+        print(f"train / Adam fit of the same rows: {train[0] / float(seconds):.1f}")
+        copy = [python, "-W", "ignore", "-c", COPY, survey, catalog, folder / "copy.fits"]
+        _, seconds = run("reading and writing", copy)
+        print(f"catalog / reading its columns and writing its table: {made[0] / float(seconds):.1f}")
+    return {"train": train, "catalog": made}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=733_901)
+    parser.add_argument("--rows", type=int, nargs="+", default=[733_901], help="with several, the growth is printed")
     parser.add_argument("--folder", type=Path, help="kept; by default a temporary one")
+    parser.add_argument("--no-ratios", action="store_true", help="no Adam fit, no plain reading and writing")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = arguments.folder or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        survey = folder / "allStar.fits"
-        # In a process of its own: a process counts the memory of the one that started it as its own.
-        maker = multiprocessing.get_context("spawn").Process(target=make_tables, args=(survey, arguments.rows))
-        maker.start()
-        maker.join()
-        if maker.exitcode:
-            sys.exit(maker.exitcode)
-        model, catalog = folder / "scale.model", folder / "catalog.fits"
-        python, cli = sys.executable, [sys.executable, "-c", "from skdistmass.cli import main; main()"]
-        joined = ["--join", folder / "masses.csv", "--join", folder / "names.csv"]
-        train, said = run("skdistmass train", [*cli, "train", survey, *joined, "-o", model, "--overwrite"])
-        print(said)
-        _, bare = run("scikit-learn's Adam fit", [python, "-W", "ignore", "-c", SKLEARN, survey])
-        made, _ = run("skdistmass catalog", [*cli, "catalog", survey, "--model", model, "-o", catalog, "--overwrite"])
-        _, copied = run(
-            "reading and writing", [python, "-W", "ignore", "-c", COPY, survey, catalog, folder / "copy.fits"]
-        )
-        print(f"train / Adam fit of the same rows: {train / float(bare):.1f}")
-        print(f"catalog / reading its columns and writing its table: {made / float(copied):.1f}")
+        first = None
+        for rows in arguments.rows:
+            folder = (arguments.folder or Path(scratch)) / str(rows)
+            folder.mkdir(parents=True, exist_ok=True)
+            print(f"{rows} rows", flush=True)
+            measured = measure(folder / "allStar.fits", rows, not arguments.no_ratios)
+            first = first or (rows, measured)
+            for name, (_, cpu, gigabytes) in measured.items():
+                n, (_, c, g) = first[0], first[1][name]
+                print(f"{name}: {rows / n:.1f} x rows, {cpu / c:.1f} x CPU, {gigabytes / g:.2f} x memory", flush=True)
 
 
 if __name__ == "__main__":

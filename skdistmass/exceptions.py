@@ -15,8 +15,17 @@ __all__ = [
     "RowsLeftOutWarning",
     "SmallSampleWarning",
     "UnitError",
+    "printable",
     "shortened",
 ]
+
+
+def printable(text: object) -> str:
+    """Return a text as one line that any terminal can show, with control characters written as escapes.
+
+    Names from a file may hold them: codes that a terminal obeys, or marks that turn the direction of a text.
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))
 
 
 class DistMassError(Exception):
@@ -27,7 +36,7 @@ class DistMassError(Exception):
     """
 
     def __str__(self) -> str:
-        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in super().__str__())
+        return printable(super().__str__())
 
 
 class InputError(DistMassError, ValueError):

@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,29 @@ def real_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def quick_training():
+    """A context in which networks train from two starts, all is done in two folds, and binaries are filtered once.
+
+    For tests that need a model, and do not ask how accurate it is.
+    """
+    from skdistmass import AbsMagRegressor, BinaryResidualFilter, CNMassRegressor, LevenbergMarquardtMLPRegressor
+
+    fewer = {
+        LevenbergMarquardtMLPRegressor: {"n_starts": 2},
+        AbsMagRegressor: {"n_folds": 2},
+        CNMassRegressor: {"n_folds": 2},
+        BinaryResidualFilter: {"n_folds": 2, "n_rounds": 1},
+    }
+
+    @contextmanager
+    def quick():
+        with pytest.MonkeyPatch.context() as patch:
+            for kind, values in fewer.items():
+                for name, value in values.items():
+                    patch.setitem(kind.__init__.__kwdefaults__, name, value)
+            yield
+
+    return quick

@@ -1,6 +1,7 @@
 """Archives of arrays and messages about them: broken texts, what is too large, control characters."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -27,6 +28,21 @@ def test_text_of_no_characters_is_refused(tmp_path, name, load, order):
     with pytest.raises(ValueError, match=f"{name}.npy is no text"):
         read_arrays(path, 10**6)
     with pytest.raises(FileFormatError, match="is no text"):
+        load(path)
+
+
+@pytest.mark.parametrize(("name", "load"), [("model", load_model), ("head", IsochroneDistanceRegressor.load)])
+def test_objects_and_claims_of_huge_arrays_are_refused(tmp_path, name, load):
+    path = tmp_path / "a.npz"
+    np.savez(path, **{name: np.array([print], dtype=object)}, allow_pickle=True)
+    with pytest.raises(FileFormatError, match="Object arrays cannot be loaded"):
+        load(path)
+    head = {"descr": "<f8", "fortran_order": False, "shape": (10**14,)}
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, head)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.npy", content.getvalue())
+    with pytest.raises(FileFormatError):
         load(path)
 
 

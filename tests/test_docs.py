@@ -42,6 +42,13 @@ def packages():
         yield ".".join(path.parent.relative_to(ROOT).parts)
 
 
+def test_every_layout_is_in_the_table():
+    named = set(re.findall(r"`([a-z0-9-]+)`", (DOCS / "layouts.md").read_text(encoding="utf-8")))
+    layouts = {path.stem for path in (ROOT / "skdistmass" / "surveys" / "layouts").glob("*.toml")}
+    # Files that hold no labels are named by what they are.
+    assert layouts - named <= {"sdss5-source", "sdss5-source-list", "kic-2mass"}
+
+
 def test_every_public_name_is_in_the_reference(pages):
     n_names = 0
     for package in packages():

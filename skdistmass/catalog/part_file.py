@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from skdistmass.catalog.writers.fits import BLOCK, checksum_cards, datasum
 from skdistmass.exceptions import DistMassError, FileFormatError, shortened
+from skdistmass.writing import BuildLock, followed
 
 __all__ = ["PartFile", "disk_errors", "read_journal", "rounding_of"]
 
@@ -62,9 +63,10 @@ class PartFile:
     """
 
     def __init__(self, target: str | os.PathLike[str]) -> None:
-        self.target = Path(target)
+        self.target = followed(target)
         self.path = self.target.with_name(self.target.name + ".part")
         self.journal_path = self.target.with_name(self.target.name + ".part.json")
+        self._lock: BuildLock | None = None
         self._file: Any = None
         self._primary: Any = None
         self._header: Any = None
@@ -83,8 +85,8 @@ class PartFile:
         self._data_start = len(heads)
         with disk_errors(self.path):
             # Not truncated by opening: another process may be writing it.
-            self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-            self._lock()
+            self._lock = BuildLock(self.path, self.target)
+            self._file = self._lock.file
             if resume:
                 self._check_heads(heads, journal)
             else:
@@ -97,23 +99,6 @@ class PartFile:
             self._file.truncate(end)
             self._file.seek(end)
             self._write_journal()
-
-    def _lock(self) -> None:
-        """Keep two processes from writing the same part."""
-        try:
-            import fcntl
-        except ImportError:  # not a Unix system
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DistMassError(f"{self.path} is being written by another process; wait for it to end.") from error
-        if not self._is_ours():  # the other process gave the file its final name before it let the lock go
-            raise DistMassError(f"another process has just finished {self.target}; repeat the command.")
-
-    def _is_ours(self) -> bool:
-        """Tell whether the name of the part is still that of the open file."""
-        return self.path.exists() and os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path))
 
     def _check_heads(self, heads, journal):
         """Refuse to continue a part that has other headers, or of which rows are lost."""
@@ -149,7 +134,7 @@ class PartFile:
     def append(self, records: NDArray) -> None:
         """Add rows; they count when they are on disk."""
         with disk_errors(self.path, self.hint):
-            self._file.write(records.tobytes())
+            self._file.write(records.view(np.uint8))
             self._file.flush()
             os.fsync(self._file.fileno())
             self.journal["rows_done"] += len(records)
@@ -206,7 +191,7 @@ class PartFile:
     def discard(self) -> None:
         """Remove the part and its journal."""
         # Once the part has its final name, another process may have begun a new one.
-        of_another = self._file is not None and self.path.exists() and not self._is_ours()
+        of_another = self._lock is not None and self.path.exists() and not self._lock.is_ours()
         self.close()
         if not of_another:
             self.path.unlink(missing_ok=True)
@@ -214,9 +199,9 @@ class PartFile:
 
     def close(self) -> None:
         """Close the file and keep what is there."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = self._file = None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from skdistmass.cli import options
-from skdistmass.cli.support import check_output, load_any_model
-from skdistmass.exceptions import DistMassError
+from skdistmass.cli.outputs import claim_output
+from skdistmass.cli.support import load_any_model
+from skdistmass.cli.terminal import say
+from skdistmass.exceptions import DistMassError, printable
 
 __all__ = ["calibrate", "calibration_report"]
 
@@ -20,7 +22,7 @@ def _list_shipped(context, _, value):
 
     for name in shipped_calibrations():
         about = load_calibration(name).provenance_
-        click.echo(f"{name}: {about['from']} to {about['to']}. {about['source']}. {about['residuals']}")
+        say(f"{name}: {about['from']} to {about['to']}. {about['source']}. {about['residuals']}")
     context.exit()
 
 
@@ -91,7 +93,7 @@ def calibrate(
     one with which the model's predictions agree with parallaxes, the red clump, seismology and clusters. The output is
     a text file for the option --calibration of 'skdistmass predict' and 'skdistmass catalog'.
     """
-    check_output(output, overwrite)
+    claim_output(output, overwrite, "calibration")
     if (target is None) == (model is None):
         raise DistMassError("give either a second table TO, or a model with --model.")
     settings = {"form": form, "random_state": seed}
@@ -107,8 +109,8 @@ def calibrate(
     calibration.save(output)
     if not quiet:
         for line in [*lines, *calibration_report(calibration)]:
-            click.echo(line)
-        click.echo(f"wrote {output}")
+            say(line)
+        say(f"wrote {output}")
 
 
 def _on_common_stars(survey, target, joined, layout, to_layout, matching, settings):
@@ -165,4 +167,4 @@ def calibration_report(calibration):
             f"{row['LABEL']:<6} {row['N_STARS']:>6} {row['FORM']:<9} {shift:>11} "
             + " ".join(f"{number:>8}" for number in numbers)
         )
-    return lines
+    return list(map(printable, lines))

@@ -9,11 +9,10 @@ from skdistmass._version import __version__
 from skdistmass.cli import options
 from skdistmass.cli.calibrate import calibrate, calibration_report
 from skdistmass.cli.distributed import refuse_options, write_distributed
+from skdistmass.cli.outputs import check_output, claim_output
 from skdistmass.cli.page import page
 from skdistmass.cli.posterior import posterior
 from skdistmass.cli.support import (
-    OneLineErrors,
-    check_output,
     command_line,
     export_graph,
     is_calibration,
@@ -22,13 +21,14 @@ from skdistmass.cli.support import (
     load_isochrones,
     number_or_text,
     read_cluster_distances,
-    training_progress,
     training_report,
     write_card,
     write_catalog,
 )
+from skdistmass.cli.terminal import OneLineErrors, say, training_progress
 from skdistmass.cli.train import train
 from skdistmass.deploy import DEFAULT_MODEL
+from skdistmass.exceptions import printable
 
 __all__ = ["main"]
 
@@ -68,13 +68,13 @@ def demo(out, n_stars, seed, quiet):
     """
     from skdistmass.cli.demo import run_demo, summarize, write_demo
 
-    click.echo(f"A mock survey of {n_stars} spectra; one half trains, the other is predicted.")
+    say(f"A mock survey of {n_stars} spectra; one half trains, the other is predicted.")
     with training_progress(quiet) as progress:
         model, survey, catalog = run_demo(n_stars, seed, progress)
     for line in summarize(model, survey, catalog):
-        click.echo(f"  - {line}")
+        say(f"  - {line}")
     for path in write_demo(out, model, survey, catalog):
-        click.echo(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 @main.command()
@@ -233,7 +233,7 @@ def validate(
     """
     from skdistmass.validation import write_report
 
-    check_output(output, overwrite)
+    claim_output(output, overwrite, "report")
     validation = write_report(
         catalog,
         reference,
@@ -248,8 +248,8 @@ def validate(
     )
     if not quiet:
         for check in validation.checks:
-            click.echo(f"{check.verdict:<16} {check.name}: {check.found} (paper: {check.paper})")
-        click.echo(f"wrote {output}")
+            say(f"{check.verdict:<16} {check.name}: {check.found} (paper: {check.paper})")
+        say(f"wrote {output}")
 
 
 @main.command()
@@ -268,13 +268,13 @@ def export(model, output, dtype, input_errors, quantiles, overwrite):
 
     Needs the extra "onnx": pip install 'skdistmass[onnx]'.
     """
-    check_output(output, overwrite)
+    claim_output(output, overwrite, "graph")
     export_graph(model, output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
-    click.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 @main.command()
-@click.argument("name", metavar="MODEL|TABLE|CALIBRATION")
+@click.argument("name", metavar="MODEL|TABLE|CALIBRATION", type=options.NAME_OR_FILE)
 @options.layout
 @click.option(
     "--card", is_flag=True, help="Of a MODEL: its card as a README for a model hub, in Markdown with metadata."
@@ -298,23 +298,23 @@ def info(name, layout, card, output, overwrite):
         from skdistmass.estimators.label_calibration import load_calibration
 
         for line in calibration_report(load_calibration(name)):
-            click.echo(line)
+            say(line)
         return
     if is_table_file(name):
         from skdistmass.catalog.provenance import origin_of
         from skdistmass.surveys import describe_file
 
-        click.echo(describe_file(name, layout=layout))
+        say(describe_file(name, layout=layout))
         for what, text in origin_of(name).items():
-            click.echo(f"made with the {what} {text}")
+            say(f"made with the {what} {text}")
         return
     model = load_any_model(name)
     if hasattr(model, "describe"):
-        click.echo(model.describe())
+        say(model.describe())
         return
     for key, value in model.metadata_.items():
-        click.echo(f"{key}: {value}")
-    click.echo(training_report(model))
+        say(printable(f"{key}: {value}"))
+    say(training_report(model))
 
 
 @main.command()
@@ -326,4 +326,4 @@ def layouts():
     width = max(len(layout.name) for layout in known)
     for layout in known:
         release = f" ({layout.release})" if layout.release else ""
-        click.echo(f"{layout.name:<{width}}  {layout.title}{release}. {layout.citation}")
+        say(f"{layout.name:<{width}}  {layout.title}{release}. {layout.citation}")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
+from skdistmass.cli.outputs import refuse_inputs
+from skdistmass.cli.terminal import say
 from skdistmass.exceptions import DistMassError
 
 __all__ = ["refuse_options", "write_distributed"]
@@ -29,23 +29,39 @@ def write_distributed(
     *,
     only: Mapping[str, Any],
     quiet: bool,
+    overwrite: bool,
+    resume: bool,
     **settings: Any,
 ) -> None:
     """Make the catalogue of a HATS catalogue or of several files; `only` are the options for one file."""
     from skdistmass.distributed import build_hats, build_parts
 
-    if len(surveys) == 1:
-        refuse_options(only, "a HATS catalogue")
-        progress = not quiet and sys.stderr.isatty()
-        n_rows = build_hats(model, surveys[0], output, progress=progress, **given, **settings)
-        what = f"{n_rows} rows"
-    else:
-        refuse_options(only, "several files")
-        refuse_options({name: value for name, value in given.items() if name != "workers"}, "several files")
-        what = f"{len(_parts(build_parts, model, surveys, output, quiet, **given, **settings))} catalogues"
+    how = {"overwrite": overwrite, "resume": resume, **given, **settings}
+    was_there = resume and not overwrite and output.exists()
+    try:
+        if len(surveys) == 1:
+            refuse_options(only, "a HATS catalogue")
+            refuse_inputs(output)
+            progress = not quiet and sys.stderr.isatty()
+            n_rows = build_hats(model, surveys[0], output, progress=progress, **how)
+            if was_there:
+                say(f"{output} is finished already: {n_rows} rows of this survey, model and settings.")
+                return
+            what = f"{n_rows} rows"
+        else:
+            refuse_options(only, "several files")
+            refuse_options({name: value for name, value in given.items() if name != "workers"}, "several files")
+            for survey in surveys:
+                refuse_inputs(output / f"{survey.stem}.parquet")
+            what = f"{len(_parts(build_parts, model, surveys, output, quiet, **how))} catalogues"
+    except KeyboardInterrupt:
+        if not output.with_name(f"{output.name}.part").exists() and not output.exists():
+            raise
+        say("\nInterrupted. What is finished is kept; the same command with --resume continues.", error=True)
+        sys.exit(130)
     if not quiet:
-        click.echo(what)
-        click.echo(f"wrote {output}")
+        say(what)
+        say(f"wrote {output}")
 
 
 def _parts(build, model, surveys, output, quiet, **settings):

@@ -6,7 +6,9 @@ from tempfile import TemporaryDirectory
 import click
 
 from skdistmass.cli import options
-from skdistmass.cli.support import check_output, export_graph
+from skdistmass.cli.outputs import claim_output
+from skdistmass.cli.support import export_graph
+from skdistmass.cli.terminal import say
 
 __all__ = ["page"]
 
@@ -26,7 +28,7 @@ def page(output, model, overwrite):
     from skdistmass.model import find_model
 
     if output.is_dir():
-        check_output(output / "index.html", overwrite)
+        claim_output(output / "index.html", overwrite, "page")
     path = find_model(model)
     name = Path(model).stem
     if path.suffix == ".onnx":
@@ -36,4 +38,4 @@ def page(output, model, overwrite):
             graph = Path(folder) / "model.onnx"
             export_graph(path, graph)
             written = write_page(output, graph.read_bytes(), name=name)
-    click.echo(f"wrote {written}")
+    say(f"wrote {written}")

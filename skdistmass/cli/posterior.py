@@ -6,7 +6,9 @@ import click
 import numpy as np
 
 from skdistmass.cli import options
-from skdistmass.cli.support import check_output, load_any_model, load_isochrones
+from skdistmass.cli.outputs import claim_output
+from skdistmass.cli.support import load_any_model, load_isochrones
+from skdistmass.cli.terminal import say
 from skdistmass.exceptions import DistMassError
 from skdistmass.writing import replaced
 
@@ -95,7 +97,7 @@ def posterior(
     form = _FORMATS.get(output.suffix.lower())
     if form is None:
         raise DistMassError(f"{output}: the ending gives the format; use one of {', '.join(_FORMATS)}.")
-    check_output(output, overwrite)
+    claim_output(output, overwrite, "posterior")
     trained = load_any_model(model)
     if eta is None and (states is not None or mass_loss_spread):
         raise DistMassError("--states and --mass-loss-spread are of use with --mass-loss only.")
@@ -113,7 +115,7 @@ def posterior(
     with replaced(output, "posterior") as partial:
         found.write(partial, format=form, overwrite=True)
     if not quiet:
-        click.echo(f"wrote {output}: {len(found)} stars, {len(found.colnames)} columns, {samples} draws each")
+        say(f"wrote {output}: {len(found)} stars, {len(found.colnames)} columns, {samples} draws each")
 
 
 def _physics(alpha, eta, spread, states):

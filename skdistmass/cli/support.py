@@ -1,22 +1,18 @@
-"""What the commands share: loading models, writing catalogues, progress bars, and errors in one line."""
+"""What the commands share: loading models, writing catalogues and cards, and reading what is joined."""
 
 from __future__ import annotations
 
-import errno
-import os
-import signal
 import sys
-import threading
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from skdistmass.exceptions import DistMassError
+from skdistmass.cli.outputs import claim_output
+from skdistmass.cli.terminal import rows_progress, say
+from skdistmass.exceptions import DistMassError, printable
 
 if TYPE_CHECKING:
     from skdistmass.extinction import ExtinctionChoice
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
     from skdistmass.surveys import Stars
 
 __all__ = [
-    "OneLineErrors",
-    "check_output",
     "command_line",
     "count_methods",
     "export_graph",
@@ -39,105 +33,10 @@ __all__ = [
     "parse_threshold",
     "read_cluster_distances",
     "read_joined",
-    "training_progress",
     "training_report",
     "write_card",
     "write_catalog",
 ]
-
-
-class OneLineErrors(click.Group):
-    """A group whose commands end in one line, not in a traceback, when something expected goes wrong."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            with _terminated_as_interrupted(), _warnings_in_one_line():
-                return super().invoke(context)
-        except DistMassError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
-        except MemoryError as error:
-            raise click.ClickException("out of memory.") from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # "| head": click ends quietly
-                raise
-            if error.filename is None:  # standard output, whose rest would fail again at the end of the program
-                with suppress(OSError, ValueError):
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            name = error.filename or "the output"
-            raise click.ClickException(f"{name} can't be used: {error.strerror or error}.") from error
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted.", err=True)
-            sys.exit(130)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM, by which queues and "kill" end a process, do what Ctrl-C does: parts are kept, drafts removed."""
-    if threading.current_thread() is not threading.main_thread():  # where signals can't be handled
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _warnings_in_one_line() -> Iterator[None]:
-    def show(message, category, filename, lineno, file=None, line=None):
-        click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("once")
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.showwarning = show
-        yield
-
-
-@contextmanager
-def training_progress(quiet: bool) -> Iterator[Callable[[str | None, int], None]]:
-    """Give a callback for `DistMassModel.fit` that moves a progress bar."""
-    from tqdm import tqdm
-
-    with tqdm(unit="network", disable=quiet or None, file=sys.stderr, leave=False) as bar:
-
-        def report(name, n_parts):
-            if name is None:
-                bar.total = n_parts
-                bar.set_description("training")
-            else:
-                bar.set_description(f"trained {name}")
-                bar.update()
-            bar.refresh()
-
-        yield report
-
-
-def check_output(path: Path, overwrite: bool) -> None:
-    """Refuse an output of the running command that can't be written, or is an input, before the long work starts."""
-    folder = path.resolve().parent
-    if path.is_dir():
-        raise DistMassError(f"{path} can't be written: it is a folder.")
-    if not folder.is_dir():
-        raise DistMassError(f"{path} can't be written: no such folder.")
-    if path.exists() and not path.is_file():
-        raise DistMassError(f"{path} can't be written: it is no ordinary file.")
-    if path.exists() and any(Path(name).exists() and path.samefile(name) for name in _inputs()):
-        raise DistMassError(f"{path} is an input of this command; give the output another name.")
-    if path.exists() and not overwrite:
-        raise DistMassError(f"{path} exists; give another name, or --overwrite to replace it.")
-    if not os.access(folder, os.W_OK):
-        raise DistMassError(f"{path} can't be written: no permission to write in {folder}.")
-
-
-def _inputs() -> Iterator[str | Path]:
-    """Yield what the running command was given that may be a file, but for its output."""
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        if isinstance(parameter.type, click.Path) and parameter.name != "output":
-            given = context.params[parameter.name]
-            yield from given if isinstance(given, tuple) else filter(None, [given])
 
 
 def load_any_model(model: str) -> Predictor:
@@ -210,7 +109,7 @@ def training_report(model: DistMassModel) -> str:
                 f"{part['scatter']:>9.2%} {part['bias']:>8.2%}" if "bias" in part else f"rms {part['rms']:.2%} of means"
             )
             lines.append(f"  {region:<18} {part['n_stars']:>8} {spread}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, **options: Any) -> None:
@@ -221,7 +120,7 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
 
     model = load_any_model(name)
     try:
-        with _rows_progress(quiet) as progress:
+        with rows_progress(quiet) as progress:
             report = build_catalog(
                 model,
                 table,
@@ -236,22 +135,22 @@ def write_catalog(name: str, table: Path, output: Path, *, quiet: bool = False, 
         part = PartFile(output).path
         if not part.exists():
             raise
-        click.echo(f"\nInterrupted. {part} is kept; the same command with --resume continues it.", err=True)
+        say(f"\nInterrupted. {part} is kept; the same command with --resume continues it.", error=True)
         sys.exit(130)
     if report.finished_before:
-        click.echo(f"{output} is finished already: {report.n_rows} rows of this survey, model and settings.")
+        say(f"{output} is finished already: {report.n_rows} rows of this survey, model and settings.")
         return
     if report.scale:
-        click.echo(f"Warning: the labels may not be on the scale of the model: {report.scale}", err=True)
+        say(f"Warning: the labels may not be on the scale of the model: {report.scale}", error=True)
     if not quiet:
         repeated = f", {report.n_repeated} of them further spectra of a star" if report.n_repeated else ""
-        click.echo(f"{report.n_rows} rows{repeated}")
+        say(f"{report.n_rows} rows{repeated}")
         if report.n_duplicates:
-            click.echo(f"{report.n_duplicates} rows repeat a spectrum: their APSTAR_ID is that of an earlier row")
+            say(f"{report.n_duplicates} rows repeat a spectrum: their APSTAR_ID is that of an earlier row")
         for column, counts in report.bits.items():
             named = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-            click.echo(f"{column}: {named or 'no bit set'}")
-        click.echo(f"wrote {output}")
+            say(f"{column}: {named or 'no bit set'}")
+        say(f"wrote {output}")
 
 
 def write_card(name: str, output: Path | None, overwrite: bool) -> None:
@@ -259,17 +158,17 @@ def write_card(name: str, output: Path | None, overwrite: bool) -> None:
     from skdistmass.deploy import model_readme
     from skdistmass.writing import replaced
 
+    if output is not None:
+        claim_output(output, overwrite, "model card")
     if is_calibration(name) or is_table_file(name):
         raise click.UsageError(f"--card is for models, and {name} is none.")
-    if output is not None:
-        check_output(output, overwrite)
     text = model_readme(load_any_model(name), name)
     if output is None:
-        click.echo(text, nl=False)
+        say(text.removesuffix("\n"))
         return
     with replaced(output, "model card") as partial:
         partial.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def command_line() -> str:
@@ -345,20 +244,6 @@ def read_cluster_distances(given: str | None) -> dict[str, float] | str | None:
     name, distance = (find_column(table, wanted) for wanted in ("NAME", "DISTANCE"))
     values = as_floats(table[distance], "kpc", name=f"{path}: DISTANCE")
     return dict(zip(as_text(table[name]).tolist(), values.tolist(), strict=True))
-
-
-@contextmanager
-def _rows_progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Give a callback for `build_catalog` that moves a progress bar."""
-    from tqdm import tqdm
-
-    with tqdm(unit="star", unit_scale=True, disable=quiet or None, file=sys.stderr, leave=False) as bar:
-
-        def report(done, n_rows):
-            bar.total = n_rows
-            bar.update(done - bar.n)
-
-        yield report
 
 
 def load_isochrones(path: Path) -> IsochroneDistanceRegressor:

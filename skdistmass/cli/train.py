@@ -6,16 +6,16 @@ from typing import Any
 import click
 
 from skdistmass.cli import options
+from skdistmass.cli.outputs import claim_output
 from skdistmass.cli.support import (
-    check_output,
     count_methods,
     parse_mass_scales,
     parse_threshold,
     read_cluster_distances,
     read_joined,
-    training_progress,
     training_report,
 )
+from skdistmass.cli.terminal import say, training_progress
 
 __all__ = ["train"]
 
@@ -120,7 +120,7 @@ def train(
     from skdistmass.model import DistMassModel
     from skdistmass.surveys.training_sets import TrainingCuts
 
-    check_output(output, overwrite)
+    claim_output(output, overwrite, "model")
     scales = parse_mass_scales(masses) if masses else "auto"
     # Chosen as 'skdistmass catalog' chooses it: a model belongs to the extinctions it was trained with.
     stars, report = read_joined(
@@ -155,12 +155,12 @@ def train(
         model.fit(stars, progress=progress)
     model.save(output)
     if not quiet:
-        click.echo(f"{', '.join(map(str, tables))}: {len(stars)} rows")
+        say(f"{', '.join(map(str, tables))}: {len(stars)} rows")
         for line in report:
-            click.echo(line)
-        click.echo(f"extinction by {count_methods(stars['A_K_SRC'])}")
-        click.echo(training_report(model))
-        click.echo(f"wrote {output}")
+            say(line)
+        say(f"extinction by {count_methods(stars['A_K_SRC'])}")
+        say(training_report(model))
+        say(f"wrote {output}")
 
 
 def _new_networks(recipe: str, binary_threshold: str, parameters: dict[str, Any]) -> tuple[Any, Any]:

@@ -1,11 +1,15 @@
 """The model card as a README for a model hub: metadata in YAML, then text for people."""
 
+import json
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from skdistmass.exceptions import FileFormatError, printable, shortened
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.bits import QualityBit
 from skdistmass.schema.columns import describe
@@ -38,6 +42,11 @@ def model_readme(model: Any, name: str) -> str:
     -------
     readme : str
 
+    Raises
+    ------
+    FileFormatError
+        If the card of the model lacks entries, as an altered file's may.
+
     Examples
     --------
     >>> from skdistmass import load_pretrained
@@ -52,7 +61,18 @@ def model_readme(model: Any, name: str) -> str:
     Distance, mass and age of red giants from APOGEE labels.
     ...
     """
-    card = _card_of(model)
+    try:
+        return _readme(_card_of(model), name)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:  # a file may have any card
+        raise FileFormatError(
+            f"the model card of {name} is not complete ({type(error).__name__}: {shortened(error)}); write the model "
+            "again with this release."
+        ) from error
+
+
+def _readme(card: Mapping[str, Any], name: str) -> str:
+    title, metadata = _markdown(Path(name).stem), _metadata(card, Path(name).stem)
+    card = _markdown(card)
     is_shipped = not Path(name).suffix and not Path(name).exists()
     sections = {
         "How to use it": _usage(card, name, is_graph=is_shipped or Path(name).suffix == ".onnx", is_shipped=is_shipped),
@@ -63,12 +83,23 @@ def model_readme(model: Any, name: str) -> str:
         "Label scale": _label_scale(card),
         "Citation": _citation(card),
     }
-    title = Path(name).stem
     description = card["description"][:1].upper() + card["description"][1:] + "."
-    parts = [_metadata(card, title), f"# {title}", description]
+    parts = [metadata, f"# {title}", description]
     for heading, lines in sections.items():
         parts += [f"## {heading}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def _markdown(value: Any) -> Any:
+    """Return texts, alone or in a card, as Markdown that shows them: no tag, no link, no other cell of a table."""
+    if isinstance(value, Mapping):
+        return {_markdown(key): _markdown(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_markdown(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", printable(value))
+    return text.replace("|", r"\|").replace("](", r"]\(").replace("`", "'")
 
 
 def _card_of(model):
@@ -121,7 +152,7 @@ def _quantity(part: str) -> str:
 
 
 def _usage(card: Mapping[str, Any], name: str, *, is_graph: bool, is_shipped: bool) -> list[str]:
-    file = f"{Path(name).stem}.onnx"
+    file, typed = f"{Path(name).stem}.onnx", shlex.quote(printable(name))
     load = "load_pretrained" if is_shipped else "load_predictor"
     imports = ["from skdistmass import load_pretrained, read_survey"]
     if not is_shipped:
@@ -130,16 +161,16 @@ def _usage(card: Mapping[str, Any], name: str, *, is_graph: bool, is_shipped: bo
     lines += [
         *imports,
         "",
-        f'model = {load}("{name}")',
+        f"model = {load}({_quoted(name)})",
         'found = model.predict(read_survey("SURVEY.fits"))',
         "```",
         "",
         "Command line:",
         "",
         "```sh",
-        f"skdistmass predict {name} SURVEY.fits -o catalog.fits",
+        f"skdistmass predict {typed} SURVEY.fits -o catalog.fits",
     ]
-    lines += ["```", ""] if is_graph else [f"skdistmass export {name} -o {file}", "```", ""]
+    lines += ["```", ""] if is_graph else [f"skdistmass export {typed} -o {shlex.quote(printable(file))}", "```", ""]
     feed = ", ".join(f'"{key}": {key.lower()}' for key in card["inputs"])
     wanted = "DISTANCE" if _has_distances(card) else next(iter(card["accuracy"]))
     lines += [
@@ -148,11 +179,16 @@ def _usage(card: Mapping[str, Any], name: str, *, is_graph: bool, is_shipped: bo
         "```python",
         "import onnxruntime",
         "",
-        f'session = onnxruntime.InferenceSession("{file}")',
+        f"session = onnxruntime.InferenceSession({_quoted(file)})",
         f'session.run(["{wanted}"], {{{feed}}})',
         "```",
     ]
     return lines
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a string of Python's, on one line."""
+    return json.dumps(printable(name), ensure_ascii=False)
 
 
 def _quantities(card: Mapping[str, Any]) -> list[str]:

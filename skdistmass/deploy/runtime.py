@@ -102,7 +102,8 @@ def _open_session(content: bytes, name: str) -> Any:
     # Threads have chunks of their own: if they shared each of some hundred small operators, they would wait.
     options.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # The fallback would print what is wrong with the file, and try the same again.
+        session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime has a type of its own for each way a file can be bad
         raise FileFormatError(f"onnxruntime can't use {name}: {shortened(error)}") from error
     session = _SESSIONS.setdefault(content, session)  # another thread may have been faster

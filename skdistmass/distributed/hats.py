@@ -15,7 +15,7 @@ from typing import Any
 
 from skdistmass.distributed.engines import predict_catalog, predictor_of
 from skdistmass.exceptions import DistMassError, FileFormatError, InputError, shortened
-from skdistmass.writing import replaced
+from skdistmass.writing import BuildLock
 
 __all__ = ["build_hats", "is_hats"]
 
@@ -61,7 +61,8 @@ def build_hats(
     scheduler : str, optional
         Address of a scheduler of Dask, whose workers are used instead; they must see both folders.
     resume : bool, default=False
-        Keep the finished partitions of an unfinished catalogue, if there is one.
+        Keep the finished partitions of an unfinished catalogue, if there is one. A finished catalogue of the same
+        survey, model and settings is left as it is.
     overwrite : bool, default=False
         Replace an existing catalogue, and drop an unfinished one unless `resume` is true.
     cone : tuple of float, optional
@@ -83,7 +84,9 @@ def build_hats(
     Raises
     ------
     InputError, ColumnError
-        As `predict_catalog`; or if the catalogue exists and neither `resume` nor `overwrite` says what to do.
+        As `predict_catalog`; or if the catalogue exists and neither `resume` nor `overwrite` says what to do; if
+        `resume` meets a finished catalogue of another survey or model, or of other settings; or if the output is the
+        survey, holds it, or holds what is no HATS catalogue.
     FileFormatError
         If the survey is no HATS catalogue, or a file of it can't be read; the message names its partition.
     DistMassError
@@ -94,42 +97,125 @@ def build_hats(
     if not is_hats(source):
         raise FileFormatError(f"{source} is no HATS catalogue: there is no {' or '.join(_MARKS[:2])} in it.")
     part, journal = (output.with_name(output.name + end) for end in (".part", ".part.json"))
-    if output.exists() and output.samefile(source):
-        raise InputError(f"{output} is the survey itself; give the catalogue another name.")
+    _refuse_folders(source, output, part, overwrite)
     with _packages():
         import lsdb
 
     # LSDB reads all columns that a catalogue is opened with, also if a later step takes a few.
-    catalog = lsdb.open_catalog(source, columns="all")
-    predictor = predictor_of(catalog, model, keep, settings)
-    asked = [name for name in catalog.columns if query and re.search(rf"\b{re.escape(name)}\b", query)]
-    catalog = lsdb.open_catalog(source, columns=list(dict.fromkeys([*predictor.needed, *asked])))
+    with _opened(source):
+        catalog = lsdb.open_catalog(source, columns="all")
+        predictor = predictor_of(catalog, model, keep, settings)
+        asked = [name for name in catalog.columns if query and re.search(rf"\b{re.escape(name)}\b", query)]
+        catalog = lsdb.open_catalog(source, columns=list(dict.fromkeys([*predictor.needed, *asked])))
     settings["layout"] = predictor.layout
     n_rows = catalog.hc_structure.catalog_info.total_rows
-    if cone is not None:
-        catalog, n_rows = catalog.cone_search(*cone), None
-    if query is not None:
-        catalog, n_rows = catalog.query(query), None
+    if cone is not None or query is not None:
+        catalog, n_rows = _chosen(catalog, cone, query), None
     found = predict_catalog(catalog, model, keep=keep, **settings)
-    started = {"survey": _state_of(source), "columns": list(found.columns), "cone": cone, "query": query}
-    started |= _settings_of(found)
-    continued = _prepare(output, part, journal, started, resume, overwrite)
-    with _client(workers, scheduler), _told(source, output, part):
-        how = {"resume": continued, "progress_bar": progress, "write_table_kwargs": {"compression_level": _LEVEL}}
-        found.write_catalog(part, catalog_name=output.name, **how)
-    written = int(lsdb.open_catalog(part).hc_structure.catalog_info.total_rows or 0)
-    if n_rows is not None and written != n_rows:
-        raise DistMassError(f"{part} has {written} rows, but {source} has {n_rows}; give overwrite (--overwrite).")
-    if output.exists():
-        shutil.rmtree(output)
-    os.replace(part, output)
-    journal.unlink()
+    # In the properties of the catalogue, too: so a finished one is known again.
+    asked_for = {"survey": _state_of(source), "columns": list(found.columns), "cone": cone, "query": query}
+    info = found.hc_structure.catalog_info
+    told = {f"skdistmass_{name}": json.dumps(value) for name, value in asked_for.items()}
+    found.hc_structure.catalog_info = info.copy_and_update(**told)
+    started = _settings_of(found)
+    if resume and not overwrite and output.exists() and not part.exists():
+        return _rows_of_finished(output, started)
+    with _locked(output, journal):
+        continued = _prepare(output, part, journal, started, resume, overwrite)
+        with _client(workers, scheduler), _told(source, output, part):
+            how = {"resume": continued, "progress_bar": progress, "write_table_kwargs": {"compression_level": _LEVEL}}
+            found.write_catalog(part, catalog_name=output.name, **how)
+        written = int(lsdb.open_catalog(part).hc_structure.catalog_info.total_rows or 0)
+        if n_rows is not None and written != n_rows:
+            raise DistMassError(f"{part} has {written} rows, but {source} has {n_rows}; give overwrite (--overwrite).")
+        if output.exists():
+            shutil.rmtree(output)
+        os.replace(part, output)
+        journal.unlink()
     return written
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[None]:
+    """Turn what a damaged folder raises into an error that names it."""
+    try:
+        yield
+    except DistMassError:
+        raise
+    except Exception as error:  # of hats, pydantic, pandas, Arrow or astropy
+        raise FileFormatError(f"{source} can't be read as a HATS catalogue ({shortened(error)}).") from error
+
+
+def _chosen(catalog: Any, cone: tuple[float, float, float] | None, query: str | None) -> Any:
+    """Return the part of a catalogue that a cone and a condition leave."""
+    asked: Any = cone
+    try:
+        catalog = catalog if cone is None else catalog.cone_search(*cone)
+        if query is not None:
+            asked = query
+            catalog.meta.query(query)  # LSDB tries it on a worker only
+            catalog = catalog.query(query)
+        return catalog
+    except Exception as error:  # pandas and lsdb have many types for what they don't understand
+        raise InputError(f"{asked!r} can't be used to choose stars: {shortened(error)}") from error
+
+
+def _refuse_folders(source: Path, output: Path, part: Path, overwrite: bool) -> None:
+    """Refuse an output that is the survey, or in it, or holds it; and one whose files are not a catalogue's."""
+    survey = source.resolve()
+    for path in (output.resolve(), part.resolve()):
+        if path.is_relative_to(survey) or survey.is_relative_to(path):
+            raise InputError(f"{output} is the survey itself, in it, or holds it; give the catalogue another name.")
+    if output.is_symlink():
+        raise InputError(f"{output} is a link; give the name of the folder.")
+    if overwrite and output.exists() and not is_hats(output):
+        raise InputError(f"{output} is no HATS catalogue, and is not replaced; give the catalogue another name.")
 
 
 def _settings_of(catalog: Any) -> dict[str, str]:
     about = catalog.hc_structure.catalog_info.extra_dict()
     return {key: value for key, value in about.items() if key.startswith("skdistmass_")}
+
+
+def _rows_of_finished(output: Path, wanted: dict[str, str]) -> int:
+    """Return the rows of a finished catalogue, which must be of this survey, model and settings."""
+    import lsdb
+
+    try:
+        finished = lsdb.open_catalog(output)
+    except Exception as error:  # a folder may hold anything
+        raise InputError(
+            f"{output} exists, and is no HATS catalogue ({shortened(error)}); give another name."
+        ) from error
+    other = _differing(_settings_of(finished), wanted)
+    if other:
+        raise InputError(
+            f"{output} exists, and is not the catalogue of this survey, model and settings ({other}); give it another "
+            "name, or overwrite (--overwrite) to replace it."
+        )
+    return int(finished.hc_structure.catalog_info.total_rows or 0)
+
+
+def _differing(before: dict[str, Any], now: dict[str, Any]) -> str:
+    keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    return ", ".join(key.removeprefix("skdistmass_") for key in keys)
+
+
+@contextmanager
+def _locked(output: Path, journal: Path) -> Iterator[None]:
+    """Keep other processes from building the catalogue."""
+    try:
+        lock = BuildLock(journal, output)
+    except OSError as error:
+        raise DistMassError(f"{output} can't be written: {error.strerror or error}.") from error
+    try:
+        yield
+    except BaseException:
+        if journal.exists() and not journal.stat().st_size:  # nothing was started
+            journal.unlink()
+        raise
+    finally:
+        lock.close()
 
 
 @contextmanager
@@ -151,14 +237,15 @@ def _state_of(folder: Path) -> str:
 
 def _prepare(output: Path, part: Path, journal: Path, started: dict[str, Any], resume: bool, overwrite: bool) -> bool:
     """Make way for a catalogue; return whether one is continued."""
-    started = json.loads(json.dumps(started))
-    if resume and part.exists() and journal.exists():
-        before = json.loads(journal.read_text(encoding="utf-8"))
-        other = sorted(key for key in {*before, *started} if before.get(key) != started.get(key))
+    if resume and part.exists() and journal.stat().st_size:
+        try:
+            other = _differing(json.loads(journal.read_text(encoding="utf-8")), started)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise FileFormatError(f"{journal} is damaged; give overwrite (--overwrite) to start again.") from error
         if other:
             raise DistMassError(
-                f"{part} was started with another {', '.join(name.removeprefix('skdistmass_') for name in other)}; "
-                "repeat the command as it was, or give overwrite (--overwrite) without resume to start again."
+                f"{part} was started with another {other}; repeat the command as it was, or give overwrite "
+                "(--overwrite) without resume to start again."
             )
         return _tidy(part)
     if part.exists() and not (overwrite or resume):
@@ -170,8 +257,7 @@ def _prepare(output: Path, part: Path, journal: Path, started: dict[str, Any], r
         raise InputError(f"{output} exists; give overwrite (--overwrite) to replace it.")
     if part.exists():
         shutil.rmtree(part)
-    with replaced(journal, "journal") as path:
-        path.write_text(json.dumps(started, indent=1), encoding="utf-8")
+    journal.write_text(json.dumps(started, indent=1), encoding="utf-8")
     return False
 
 

@@ -17,6 +17,7 @@ from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import DistMassError, DistMassWarning, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.model import find_model
+from skdistmass.writing import is_written_by
 
 __all__ = ["build_parts"]
 
@@ -68,7 +69,7 @@ def build_parts(
     Raises
     ------
     InputError
-        If there is no file, or two would give one catalogue.
+        If there is no file, two would give one catalogue, or a catalogue would replace a file of the survey.
     DistMassError
         If files can't be used; all others are done before. The message names each, and says what is wrong with it. Or
         if a worker died; the message names the files that were worked on.
@@ -99,6 +100,9 @@ def build_parts(
         raise InputError(f"two files would give {', '.join(doubled)}." if paths else "there is no file of a survey.")
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise InputError(f"workers is {workers!r}; give a positive whole number.")
+    for name in names:
+        if any(is_written_by(path, folder / name) for path in paths):
+            raise InputError(f"{folder / name} is a file of the survey; give the catalogues another folder.")
     reference = ModelFile.of(model)
     folder.mkdir(parents=True, exist_ok=True)
     options |= {

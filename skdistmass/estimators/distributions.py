@@ -51,8 +51,8 @@ class DistributionMixin:
         >>> import numpy as np
         >>> from skdistmass.estimators.label_regressor import LabelRegressor
         >>> rng = np.random.default_rng(0)
-        >>> X = rng.normal(size=(500, 2))
-        >>> model = LabelRegressor(random_state=0).fit(X, X[:, 0] + 0.1 * rng.normal(size=500))
+        >>> X = rng.normal(size=(200, 2))
+        >>> model = LabelRegressor(n_networks=1, random_state=0).fit(X, X[:, 0] + 0.1 * rng.normal(size=200))
         >>> model.predict_quantiles([[0.0, 0.0]], [0.1, 0.5, 0.9]).round(1)
         array([[-0.1,  0. ,  0.1]])
         """
@@ -90,8 +90,8 @@ class DistributionMixin:
         >>> import numpy as np
         >>> from skdistmass.estimators.label_regressor import LabelRegressor
         >>> rng = np.random.default_rng(0)
-        >>> X = rng.normal(size=(500, 2))
-        >>> model = LabelRegressor(random_state=0).fit(X, X[:, 0] + 0.1 * rng.normal(size=500))
+        >>> X = rng.normal(size=(200, 2))
+        >>> model = LabelRegressor(n_networks=1, random_state=0).fit(X, X[:, 0] + 0.1 * rng.normal(size=200))
         >>> model.predict_distribution([[0.5, 0.0]]).std().round(1)
         array([0.1])
         """

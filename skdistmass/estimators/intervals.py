@@ -89,8 +89,8 @@ class IntervalMixin:
         >>> import numpy as np
         >>> from skdistmass.estimators.label_regressor import LabelRegressor
         >>> rng = np.random.default_rng(0)
-        >>> X = rng.normal(size=(500, 2))
-        >>> model = LabelRegressor(random_state=0).fit(X, X[:, 0] + 0.1 * rng.normal(size=500))
+        >>> X = rng.normal(size=(200, 2))
+        >>> model = LabelRegressor(n_networks=1, random_state=0).fit(X, X[:, 0] + 0.1 * rng.normal(size=200))
         >>> prediction = model.predict_with_interval(X[:3], X_err=[0.05, 0.05])
         >>> prediction.error.round(1)
         array([0.1, 0.1, 0.1])

@@ -101,7 +101,7 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
     >>> import numpy as np
     >>> from skdistmass.estimators.label_regressor import LabelRegressor
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
-    >>> model = LabelRegressor(random_state=0).fit(X, X[:, 0] ** 2)
+    >>> model = LabelRegressor(n_networks=1, random_state=0).fit(X, X[:, 0] ** 2)
     >>> model.predict([[0.5, 0.0], [np.nan, 1.0]]).round(2)
     array([0.25,  nan])
     """
@@ -312,7 +312,7 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
         >>> import numpy as np
         >>> from skdistmass.estimators.label_regressor import LabelRegressor
         >>> X = np.random.default_rng(0).normal(size=(200, 2))
-        >>> model = LabelRegressor(random_state=0).fit(X, X[:, 0] ** 2)
+        >>> model = LabelRegressor(n_networks=1, random_state=0).fit(X, X[:, 0] ** 2)
         >>> honest = model.predict_out_of_fold(X, model.fold_)
         >>> bool(np.array_equal(honest, model.oof_prediction_))
         True

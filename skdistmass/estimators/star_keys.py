@@ -17,8 +17,9 @@ __all__ = [
     "KEY_FACTORS",
     "MISSING_IN_KEY",
     "find_sorted",
-    "identifier_keys",
+    "identifier_key",
     "label_keys",
+    "spectrum_keys",
     "star_groups",
 ]
 
@@ -47,17 +48,13 @@ def find_sorted(keys: NDArray, wanted: NDArray) -> NDArray[np.intp]:
     return np.where(keys[at] == wanted, at, -1)
 
 
-def identifier_keys(stars: Stars) -> dict[str, NDArray[np.int64]]:
-    """Return the identifiers of stars as whole numbers."""
-    return {name: _keys_of(stars[name]) for name in IDENTIFIERS if name in stars}
+def spectrum_keys(stars: Stars, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the identifiers of the spectra in some rows (APSTAR_ID) as whole numbers, 0 where there is none."""
+    return identifier_key(stars.text("APSTAR_ID")[rows])
 
 
-def spectrum_keys(stars: Stars) -> NDArray[np.int64]:
-    """Return the identifiers of spectra (APSTAR_ID) as whole numbers, 0 where there is none."""
-    return _keys_of(stars.text("APSTAR_ID"))
-
-
-def _keys_of(values: NDArray) -> NDArray[np.int64]:
+def identifier_key(values: NDArray) -> NDArray[np.int64]:
+    """Return one identifier of stars, numbers or texts, as whole numbers, 0 where there is none."""
     if values.dtype.kind in "iu":
         return np.where(values > 0, values, 0).astype(np.int64)
     keys = np.empty(len(values), dtype="<i8")
@@ -86,7 +83,7 @@ def star_groups(stars: Stars) -> NDArray[np.int64]:
     edges = []
     for name in known:
         if name != first:
-            keys = _keys_of(stars[name])
+            keys = identifier_key(stars[name])
             rows = np.flatnonzero(keys != 0)
             node = np.unique(keys[rows], return_inverse=True)[1] + offset
             edges.append((groups[rows], node))

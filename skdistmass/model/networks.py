@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdistmass.estimators.training_space import TrainingSpace
+from skdistmass.model import prediction
 from skdistmass.model.record import TrainingRecord
 from skdistmass.model.training import mass_fallback_name
 from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import mass_columns
 from skdistmass.uncertainty import normal_coverage
 
-__all__ = ["Found", "Networks", "lacks_abundances", "predict_networks", "space_of"]
+__all__ = ["Found", "Networks", "lacks_abundances", "predict_networks", "space_of", "value_of"]
 
 _COVERAGES = normal_coverage(1.0), normal_coverage(2.0)
 
@@ -72,7 +73,7 @@ def predict_networks(
     """Predict each star by the network that has the labels it needs.
 
     `entries` are those of `training`, None for predictions by the final networks; `source` is of each star's labels.
-    Of networks without errors the intervals are NaN.
+    Of networks without errors the intervals are NaN, as is the noise; without `coverages` no errors are worked out.
     """
     folds = _folds(networks.name, training, entries, len(labels))
     if networks.fallback is None:
@@ -90,6 +91,24 @@ def predict_networks(
     found.value[without], found.noise[without], found.replaced[without] = some.value, some.noise, some.replaced
     found.intervals[:, without] = some.intervals
     return found
+
+
+def value_of(model: Any, name: str, labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Predict ABS_MAG, a mass or an age by a model's final networks, without errors, which take most of the time."""
+
+    no_errors = np.full_like(labels, np.nan)
+
+    def predict(networks: Networks) -> NDArray[np.float64]:
+        return predict_networks(networks, model.training_, labels, no_errors, None, coverages=()).value
+
+    if name == "ABS_MAG":
+        return predict(Networks.of_distance(model))
+    scale = next(scale for scale in model.masses_ if name in mass_columns(scale))
+    mass = predict(Networks.of_mass(model, scale))
+    if name == mass_columns(scale)[0]:
+        return mass
+    unknown = np.full((2, len(mass), 2), np.nan)
+    return prediction.age_columns(model.age_, scale, mass, unknown, labels[:, 2], labels[:, 1])[name]
 
 
 def space_of(
@@ -117,7 +136,7 @@ def _predict(network, labels, label_errors, folds, source, coverages):
     further = {"source": source} if network.loss == "student" and source is not None else {}
     value = network.predict_out_of_fold(labels, folds, **further)
     replaced = (folds >= 0) & np.isfinite(value)
-    if network.errors_ is None:
+    if network.errors_ is None or not len(coverages):
         return Found(value, np.full((len(coverages), len(labels), 2), np.nan), np.full(len(labels), np.nan), replaced)
     _, intervals, noise = network.predict_with_interval(labels, coverages, label_errors, value=value, **further)
     return Found(value, intervals, noise, replaced)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistmass.estimators.star_keys import find_sorted, identifier_keys, label_keys, spectrum_keys
+from skdistmass.estimators.star_keys import IDENTIFIERS, find_sorted, identifier_key, label_keys, spectrum_keys
+from skdistmass.exceptions import InputError
 from skdistmass.surveys.stars import Stars
 
 __all__ = ["TrainingRecord"]
@@ -45,6 +47,14 @@ class TrainingRecord:
     folds: Mapping[str, NDArray[np.int16]]
     _sorted: dict[str, tuple[NDArray, NDArray[np.intp]]] = field(default_factory=dict, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        columns: list[NDArray[Any]] = [*self.identifiers.values(), *self.folds.values()]
+        columns += [self.keys, self.short_keys, self.spectra, self.bits]
+        if len({column.shape for column in columns}) > 1 or self.keys.ndim != 1:
+            raise InputError("the columns of the training stars differ in length.")
+        if any(column.dtype.kind not in "iuf" for column in columns):
+            raise InputError("the columns of the training stars are not numbers.")
+
     @classmethod
     def of(
         cls,
@@ -60,10 +70,10 @@ class TrainingRecord:
         order = np.argsort(keys, kind="stable")
         rows = rows[order]
         return cls(
-            {name: values[rows] for name, values in identifier_keys(stars).items()},
+            {name: identifier_key(stars[name][rows]) for name in IDENTIFIERS if name in stars},
             keys[order],
             label_keys(labels[rows, :3]),
-            spectrum_keys(stars)[rows],
+            spectrum_keys(stars, rows),
             bits[rows],
             {name: values[rows] for name, values in folds.items()},
         )
@@ -71,11 +81,11 @@ class TrainingRecord:
     def find(self, stars: Stars, labels: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the entry of each star, or -1."""
         found = np.full(len(stars), -1)
-        keys = identifier_keys(stars)
         for name, known in self.identifiers.items():
-            if name in keys:
-                at = self._look_up(name, known, keys[name])
-                found = np.where((found < 0) & (keys[name] != 0), at, found)
+            if name in stars:
+                rows = np.flatnonzero(found < 0)  # a key of a text takes time
+                keys = identifier_key(stars[name][rows])
+                found[rows] = np.where(keys != 0, self._look_up(name, known, keys), -1)
         return np.where(found < 0, self._look_up("keys", self.keys, label_keys(labels)), found)
 
     def find_by_three(self, labels: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -90,11 +100,13 @@ class TrainingRecord:
         """
         if len(self.keys) == 0:
             return np.zeros(len(entries), dtype=np.int32)
-        bits = np.where(entries >= 0, self.bits[entries], 0)
-        keys = spectrum_keys(stars)
-        told_apart = (entries >= 0) & (keys != 0) & (self.spectra[entries] != 0)
+        bits = np.zeros(len(entries), dtype=np.int32)
+        rows = np.flatnonzero(entries >= 0)
+        keys, own = spectrum_keys(stars, rows), entries[rows]
+        told_apart = (keys != 0) & (self.spectra[own] != 0)
         same = self._look_up("spectra", self.spectra, keys)
-        return np.where(told_apart, np.where(same >= 0, self.bits[same], 0), bits)
+        bits[rows] = np.where(told_apart, np.where(same >= 0, self.bits[same], 0), self.bits[own])
+        return bits
 
     def _look_up(self, name: str, known: NDArray, wanted: NDArray) -> NDArray[np.intp]:
         if name not in self._sorted:

@@ -24,6 +24,8 @@ from skdistmass.estimators.label_calibration import (
 )
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES, out_of_range
+from skdistmass.model.distmass import DistMassModel
+from skdistmass.model.networks import value_of
 from skdistmass.model.predictor import Predictor, cuts_of
 from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import mass_columns, scales_of
@@ -66,6 +68,10 @@ def _columns_of(model: Predictor, names: Sequence[str]) -> Callable[[str], Calla
     def column(name: str) -> Callable[[Floats], Floats]:
         def predict(X: Floats) -> Floats:
             labels = np.where(out_of_range(X, names), np.nan, X)
+            if isinstance(model, DistMassModel):
+                all_labels = np.full((len(X), len(LABEL_NAMES)), np.nan)
+                all_labels[:, : len(names)] = labels
+                return value_of(model, name, all_labels)
             stars = Stars(unknown(len(X)) | dict(zip(names, labels.T, strict=True)), metallicity=metallicity)
             return np.asarray(model.predict_columns(stars, out_of_fold=False)[name], dtype=np.float64)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from skdistmass.estimators.star_keys import identifier_keys, label_keys
+from skdistmass.estimators.star_keys import IDENTIFIERS, identifier_key, label_keys
 from skdistmass.surveys.stars import Stars
 
 __all__ = ["StarRandom"]
@@ -54,7 +54,7 @@ class StarRandom:
     def of(cls, stars: Stars, seed: int = 0) -> StarRandom:
         """Return the random numbers of stars, by their first known identifier, or by their labels without one."""
         keys = label_keys(stars.labels).view(np.int64)
-        for known in reversed(identifier_keys(stars).values()):
+        for known in (identifier_key(stars[name]) for name in reversed(IDENTIFIERS) if name in stars):
             keys = np.where(known != 0, known, keys)
         return cls(keys, seed)
 

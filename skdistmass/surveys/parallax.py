@@ -18,8 +18,9 @@ _INPUTS = ("GAIAEDR3_PHOT_G_MEAN_MAG", "GAIAEDR3_PHOT_BP_MEAN_MAG", "GAIAEDR3_PH
 
 
 def effective_wavenumber(colour: ArrayLike) -> NDArray[np.float64]:
-    """Return the effective wavenumber (1/micron) of a Gaia source by its colour BP - RP (Lindegren et al. 2021, A&A
-    649, A2, eq. 3); NaN outside -0.5 to 7 mag, where the relation does not hold.
+    """Return the effective wavenumber (1/micron) of a Gaia source by its colour BP - RP.
+
+    By Lindegren et al. (2021, A&A 649, A2, eq. 3); NaN outside -0.5 to 7 mag, where the relation does not hold.
     """
     c = np.asarray(colour, dtype=np.float64)
     c = np.where((c >= -0.5) & (c <= 7.0), c, np.nan)

@@ -47,10 +47,10 @@ def _is_text_name(name: str) -> bool:
 
 
 def make_plan(names: Iterable[str], layout: Layout | None = None, columns: Iterable[str] = ()) -> Plan:
-    """Find the columns of a table that a layout asks for, by default the layout that is recognised, and further
-    `columns`.
+    """Find the columns of a table that a layout asks for, and further `columns`.
 
-    Raise `ColumnError` if the table has no labels, a column is ambiguous, or one of `columns` is absent.
+    By default it is the layout that is recognised. Raise `ColumnError` if the table has no labels, a column is
+    ambiguous, or one of `columns` is absent.
     """
     names = list(names)
     layout = recognise(names) if layout is None else layout

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skdistmass.exceptions import DistMassError
+from skdistmass.exceptions import DistMassError, printable
 from skdistmass.surveys.files import blame, open_table
 from skdistmass.surveys.formats.common import TableFile, compression_of
 from skdistmass.surveys.formats.votable import VOTable
@@ -95,7 +95,7 @@ class FileDescription:
         lines += [f"  kept as they are: {', '.join(self.kept)}"] if self.kept else []
         for product, names in self.missing.items():
             lines.append(f"{product}: " + (f"lacks {', '.join(names)}" if names else "all that is needed is there"))
-        return "\n".join(lines + [f"problem: {problem}" for problem in self.problems])
+        return "\n".join(map(printable, lines + [f"problem: {problem}" for problem in self.problems]))
 
 
 def describe_file(

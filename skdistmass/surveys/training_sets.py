@@ -134,7 +134,7 @@ def read_training_stars(
                 if name in _NEEDED or name in columns or name.startswith("MASS"):
                     _fill(filled, name, values, start, file.n_rows)
             start += len(chunk)
-            heads.append(chosen[:0])
+            heads.append(chosen[np.arange(0)])  # a slice would keep the whole chunk in memory
     joined = stack_stars(heads)
     return replace(joined, columns=filled, source=heads[0].source, layout=heads[0].layout)
 
@@ -188,8 +188,7 @@ def fractional_parallax_error(stars: Stars) -> NDArray[np.float64]:
 def reference_distances(
     stars: Stars, cuts: TrainingCuts
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
-    """Return the distances (kpc) to train on: Gaia's, else the inverse of a parallax, else a cluster's; NaN without
-    one.
+    """Return the distances (kpc) to train on: Gaia's, else the inverse of a parallax, else a cluster's; else NaN.
 
     Beside each is its fractional error, and its source: "Gaia", "parallax", "cluster" or blank. Where a parallax is too
     poor for the cut, the distance of the star's cluster takes its place (section 4.1).

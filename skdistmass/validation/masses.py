@@ -85,8 +85,8 @@ def mass_by(
     stars : Table
         Of `join_reference`.
     by : str, default="LOGG"
-        LOGG, or MASS for bins of the predicted mass. (In bins of the reference mass, the regression to the mean of any
-        noisy label would look like a bias.)
+        LOGG, or MASS for bins of the predicted mass. In bins of the reference mass, the regression to the mean of any
+        noisy label would look like a bias.
     predicted, reference : str, optional
         As in `mass_residuals`.
     edges : sequence of float, optional

@@ -16,12 +16,13 @@ import numpy as np
 from astropy.table import Table
 
 from skdistmass._version import __version__
+from skdistmass.exceptions import InputError
 from skdistmass.validation import figures
 from skdistmass.validation.checks import INFORMATION, NOT_TESTED, PASSED, SHORT, Validation, validate
 from skdistmass.validation.columns import column_of
 from skdistmass.validation.distances import distance_by_logg
 from skdistmass.validation.requirements import MissingInputError
-from skdistmass.writing import replaced
+from skdistmass.writing import is_written_by, replaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,9 +109,14 @@ def write_report(
 
     Raises
     ------
+    InputError
+        If the output is the catalogue or the reference.
     DistMassError
         If the file can't be written.
     """
+    for given in (catalog, reference):
+        if isinstance(given, str | os.PathLike) and is_written_by(given, output):
+            raise InputError(f"{output} is an input; give the report another name.")
     found = validate(
         catalog,
         reference,

@@ -7,7 +7,7 @@ from mock_allstar import write_mock_allstar
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor
 from skdistmass.datasets import make_survey
 
-SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
+SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2), "n_networks": 1}
 
 
 class StandIn:
@@ -42,11 +42,12 @@ def training_stars():
 
 
 @pytest.fixture(scope="session")
-def model(training_stars):
+def model(training_stars, quick_training):
     model = DistMassModel(
         AbsMagRegressor(**SMALL), CNMassRegressor(**SMALL), mass_scales={"CAL": "MASS_CAL"}, random_state=0
     )
-    return model.fit(training_stars)
+    with quick_training():
+        return model.fit(training_stars)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from skdistmass.surveys.training_sets import distance_training_set, mass_trainin
 
 pytestmark = pytest.mark.slow
 
-SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
+SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2), "n_networks": 1}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from skdistmass.model.star_random import StarRandom
 from skdistmass.surveys import read_survey
 from skdistmass.surveys.chunks import read_table
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"summary": 200, "quantiles": 200, "draws": 20}
 
 

@@ -26,7 +26,7 @@ from skdistmass.exceptions import InputError
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, max_iter=20)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, max_iter=20, n_starts=2)
 QUICK = {"network": NETWORK, "n_networks": 2, "n_folds": 2, "random_state": 0}
 OPSETS = [11, 13, 18, 21]
 

@@ -243,7 +243,7 @@ def test_parity_of_mixed_networks_and_errors(
     quick = {"n_networks": 1, "n_folds": 2, "random_state": 0}
 
     def network(sizes, activation="tanh"):
-        return LevenbergMarquardtMLPRegressor(hidden_layer_sizes=sizes, activation=activation, max_iter=10)
+        return LevenbergMarquardtMLPRegressor(hidden_layer_sizes=sizes, activation=activation, max_iter=10, n_starts=2)
 
     paper = CNMassRegressor(network=network(3, activation), error_model="paper", **quick)
     none = AbsMagRegressor(network=network((4, 3, 2), activation), error_model=None, **quick)

@@ -105,6 +105,7 @@ def test_units_of_the_page_are_astropys():
     assert plain <= set(units)
 
 
+@pytest.mark.slow
 def test_page_with_a_model_of_the_user(exported, tmp_path):
     path = write_page(tmp_path / "new" / "folder", exported("float32", input_errors=True).read_bytes(), name="<mine>")
     text = path.read_text(encoding="utf-8")
@@ -114,6 +115,7 @@ def test_page_with_a_model_of_the_user(exported, tmp_path):
         write_page(tmp_path, b"nothing")
 
 
+@pytest.mark.slow
 def test_command_takes_a_trained_model(model, tmp_path):
     model.save(tmp_path / "my.model")
     arguments = ["page", "-o", str(tmp_path / "page"), "--model", str(tmp_path / "my.model")]

@@ -16,7 +16,7 @@ from skdistmass.exceptions import DistMassWarning
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4, 3), max_iter=20)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4, 3), max_iter=20, n_starts=2)
 SMALL = {"network": NETWORK, "n_networks": 2, "n_folds": 2}
 
 
@@ -30,7 +30,7 @@ def train(stars, abs_mag, mass, **options):
 @pytest.fixture(scope="module")
 def stars():
     """Mock stars, of which every third lacks carbon, in two sources of labels."""
-    table = Table(make_survey(2500, random_state=0, seismic_fraction=0.6))
+    table = Table(make_survey(1800, random_state=0, seismic_fraction=0.6))
     table["C_FE"][::3] = np.nan
     table["LABEL_SRC"] = np.where(np.arange(len(table)) % 4 == 0, "other", "usual")
     return table
@@ -62,7 +62,7 @@ def plain_loss(stars):
 
 def check(model, tmp_path, plain_columns, assert_parity, dtype, input_errors):
     export_model(model, tmp_path / "m.onnx", dtype=dtype, input_errors=input_errors)
-    table = Table(make_survey(5000, random_state=1))
+    table = Table(make_survey(2000, random_state=1))
     table["N_FE"][::4] = np.nan
     inputs = plain_columns(table, graph_inputs(input_errors), dtype)
     predictor = load(tmp_path / "m.onnx", threads=1)

@@ -44,13 +44,13 @@ def expected(survey_file):
 
 
 @pytest.fixture(scope="session")
-def fitted():
+def fitted(quick_training):
     """A small model, as training gives it."""
-    small = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
+    small = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2), "n_networks": 1}
     model = DistMassModel(
         AbsMagRegressor(**small), CNMassRegressor(**small), mass_scales={"CAL": "MASS_CAL"}, random_state=0
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quick_training():
         warnings.simplefilter("ignore", DistMassWarning)
         return model.fit(make_survey(2500, random_state=1))
 

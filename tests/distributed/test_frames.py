@@ -31,6 +31,7 @@ def test_the_numbers_of_the_catalogue_to_the_last_bit(plain, survey, expected, a
         assert found.dtypes.astype(str).to_dict() == expected.dtypes.astype(str).to_dict()
 
 
+@pytest.mark.slow
 def test_a_trained_model_agrees_to_rounding(fitted, survey, survey_file, tmp_path):
     build_catalog(fitted, survey_file, tmp_path / "c.parquet")
     expected, found = pd.read_parquet(tmp_path / "c.parquet"), predict_frame(survey, fitted)
@@ -76,6 +77,7 @@ def test_columns_of_other_layouts_and_settings(survey):
     assert found["DISTANCE"].notna().all()
 
 
+@pytest.mark.slow
 def test_a_calibration_counts(survey, survey_file, expected, assert_same, tmp_path):
     build_catalog(load_pretrained(MODEL), survey_file, tmp_path / "c.parquet", calibration="dr16")
     calibrated = pd.read_parquet(tmp_path / "c.parquet", dtype_backend="pyarrow")

@@ -13,6 +13,7 @@ from hats_survey import empty_a_partition, partitions
 from skdistmass.distributed import build_hats
 from skdistmass.distributed import hats as module
 from skdistmass.exceptions import DistMassError, FileFormatError, InputError
+from skdistmass.writing import BuildLock
 
 MODEL = "kepler-giants"
 
@@ -44,6 +45,14 @@ def test_the_catalogue_of_one_machine(hats, expected, assert_same, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "stars.parquet", "survey"]
     with pytest.raises(InputError, match="exists; give overwrite"):
         build_hats(MODEL, hats, tmp_path / "out")
+    again = {"resume": True, "workers": 2}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    assert build_hats(MODEL, tmp_path / "survey", tmp_path / "out", **again) == len(left)
+    with pytest.raises(InputError, match=r"is not the catalogue of this survey, model and settings \(outfold\)"):
+        build_hats(MODEL, tmp_path / "survey", tmp_path / "out", out_of_fold=False, **again)
+    with pytest.raises(InputError, match=r"settings \(survey\)"):
+        build_hats(MODEL, hats, tmp_path / "out", **again)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
 
 
 def test_cone_query_and_kept_columns(hats, scheduler, tmp_path):
@@ -82,6 +91,30 @@ def _limit_files(size):
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@pytest.mark.parametrize("name", ["hats.properties", "dataset/_common_metadata", "partition_info.csv"])
+def test_damaged_and_missing_files_of_the_folder_are_told(hats, tmp_path, name):
+    shutil.copytree(hats, tmp_path / "survey")
+    path = next(path for path in (tmp_path / "survey" / "survey").rglob(name.rpartition("/")[2]))
+    path.write_bytes(b"hats_nrows=[]\n" if name.endswith("properties") else b"damaged")
+    with pytest.raises(DistMassError, match=r"can't be read|no HATS catalogue"):
+        build_hats(MODEL, tmp_path / "survey", tmp_path / "out")
+
+
+def test_a_second_process_and_a_damaged_journal_are_refused(hats, tmp_path):
+    output, journal = tmp_path / "out", tmp_path / "out.part.json"
+    lock = BuildLock(journal, output)
+    with pytest.raises(DistMassError, match="is being written by another process"):
+        build_hats(MODEL, hats, output)
+    lock.close()
+    (tmp_path / "out.part").mkdir()
+    journal.write_text("{")
+    with pytest.raises(FileFormatError, match="is damaged; give overwrite"):
+        build_hats(MODEL, hats, output, resume=True)
+    for query in ("LOGG <", "NOTHING < 3"):
+        with pytest.raises(InputError, match=f"'{query}' can't be used"):
+            build_hats(MODEL, hats, output, query=query)
 
 
 def test_a_full_disk_is_told_and_resumed(hats, scheduler, client, expected, assert_same, tmp_path):

@@ -14,7 +14,7 @@ from skdistmass.exceptions import DistMassError, DistMassWarning, InputError
 MODEL = "kepler-giants"
 
 # The labels of the mock survey are not quite on the model's scale.
-pytestmark = pytest.mark.filterwarnings("ignore:.* looks :skdistmass.exceptions.DistMassWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.* looks :skdistmass.exceptions.DistMassWarning")]
 
 
 @pytest.fixture

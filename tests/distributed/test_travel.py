@@ -51,6 +51,7 @@ def test_copies(models, stars, name, how):
     _same(_predict(COPIES[how](models[name]), stars), _predict(models[name], stars))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_other_processes(models, stars, name, method):

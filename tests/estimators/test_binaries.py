@@ -18,7 +18,7 @@ from skdistmass.photometry import absolute_magnitude
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3, n_starts=2)
 SMALL = {"network": NETWORK, "n_networks": 1, "error_model": None, "random_state": 0}
 FIRST = LabelRegressor(**SMALL)
 

@@ -13,7 +13,7 @@ from skdistmass.exceptions import InputError
 
 pytestmark = pytest.mark.slow
 
-SMALL = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=2, n_starts=2)
+SMALL = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=2, n_starts=1, max_iter=30)
 FEW_NETWORKS = {"n_networks": 2, "n_folds": 2}
 ONE_NETWORK = {"n_networks": 1, "error_model": None}
 
@@ -27,6 +27,12 @@ IGNORED = pytest.mark.filterwarnings(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick(quick_training):
+    with quick_training():
+        yield
+
+
 @parametrize_with_checks(
     [
         AbsMagRegressor(network=SMALL, **FEW_NETWORKS),
@@ -34,7 +40,10 @@ IGNORED = pytest.mark.filterwarnings(
         AbsMagRegressor(network=MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=300), **ONE_NETWORK),
         AbsMagRegressor(network=SMALL, binary_filter=BinaryResidualFilter(n_folds=2, n_rounds=1), **ONE_NETWORK),
         LabelRegressor(
-            network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), n_networks=1, n_folds=2, error_model="paper"
+            network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2),
+            n_networks=1,
+            n_folds=2,
+            error_model="paper",
         ),
         BinaryResidualFilter(n_folds=2),
     ]

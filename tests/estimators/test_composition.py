@@ -24,7 +24,11 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 2))
 Y = 2.0 + np.tanh(X[:, 0]) + 0.1 * RNG.normal(size=120)
 STARS = np.arange(120) // 2
-SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=3, tol=1e-3), "n_networks": 1, "random_state": 0}
+SMALL = {
+    "network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=3, tol=1e-3, n_starts=2),
+    "n_networks": 1,
+    "random_state": 0,
+}
 
 
 # ---- nested parameters

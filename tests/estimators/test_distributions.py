@@ -14,7 +14,11 @@ from skdistmass.uncertainty import PredictiveDistribution
 
 pytestmark = pytest.mark.slow
 
-NETWORK = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6), "n_networks": 1, "random_state": 0}
+NETWORK = {
+    "network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, n_starts=2),
+    "n_networks": 1,
+    "random_state": 0,
+}
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def constraints(survey, models):
     ]
 
 
-@pytest.mark.parametrize("kind", ["none", "log g", "log g, sloped", "N", "all"])
+@pytest.mark.parametrize("kind", ["none", "log g, sloped", "N", "all"])
 def test_distances_masses_and_ages_come_back(survey, constraints, models, kind):
     fresh = make_survey(3000, random_state=5, **SURVEY)
     truth, X = labels_of(fresh), labels_of(survey)

@@ -12,7 +12,7 @@ from skdistmass.exceptions import InputError
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4,), alpha=1.0, max_iter=60)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(4,), alpha=1.0, max_iter=60, n_starts=2)
 RECIPE = {"network": NETWORK, "n_networks": 1, "n_folds": 2, "random_state": 0}
 
 
@@ -128,7 +128,7 @@ def test_auto_filter_spares_giants_with_the_plain_loss():
 def test_physical_baseline_with_the_plain_loss_keeps_the_meaning_of_weights():
     """A weight of 2 is a repeated row: to the tolerance of the training, as without a baseline."""
     labels, _, target, _ = make_stars(300)
-    network = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(2,), alpha=1.0, max_iter=500, tol=1e-12)
+    network = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=(2,), alpha=1.0, max_iter=500, tol=1e-12, n_starts=2)
     model = AbsMagRegressor(network=network, n_networks=1, error_model=None, random_state=0, baseline="stellar")
     weights = np.where(np.arange(300) < 100, 2.0, 1.0)
     once = model.fit(labels, target, sample_weight=weights).predict(labels)

@@ -12,6 +12,8 @@ from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import AgePhysics
 from skdistmass.uncertainty import PredictiveDistribution
 
+pytestmark = pytest.mark.slow
+
 ERRORS = np.array([60.0, 0.06, 0.06])
 N_STARS = 1500
 
@@ -123,7 +125,7 @@ def test_a_saved_regressor_draws_the_same(regressor, observed, tmp_path):
 @pytest.fixture(scope="module")
 def model():
     survey = make_survey(1500, random_state=0, sentinel_fraction=0)
-    network = AbsMagRegressor(network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), n_networks=1)
+    network = AbsMagRegressor(network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2), n_networks=1)
     return DistMassModel(network, parts="distance", fallback=False, random_state=0).fit(survey)
 
 

@@ -12,6 +12,8 @@ from skdistmass.exceptions import DistMassError, FileFormatError
 from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.isochrones.distances import storage
 
+pytestmark = pytest.mark.slow
+
 STARS = [[4700.0, 2.5, 0.0], [5600.0, 4.4, -0.2]]
 
 

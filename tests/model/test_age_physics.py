@@ -19,7 +19,7 @@ def survey():
 
 @pytest.fixture(scope="module")
 def model(survey):
-    mass = CNMassRegressor(network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), n_networks=1)
+    mass = CNMassRegressor(network=LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2), n_networks=1)
     scales = {"CAL": "MASS_CAL", "AP3": "MASS_AP3"}
     return DistMassModel(mass=mass, parts="mass", mass_scales=scales, random_state=0).fit(survey)
 

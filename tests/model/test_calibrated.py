@@ -16,7 +16,7 @@ from skdistmass.surveys import as_stars
 
 pytestmark = pytest.mark.slow
 
-SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6), "n_networks": 1}
+SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, n_starts=2), "n_networks": 1}
 PLAIN = {"sentinel_fraction": 0, "bad_fraction": 0, "seismic_fraction": 0.6, "binary_fraction": 0}
 
 

@@ -21,13 +21,15 @@ from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.model import files
+from skdistmass.model.networks import value_of
+from skdistmass.model.reading import labels_of
 from skdistmass.schema.bits import AgeFlag, Bit, QualityBit
 from skdistmass.schema.columns import describe
 from skdistmass.surveys import as_stars
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, tol=1e-3)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, tol=1e-3, n_starts=2)
 SMALL = {"network": NETWORK, "n_networks": 1, "n_folds": 2}
 
 
@@ -69,6 +71,16 @@ def same(first, second, *, rows=slice(None), rtol=0.0):
 
 
 # ---- the catalogue
+
+
+@pytest.mark.parametrize("name", ["ABS_MAG", "MASS_CAL", "AGE_CAL", "MASS_AP3", "AGE_AP3"])
+def test_one_column_alone_is_that_of_the_catalogue(model, stars, name):
+    stars = as_stars(stars)[:300].with_metallicity(model.metallicity_)
+    stars["C_FE"][::7] = np.nan
+    labels, _ = labels_of(stars)
+    expected = model.predict_columns(stars, out_of_fold=False)[name]
+    assert np.array_equal(value_of(model, name, labels), expected, equal_nan=True)
+    assert np.isfinite(expected).sum() > 100
 
 
 def test_columns_are_those_of_table_2(catalog, stars):
@@ -435,6 +447,18 @@ def test_contents_that_no_model_has_are_refused(saved, tmp_path, old, new, said)
     rewrite(saved, tmp_path / "changed", lambda text: text.replace(old, new))
     with pytest.raises(FileFormatError, match=said):
         load_model(tmp_path / "changed")
+
+
+def test_columns_of_training_stars_that_do_not_fit_together_are_refused(saved, tmp_path):
+    """They are used only where a star of a survey is one of them."""
+    with np.load(saved) as old:
+        arrays = {name: old[name] for name in old.files}
+    for name in [name for name in arrays if name.startswith("training_/")]:
+        for change in (arrays[name][:-1], arrays[name][:, None], arrays[name].astype(str)):
+            with open(tmp_path / "changed", "wb") as file:
+                np.savez(file, **(arrays | {name: change}))
+            with pytest.raises(FileFormatError, match="the columns of the training stars"):
+                load_model(tmp_path / "changed")
 
 
 def test_files_name_no_class(saved):

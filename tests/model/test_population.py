@@ -18,7 +18,7 @@ def cluster(n_stars, rng, *, truth=9.6, error=0.12, scatter=0.0, outliers=0.0, n
     return measured[:, None] + error * rng.standard_normal((n_stars, n_samples))
 
 
-@pytest.mark.parametrize("n_stars", [5, 50, 500])
+@pytest.mark.parametrize("n_stars", [5, 50, 250])
 def test_errors_shrink_as_they_should_and_hold_the_truth(n_stars):
     pulls = []
     for seed in range(5):

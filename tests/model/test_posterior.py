@@ -14,7 +14,7 @@ from skdistmass.schema.limits import GIANT_LOGG
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, n_starts=2)
 SMALL = {"network": NETWORK, "n_networks": 1}
 SCALES = {"mass_scales": {"CAL": "MASS_CAL"}, "random_state": 0}
 
@@ -73,7 +73,10 @@ def test_no_age_above_the_limit(model, stars):
     cut = limited["AGE_CUT"]
     some = np.isfinite(cut)
     above = np.mean(free["AGE"][some] > 10.0, axis=1)
-    np.testing.assert_allclose(cut[some], above, atol=0.005)  # draws of impossible masses were drawn again
+    # Draws of impossible masses were drawn again, at random: they are few, and rounding decides on the border.
+    differ = np.abs(cut[some] - above)
+    assert np.mean(differ > 1e-9) < 0.01
+    assert differ.max() < 0.02
     changed = some & (cut > 0) & (cut < 1)
     assert np.all(np.median(limited["MASS"], axis=1)[changed] >= np.median(free["MASS"], axis=1)[changed])
     # Where no draw is left the age is unknown, and the mass is what the network says.

@@ -15,7 +15,11 @@ from skdistmass.surveys import as_stars
 
 pytestmark = pytest.mark.slow
 
-SMALL = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, max_iter=30), "n_networks": 1, "n_folds": 2}
+SMALL = {
+    "network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, max_iter=30, n_starts=2),
+    "n_networks": 1,
+    "n_folds": 2,
+}
 
 
 @pytest.fixture(scope="module")

@@ -438,8 +438,13 @@ def test_a_table_never_makes_the_program_open_another_place(form, prefix, tmp_pa
     assert asked == []
 
 
-def test_entities_are_not_expanded(tmp_path):
-    entity = '<!DOCTYPE VOTABLE [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
+LAUGHS = "".join(f'<!ENTITY {one} "{f"&{other};" * 10}">' for one, other in zip("abcdefgh", "bcdefghi", strict=True))
+ENTITIES = '<!ENTITY a SYSTEM "file:///etc/hostname">', f'<!ENTITY i "ha">{LAUGHS}', '<!ENTITY % a "b"> %a;'
+
+
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_entities_are_not_expanded(tmp_path, entities):
+    entity = f"<!DOCTYPE VOTABLE [{entities}]>"
     (tmp_path / "a.vot").write_text(
         VOTABLE.format(entity=entity, body="<TABLEDATA><TR><TD>&a;</TD><TD>1</TD></TR></TABLEDATA>")
     )

@@ -21,7 +21,7 @@ NAN = np.nan
 
 @pytest.fixture(scope="module")
 def model():
-    small = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4), "n_networks": 1}
+    small = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=4, n_starts=2), "n_networks": 1}
     networks = AbsMagRegressor(**small), CNMassRegressor(**small)
     model = DistMassModel(*networks, mass_scales={"CAL": "MASS_CAL"}, random_state=0)
     return model.fit(make_survey(2000, random_state=0))

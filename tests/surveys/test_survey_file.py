@@ -125,14 +125,14 @@ def test_a_description_tells_what_is_wrong(tmp_path):
 def test_a_description_reads_no_more_than_the_beginning(tmp_path):
     with gzip.open(tmp_path / "a.csv.gz", "wb", compresslevel=1) as file:
         file.write(b"TEFF,LOGG,FE_H,K\n")
-        for _ in range(60):
+        for _ in range(15):
             file.write(b"4800.0,2.5,-0.1,10.5\n" * 100_000)
-    start = time.perf_counter()
+    start = time.process_time()
     assert describe_file(tmp_path / "a.csv.gz").missing["mass"] == ("C_FE", "N_FE")
-    taken = time.perf_counter() - start
-    start = time.perf_counter()
+    taken = time.process_time() - start
+    start = time.process_time()
     read_survey(tmp_path / "a.csv.gz")
-    assert taken < 0.3 * (time.perf_counter() - start)
+    assert taken < 0.3 * (time.process_time() - start)
 
 
 # ---- layouts of the user's own

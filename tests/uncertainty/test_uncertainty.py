@@ -18,8 +18,8 @@ from skdistmass.uncertainty import ConformalErrors, PaperErrors, label_noise_var
 
 pytestmark = pytest.mark.slow
 
-NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3)
-LINEAR = LevenbergMarquardtMLPRegressor(activation="identity", hidden_layer_sizes=6, tol=1e-3)
+NETWORK = LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, tol=1e-3, n_starts=2)
+LINEAR = LevenbergMarquardtMLPRegressor(activation="identity", hidden_layer_sizes=6, tol=1e-3, n_starts=2)
 SMALL = {"network": NETWORK, "n_networks": 1, "random_state": 0}
 ONE, TWO = normal_coverage(1.0), normal_coverage(2.0)
 

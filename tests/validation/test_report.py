@@ -189,7 +189,7 @@ def test_a_trained_model_from_end_to_end(mock):
 
     _, survey = mock(cn_feh_slope=0.0)
     survey = survey[:6000]
-    small = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6), "n_networks": 1}
+    small = {"network": LevenbergMarquardtMLPRegressor(hidden_layer_sizes=6, n_starts=2), "n_networks": 1}
     networks = AbsMagRegressor(**small), CNMassRegressor(**small)
     model = DistMassModel(*networks, mass_scales={"": "MASS"}, fallback=False, random_state=0).fit(survey)
     found = validate(model.predict(survey), survey)

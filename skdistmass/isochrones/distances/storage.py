@@ -1,7 +1,6 @@
 """Keep a fitted isochrone regressor in a file, as plain arrays: no pickle, and no code runs when it is read."""
 
 import json
-import os
 from dataclasses import fields
 from os import PathLike
 
@@ -11,6 +10,7 @@ from skdistmass.archives import read_arrays
 from skdistmass.exceptions import FileFormatError, InputError, shortened
 from skdistmass.isochrones.distances.cells import Level, problem_of_level
 from skdistmass.isochrones.distances.grid import Grid
+from skdistmass.writing import replaced
 
 _FORMAT = "skdistmass isochrone distances"
 _VERSION = 1
@@ -35,11 +35,8 @@ def save_regressor(regressor, path: str | PathLike) -> None:
     arrays = {"feh": grid.feh}
     for number, level in enumerate(grid.levels):
         arrays.update({f"level_{number}_{field.name}": getattr(level, field.name) for field in fields(Level)})
-    # Written to another file, which is then renamed: an interrupted write leaves no partial file.
-    partial = f"{os.fspath(path)}.part"
-    with open(partial, "wb") as file:
+    with replaced(path, "regressor") as partial, open(partial, "wb") as file:
         np.savez(file, head=np.array(json.dumps(head, default=int)), **arrays)
-    os.replace(partial, path)
 
 
 def load_regressor(cls, path: str | PathLike):
