@@ -90,6 +90,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Change the code in small ways, and count how often a test fails; the first run, of all tests, takes longest."""
+    session.install("-e", ".[test]", "cosmic-ray>=8.7", "coverage>=7.6")
+    session.run("python", "benchmarks/mutation.py", *session.posargs)
+
+
+@nox.session(default=False)
 def kills(session: nox.Session) -> None:
     """Kill catalogues and trainings at 20 random moments, resume them, and compare what they write."""
     session.install("-e", ".")

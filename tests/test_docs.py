@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import inspect
+import math
 import re
 import sys
 from pathlib import Path
@@ -63,6 +65,33 @@ def test_every_public_name_is_in_the_reference(pages):
             assert re.search(line, pages[package], re.MULTILINE), f"{package}.{name}"
             n_names += 1
     assert n_names > 150
+
+
+def described_defaults(value):
+    """Yield names of parameters, what a docstring says is their default, and what it is."""
+    parameters, known = inspect.signature(value).parameters, vars(sys.modules[value.__module__]) | {"inf": math.inf}
+    for names, said in re.findall(r"^ *([\w, ]+) : .*?default=(.+)$", value.__doc__ or "", re.MULTILINE):
+        names, said = names.split(", "), known[said] if said in known else ast.literal_eval(said)
+        each = said if isinstance(said, tuple) and len(said) == len(names) > 1 else [said] * len(names)
+        for name, one in zip(names, each, strict=True):
+            yield name, pytest.approx(one, rel=1e-4) if isinstance(one, float) else one, parameters[name].default
+
+
+def test_defaults_are_those_of_the_docstrings():
+    n_defaults = 0
+    for path in sorted((ROOT / "skdistmass").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if name.startswith("skdistmass.distributed"):  # its libraries need long to be imported
+            continue
+        module = importlib.import_module(name)
+        own = [value for value in vars(module).values() if getattr(value, "__module__", "") == name]
+        kinds = [value for value in own if isinstance(value, type)]
+        functions = [*own, *(value for kind in kinds for value in vars(kind).values())]
+        for value in [*(k for k in kinds if "__init__" in vars(k)), *filter(inspect.isfunction, functions)]:
+            for parameter, said, default in described_defaults(value):
+                assert default == said, f"{name}.{value.__qualname__}: {parameter}"
+                n_defaults += 1
+    assert n_defaults > 190
 
 
 def test_every_name_is_described_once(pages):

@@ -167,4 +167,6 @@ def gaia_radius_factor(
     # The median of a normal sample scatters by sqrt(pi / 2) more than its mean.
     errors = np.array([np.sqrt(np.pi / 2.0) * robust_scatter(ratio[rows]) / np.sqrt(len(rows)) for rows in parts])
     at = np.log(np.where(radius > 0, radius, np.nan))
-    return np.interp(at, centers, factors), np.interp(at, centers, errors)
+    # With one bin, np.interp has a value for NaN, too.
+    factor, error = (np.where(np.isnan(at), np.nan, np.interp(at, centers, values)) for values in (factors, errors))
+    return factor, error

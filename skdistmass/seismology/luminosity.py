@@ -18,7 +18,7 @@ _SCATTER = 0.05  # mag: of the real stars' corrections, beyond the fit's 0.01
 def correction_terms(teff: Floats, logg: Floats, m_h: Floats) -> Floats:
     """Return the terms of the bolometric correction, shape (n_stars, 6)."""
     x = (np.log10(teff) - 3.68) / 0.05
-    return np.stack([np.ones_like(x), x, x**2, x**3, logg - 2.5, m_h], axis=-1)
+    return np.column_stack([np.ones_like(x), x, x**2, x**3, logg - 2.5, m_h])
 
 
 def bolometric_correction(teff: ArrayLike, logg: ArrayLike, m_h: ArrayLike = 0.0) -> Floats:

@@ -69,7 +69,7 @@ def mass_scales(
     {'MASS_UNCOR_SS': [0.86], 'MASS_UNCOR_MO': [0.85], 'MASS_UNCOR_TW': [0.86]}
     """
     numax, dnu = floats(numax, "uHz", "numax"), floats(dnu, "uHz", "dnu")
-    order = np.where(dnu > 0, numax, np.nan) / np.where(dnu > 0, dnu, np.nan)
+    order = numax / np.where(dnu > 0, dnu, np.nan)
     # The observed separation is smaller than that of high radial order; in main-sequence stars by less.
     asymptotic = dnu * (1.0 + np.where(order >= 15.0, 0.57 / order, 0.038))
     scales: dict[str, tuple[NDArray, ArrayLike, str | SolarReference]] = {

@@ -166,7 +166,7 @@ class ConformalErrors:
         """Numbers of the terms that so many stars can carry: of lower degree, and without products, in small sets."""
         n = len(self.center_)
         n_terms = [1 + degree * n for degree in range(DEGREE)] + [1 + DEGREE * n + n * (n - 1) // 2]
-        return np.arange(max([1] + [count for count in n_terms if count * _ROWS_PER_TERM <= n_rows]))
+        return np.arange(max(count for count in n_terms if count * _ROWS_PER_TERM <= n_rows))
 
     def _terms(self, X):
         """Terms of the scatter's logarithm: 1, all z_i, all z_i^2 ... z_i^5, and z_i z_j of bounded, scaled labels."""

@@ -117,6 +117,15 @@ def test_rows_written_but_not_counted_are_written_again(stand_in, all_star, tmp_
     assert target.read_bytes() == expected.read_bytes()
 
 
+def test_a_part_that_lost_rows_is_refused(stand_in, all_star, tmp_path):
+    target = tmp_path / "catalog.fits"
+    _interrupted(stand_in, all_star, target)
+    part = Path(f"{target}.part")
+    os.truncate(part, part.stat().st_size - 1)
+    with pytest.raises(DistMassError, match="is damaged"):
+        build_catalog(stand_in, all_star, target, resume=True)
+
+
 def test_resume_after_the_last_row(stand_in, all_star, tmp_path, monkeypatch):
     """A kill after the checksums were written, or after the file got its name."""
     expected, target = tmp_path / "expected.fits", tmp_path / "catalog.fits"

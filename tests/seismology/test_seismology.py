@@ -22,6 +22,14 @@ from skdistmass.seismology import (
 )
 
 
+def test_references_are_those_of_their_papers():
+    assert {name: tuple(reference) for name, reference in REFERENCES.items()} == {
+        "APOKASC-3": (3076.0, 135.146, 5772.0),
+        "Huber 2011": (3090.0, 135.1, 5777.0),
+        "Mosser 2013": (3104.0, 138.8, 5777.0),
+    }
+
+
 @pytest.mark.parametrize("name", REFERENCES)
 def test_the_sun_has_one_mass_and_radius(name):
     sun = scaling_relations(*([value] for value in REFERENCES[name]), reference=name)
@@ -85,8 +93,34 @@ def test_isochrone_correction_depends_on_the_state():
     f = isochrone_correction([35.0] * 4, [4.1] * 4, [4850.0] * 4, [0.0] * 4, [1, 2, 0, -1])
     assert f[0] < f[1]
     assert np.isnan(f[2:]).all()
-    assert 0.9 < f[0] < 1.05
+    # As the fit has them, to its rounding.
+    stars = [35.0, 100.0, 35.0, 60.0], [4.1, 8.5, 4.1, 5.5], [4850.0, 4700.0, 4850.0, 5000.0], [0.0, -0.4, 0.2, -0.3]
+    expected = [0.9884156, 0.9728594, 1.0039551, 1.009304]
+    np.testing.assert_allclose(isochrone_correction(*stars, [1, 1, 2, 2]), expected, rtol=1e-6)
     assert np.isnan(isochrone_correction([np.nan], [4.0], [4850.0], [0.0], [1]))
+
+
+def test_factor_of_the_radius_is_the_median_of_those_that_have_both():
+    rng = np.random.default_rng(4)
+    radius = rng.uniform(5.0, 20.0, 20)
+    other = radius * rng.normal(1.02, 0.05, 20)
+    factor, error = gaia_radius_factor(radius, other)
+    ratio = other / radius
+    np.testing.assert_allclose(factor, np.median(ratio))
+    scatter = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
+    np.testing.assert_allclose(error, np.sqrt(np.pi / 2.0) * scatter / np.sqrt(20.0))
+    # Stars that lack one of the radii change nothing.
+    more = gaia_radius_factor([*radius, np.nan, 9.0, -9.0, 9.0, 9.0], [*other, 9.0, np.nan, 9.0, -9.0, np.inf])
+    np.testing.assert_array_equal(more[0][:20], factor)
+    assert np.isnan(more[0][[20, 22]]).all()
+    small = gaia_radius_factor([*(0.1 * radius), 0.5], [*(0.1 * other), np.nan])[0]
+    np.testing.assert_allclose(small, factor[0])
+    many = rng.uniform(5.0, 20.0, 400)
+    default = gaia_radius_factor(many, many * rng.normal(1.0, 0.05, 400))[0]
+    # Twelve bins of 33 or 34 stars: constant beyond the centres of the outer ones, and no bin has fewer than 20.
+    assert [np.count_nonzero(default == default[pick(many)]) for pick in (np.argmin, np.argmax)] == [17, 17]
+    fewer = gaia_radius_factor(many[:79], many[:79] * rng.normal(1.0, 0.05, 79))[0]
+    assert np.count_nonzero(fewer == fewer[np.argmin(many[:79])]) == 14
 
 
 def test_planted_factor_of_the_radius_is_found():
@@ -117,6 +151,11 @@ def test_six_scales():
     assert set(plain) == {name for name in names if "UNCOR" in name}
     np.testing.assert_allclose(masses["MASS_COR_SS"], 0.98**3 * masses["MASS_UNCOR_SS"])
     np.testing.assert_allclose(masses["MASS_UNCOR_TW_ERR"], 0.03 * masses["MASS_UNCOR_TW"])
+    # The separation of high radial order is larger: by 0.57 / n where n = numax / dnu is 15 or more, else by 0.038.
+    for frequency, spacing, larger in ((149.0, 10.0, 0.038), (200.0, 10.0, 0.57 / 20), (18.0, 0.9, 0.57 / 20)):
+        star = mass_scales([frequency], [spacing], [4800.0], [0.0], [1])["MASS_UNCOR_MO"]
+        alone = scaling_relations([frequency], [spacing * (1 + larger)], [4800.0], reference="Mosser 2013").mass
+        np.testing.assert_allclose(star, alone, rtol=1e-12)
     # Scales of the same stars agree to some percent.
     for name in ("MO", "TW"):
         assert np.median(np.abs(plain[f"MASS_UNCOR_{name}"] / plain["MASS_UNCOR_SS"] - 1)) < 0.08
@@ -156,7 +195,21 @@ def test_errors_of_teff_and_stars_without_a_value():
     warm = [seismic_distance([10.0], [teff], [2.5], [9.0])[0][0] for teff in (4750.0, 4800.0)]
     _, error = seismic_distance([10.0, 10.0], [4775.0] * 2, [2.5] * 2, [9.0] * 2, teff_err=[50.0, 0.0])
     assert np.sqrt(error[0] ** 2 - error[1] ** 2) == pytest.approx(warm[1] - warm[0], rel=0.02)
-    assert np.isnan(bolometric_correction([3000.0, 9000.0], [2.0, 4.0])).all()
+    _, own = seismic_distance(
+        [10.0], [4775.0], [2.5], [9.0], teff_err=50.0, correction=bolometric_correction([4775.0], [2.5])
+    )
+    assert own[0] == pytest.approx(error[0])
+    _, error = seismic_distance([10.0], [4775.0], [2.5], [9.0], mag_err=0.12)
+    assert error[0] / seismic_distance([10.0], [4775.0], [2.5], [9.0])[0][0] == pytest.approx(0.13 * 0.2 * np.log(10.0))
+    # The formula, at log Teff 3.68 + 0.05.
+    assert bolometric_correction([10**3.73], [4.5], [-1.0])[0] == pytest.approx(
+        2.0605 - 0.3352 - 0.0121 + 0.0014 - 2.0 * 0.0058 - 0.0389
+    )
+    assert bolometric_correction([10**3.78], [2.5])[0] == pytest.approx(2.0605 - 2 * 0.3352 - 4 * 0.0121 + 8 * 0.0014)
+    assert np.isfinite(bolometric_correction([3900.0, 7000.0], [2.0, 4.0])).all()
+    assert np.isnan(bolometric_correction([3899.9, 7000.1], [2.0, 4.0])).all()
+    magnitude = 4.74 - bolometric_correction([5772.0], [4.438])[0]
+    np.testing.assert_allclose(seismic_distance([1.0], [5772.0], [4.438], [0.0])[0], 10 ** (-0.2 * (magnitude + 10.0)))
     assert np.isnan(gaia_radius([-0.1, 0.0], [4800.0] * 2, [2.5] * 2, [9.0] * 2)[0]).all()
     # The Sun: M_K = 3.27 (Willmer 2018).
     assert 4.74 - bolometric_correction([5772.0], [4.438])[0] == pytest.approx(3.27, abs=0.03)

@@ -1,6 +1,7 @@
 """Files that are damaged, do harm, or mean something else than they say: never a silent wrong number."""
 
 import base64
+import contextlib
 import gzip
 import http.server
 import re
@@ -26,6 +27,7 @@ from skdistmass.exceptions import (
     UnitError,
 )
 from skdistmass.surveys import as_stars, read_survey
+from skdistmass.surveys.plausibility import check_columns
 
 pytestmark = pytest.mark.slow
 
@@ -185,6 +187,40 @@ def test_a_type_that_is_no_number_is_an_error_of_the_package(tmp_path):
 def test_a_column_in_another_unit_is_refused_with_the_likely_reason(columns, message):
     with pytest.raises(UnitError, match=message):
         as_stars(STARS | columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "refused"),
+    [
+        ({"TEFF": [100.0] * 3}, False),
+        ({"TEFF": [99.9] * 3}, True),
+        ({"TEFF": [99.9] * 2}, False),  # too few to judge
+        ({"TEFF": [99.9, 99.9, np.nan, np.inf]}, False),
+        ({"LOGG": [10.0] * 3}, False),
+        ({"LOGG": [10.1] * 3}, True),
+        ({"GAIAEDR3_DIST": [100.0] * 3}, False),
+        ({"GAIAEDR3_DIST": [100.1] * 3}, True),
+        ({"DISTANCE_WEIGHTED": [100.1] * 3}, True),
+        ({"PARALLAX_ERR": [1e-3] * 3}, False),
+        ({"PARALLAX_ERR": [0.9e-3] * 3}, True),
+        ({"AGE": [100.0] * 3}, False),
+        ({"AGE": [100.1] * 3}, True),
+        ({"AGE_CAL_ERR": [100.1] * 3}, False),
+        # Distance times parallax is about one; poor parallaxes, and those below zero, tell nothing.
+        ({"GAIAEDR3_DIST": [29.9] * 3, "PARALLAX": [1.0] * 3}, False),
+        ({"GAIAEDR3_DIST": [30.1] * 3, "PARALLAX": [1.0] * 3}, True),
+        ({"GAIAEDR3_DIST": [1.0] * 3, "PARALLAX": [0.0334] * 3}, False),
+        ({"GAIAEDR3_DIST": [1.0] * 3, "PARALLAX": [0.0333] * 3}, True),
+        ({"GAIAEDR3_DIST": [1.0] * 3, "PARALLAX": [-0.01] * 3}, False),
+        ({"GAIAEDR3_DIST": [90.0] * 3, "PARALLAX": [1.0] * 3, "PARALLAX_ERR": [0.21] * 3}, False),
+        ({"GAIAEDR3_DIST": [90.0] * 3, "PARALLAX": [1.0] * 3, "PARALLAX_ERR": [0.2] * 3}, True),
+        ({"GAIAEDR3_DIST": [90.0] * 2 + [np.nan], "PARALLAX": [1.0] * 3}, False),
+    ],
+)
+def test_the_limits_of_what_a_column_can_be(columns, refused):
+    columns = {name: np.array(values) for name, values in columns.items()}
+    with pytest.raises(UnitError) if refused else contextlib.nullcontext():
+        check_columns(columns, {})
 
 
 def test_a_logarithm_that_says_to_be_a_gravity_is_refused():

@@ -73,6 +73,21 @@ def test_rows_of_one_star_that_differ_are_an_error_or_follow_a_rule(survey):
         join(survey, other, ambiguous="last")
 
 
+@pytest.mark.parametrize(("n_stars", "more"), [(3, ""), (4, r" \.\.\.")])
+def test_three_of_the_stars_that_differ_are_named(n_stars, more):
+    names = [f"2M0000000{k}+7417074" for k in range(n_stars)]
+    twice = as_stars({"APOGEE_ID": names * 2, "MASS": np.arange(2.0 * n_stars) + 1.0, "MASS_ERR": [0.1] * 2 * n_stars})
+    with pytest.raises(InputError, match=rf"{n_stars} stars .*: 00000000\+7417074, .*02\+7417074{more}\. Keep"):
+        join(as_stars({"APOGEE_ID": names, "TEFF": [4800.0] * n_stars}), twice)
+
+
+def test_the_report_counts_rows_and_stars():
+    names = ["2M00000001+7417074", "2M00000002+7417074", "2M00000003+7417074"]
+    survey = as_stars({"APOGEE_ID": [*names[:2], *names[:2], "2M9"], "TEFF": [4800.0] * 5})
+    said = join(survey, as_stars({"APOGEE_ID": names, "MASS": [1.0] * 3, "MASS_ERR": [0.1] * 3})).report
+    assert said == ("a table: 2 of 3 rows matched by 2MASS, 1 left; 4 of 5 stars have it",)
+
+
 def test_tables_that_can_not_be_connected_are_named(survey):
     masses = replace(as_stars({"KIC": [12], "MASS": [1.2], "MASS_ERR": [0.1]}), source="masses.csv")
     with pytest.raises(InputError, match=r"masses.csv has KIC, the survey 2MASS: they share no identifier"):

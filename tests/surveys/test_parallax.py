@@ -129,3 +129,11 @@ def test_absent_package_is_one_line_that_says_what_to_install(stars, monkeypatch
 def test_senseless_choices_are_refused(stars, choice):
     with pytest.raises(InputError, match="zero point"):
         correct_parallaxes(as_stars(stars), choice)
+
+
+def test_wavenumber_of_a_colour():
+    """Equation 3 of Lindegren et al. 2021, at a colour where it can be summed by hand, and the ends of its range."""
+    assert effective_wavenumber(1.0) == pytest.approx(2.0 - 1.8 / np.pi * np.arctan(0.934))
+    assert effective_wavenumber(2.0) == pytest.approx(2.0 - 1.8 / np.pi * np.arctan(1.779))
+    assert np.isfinite(effective_wavenumber([-0.5, 7.0])).all()
+    assert np.isnan(effective_wavenumber([-0.51, 7.01, np.nan])).all()

@@ -10,7 +10,7 @@ from skdistmass.estimators.star_keys import star_groups
 from skdistmass.exceptions import ColumnError
 from skdistmass.photometry import absolute_magnitude
 from skdistmass.schema.limits import ASPCAP_STAR_BAD
-from skdistmass.surveys import as_stars, load_clusters
+from skdistmass.surveys import Stars, as_stars, load_clusters
 from skdistmass.surveys.training_sets import (
     TrainingCuts,
     distance_training_set,
@@ -65,6 +65,23 @@ def test_every_cut_of_the_distances_takes_its_star(stars):
     assert chosen.removed == dict.fromkeys(cases, 1)
     assert list(chosen.removed) == list(cases)
     assert chosen.rows.tolist() == list(range(len(cases), N_STARS))
+
+
+@pytest.mark.parametrize("flag", [{"ASPCAPFLAG": [ASPCAP_STAR_BAD, 0]}, {"BAD_STAR": [True, False]}])
+def test_either_flag_makes_a_star_bad(flag):
+    columns = {
+        "TEFF": [4800.0] * 2,
+        "K": [9.0] * 2,
+        "A_K": [0.1] * 2,
+        "PARALLAX": [1.0] * 2,
+        "PARALLAX_ERR": [0.02] * 2,
+    }
+    stars = Stars({name: np.array(values) for name, values in (columns | flag).items()})
+    chosen = distance_training_set(stars, TrainingCuts(), names=["TEFF"])
+    assert chosen.rows.tolist() == [1]
+    assert chosen.removed["STAR_BAD"] == 1
+    bare = Stars({name: np.array(values) for name, values in columns.items()})
+    assert "STAR_BAD" not in distance_training_set(bare, TrainingCuts(), names=["TEFF"]).removed
 
 
 def test_a_star_is_counted_once_by_the_first_cut(stars):
@@ -173,3 +190,12 @@ def test_spectra_without_a_name_are_stars_of_their_own(missing):
     groups = star_groups(as_stars({"APOGEE_ID": ids}))
     assert groups[0] == groups[4]
     assert len(np.unique(groups)) == 5
+
+
+@pytest.mark.parametrize("end", ["LO", "HI"])
+def test_one_end_of_an_interval_is_no_error(stars, end):
+    stars.remove_column("MASS_ERR")
+    stars[f"MASS_{end}"] = 1.0
+    with pytest.raises(ColumnError, match="MASS has no error"):
+        mass_training_set(as_stars(stars), "MASS", TrainingCuts())
+    assert mass_scales_of(as_stars(stars)) == {}

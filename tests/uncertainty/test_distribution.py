@@ -99,7 +99,7 @@ def test_a_star_without_a_law():
     [
         ([0.5], [[1.0]], "two or more rising"),
         ([0.5, 0.2], [[1.0, 2.0]], "two or more rising"),
-        ([0.0, 1.5], [[1.0, 2.0]], "probabilities"),
+        ([0.0, 0.5, 1.5], [[1.0, 2.0, 3.0]], "probabilities"),
         ([0.0, 1.0], [1.0, 2.0], "shape"),
         ([0.0, 1.0], [[2.0, 1.0]], "cross"),
     ],

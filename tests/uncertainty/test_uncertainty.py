@@ -103,7 +103,7 @@ def test_larger_label_errors_make_larger_errors(mass_model, giants):
     assert np.median(widths[2] / unknown) == pytest.approx(1.0, abs=0.1)
 
 
-@pytest.mark.parametrize("wrong", [0.0, 1.0, -0.1, 68.0, np.nan])
+@pytest.mark.parametrize("wrong", [0.0, 1.0, -0.1, 68.0, np.nan, [[0.5]]])
 def test_coverage_is_a_probability(mass_model, giants, wrong):
     with pytest.raises(InputError, match="coverage must be a probability between 0 and 1"):
         mass_model.predict_interval(read(giants[:1]), wrong)
@@ -174,6 +174,10 @@ def test_label_noise_counts_up_to_the_spread_of_the_target():
     X, _, residual, _, _ = simulate(500, 0)
     model = ConformalErrors().fit(X, residual, spread=0.5)
     assert np.all(model.scatter(X, np.full(500, 1e6)) <= np.hypot(model.scatter(X), 0.5) + 1e-12)
+    # That of the training stars, too: more than it tells no more.
+    for noise in (0.25, 1e6):
+        known = ConformalErrors().fit(X, residual, label_noise=np.full(500, noise), spread=0.5)
+        np.testing.assert_allclose(np.exp(known.noise_log_range_), 0.25)
 
 
 def test_label_noise_has_at_most_nine_tenths_of_the_scatter():
@@ -183,6 +187,8 @@ def test_label_noise_has_at_most_nine_tenths_of_the_scatter():
     # The training stars claim far more noise than they scatter; one without any noise keeps a tenth of the square.
     np.testing.assert_allclose(model.scatter(X, np.zeros(500)), np.sqrt(0.1) * scatter, rtol=1e-9)
     np.testing.assert_allclose(model.scatter(X, np.full(500, 100.0 * np.var(residual))), scatter, rtol=1e-6)
+    # What is known to be larger counts by the same share as what is smaller.
+    np.testing.assert_allclose(model.scatter(X, np.full(500, 200.0 * np.var(residual))), np.sqrt(1.9) * scatter)
 
 
 def test_scatter_is_held_constant_beyond_the_training_stars():
@@ -264,6 +270,9 @@ def test_paper_s_flat_error():
     rng = np.random.default_rng(0)
     residual = 0.2 + 0.1 * rng.normal(size=5000)
     errors = PaperErrors().fit(rng.normal(size=(5000, 2)), residual)
+    for percentile in (25, 50, 75):
+        expected = np.percentile(np.abs(residual - np.median(residual)), percentile)
+        np.testing.assert_allclose(errors.absolute_quantile(np.zeros((2, 2)), percentile), expected)
     assert np.all(errors.scatter(np.zeros((3, 2))) == pytest.approx(robust_scatter(residual)))
     assert errors.quantile(0.5 + ONE / 2) == pytest.approx(1.0)
 

@@ -1,0 +1,139 @@
+"""Rows and header cards of a catalogue, by a stand-in for a model: quick, and down to each column."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from skdistmass.catalog import build_catalog
+from skdistmass.catalog.finished import _agree
+from skdistmass.catalog.provenance import origin_of, posterior_cards, read_cards
+from skdistmass.catalog.rows import _convert
+from skdistmass.datasets import make_survey
+from skdistmass.exceptions import ColumnError, InputError
+from skdistmass.model import STORED_LEVELS, StoredPosterior
+from skdistmass.schema.columns import layout
+
+COLUMNS = {column.name: column for column in layout(["CAL"])}
+
+
+@pytest.fixture(scope="module")
+def catalogs(stand_in, tmp_path_factory):
+    """A catalogue of 60 stars in each form, with ages, and the stars."""
+
+    class WithAges:
+        card = {}
+
+        def predict_columns(self, stars, *, out_of_fold=True):
+            age = 9.0 + stars["TEFF"] / 5000.0
+            columns = {"AGE_CAL": age, "AGE_CAL_LO": age - 0.1, "AGE_CAL_HI": age + 0.3, "DISTANCE_ERR": age}
+            mass = {"MASS_CAL_ERR": 0.1 * age, "MASS_ERR": 0.1 * age, "ABS_MAG_ERR": age, "LABEL_FALLBACK": age < 0}
+            return stand_in.predict_columns(stars) | columns | mass
+
+    folder = tmp_path_factory.mktemp("rows")
+    make_survey(60, random_state=0).write(folder / "survey.fits")
+    for name in ("plain.fits", "plain.vot", "plain.parquet"):
+        build_catalog(WithAges(), folder / "survey.fits", folder / name, chunk_rows=25)
+    build_catalog(WithAges(), folder / "survey.fits", folder / "published.fits", style="distmass", chunk_rows=25)
+    return folder
+
+
+def test_published_names_and_units(catalogs):
+    plain, published = (Table.read(catalogs / f"{name}.fits") for name in ("plain", "published"))
+    same = ["TEFF", "LOGG", "M_H", "C_FE", "N_FE", "EXTINCTION", "MAG", "ABS_MAG", "ABS_MAG_ERR", "MASS_CAL"]
+    expected = {name: (np.asarray(plain[name], float), plain[name].unit) for name in [*same, "MASS_ERR"]}
+    expected["LOGG"] = expected["LOGG"][0], None
+    expected |= {name: (expected[name][0], None) for name in ("M_H", "C_FE", "N_FE")}
+    sources = {"WEIGHTED_DIST": "DISTANCE_WEIGHTED", "WEIGHTED_DIST_ERR": "DISTANCE_WEIGHTED_ERR"}
+    for name in ("GAIAEDR3_DIST", "DISTANCE", "DISTANCE_ERR", *sources):
+        expected[name] = 1000.0 * np.asarray(plain[sources.get(name, name)], float), "pc"
+    age = np.asarray(plain["AGE_CAL"], float)
+    ends = [np.asarray(plain[f"AGE_CAL_{end}"], float) for end in ("HI", "LO")]
+    expected["AGE_CAL"], expected["AGE_ERR"] = (
+        (10.0**age, "yr"),
+        (np.column_stack([ends[0] - age, age - ends[1]]), None),
+    )
+    assert set(published.colnames) - {"APSTAR_ID"} == {*expected, "APOGEE_ID", "BITMASK"}
+    for name, (values, unit) in expected.items():
+        found = np.ma.filled(np.ma.asarray(published[name]), np.nan)
+        np.testing.assert_allclose(found, values, rtol=1e-6, err_msg=name)
+        assert str(published[name].unit or "") == str(unit or ""), name
+    for name in ("APOGEE_ID", "BITMASK"):
+        assert published[name].tolist() == plain[name].tolist()
+
+
+def test_integers_that_nobody_knows_are_null_in_every_form(catalogs):
+    for ending in ("fits", "vot", "parquet"):
+        table = Table.read(catalogs / f"plain.{ending}")
+        unknown, flags = (np.ma.asarray(table[name]) for name in ("AGE_CAL_FLAG", "FLAGS"))
+        assert np.isnan(np.ma.filled(unknown.astype(float), np.nan)).all(), ending
+        assert not np.ma.getmaskarray(flags).any(), ending
+        known = fits.getdata(catalogs / "plain.fits", 1)
+        np.testing.assert_array_equal(np.asarray(table["DISTANCE"]), known["DISTANCE"])
+
+
+def test_a_catalogue_says_what_it_was_made_from(catalogs):
+    cards = [read_cards(catalogs / f"plain.{ending}") for ending in ("fits", "vot", "parquet")]
+    assert all(found["MODEL"] == "WithAges" and found["NSTARS"] for found in cards)
+    assert all(found["INSHA256"] == cards[0]["INSHA256"] for found in cards)
+    survey = f"survey.fits (SHA-256 {cards[0]['INSHA256']})"
+    for name in ("plain.fits", "published.fits", "plain.vot"):
+        assert origin_of(catalogs / name) == {"model": "WithAges", "survey": survey}
+    assert origin_of(catalogs / "survey.fits") == {}
+
+
+def test_cards_of_posteriors():
+    assert posterior_cards(None) == []
+    found = {
+        name: value for name, value, _ in posterior_cards(StoredPosterior(form="quantiles", n_samples=100, seed=3))
+    }
+    assert found["POSTFORM"] == "quantiles"
+    assert (found["POSTDRAW"], found["POSTSEED"], found["POSTSCAL"]) == (100, 3, "the first")
+    assert found["POSTLEV"] == " ".join(f"{level:.6g}" for level in STORED_LEVELS)
+    assert not {"POSTISO", "POSTALPH", "POSTLOSS", "POSTSTAT"} & set(found)
+    assert "POSTLEV" not in {name for name, _, _ in posterior_cards(StoredPosterior(form="draws"))}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("APOGEE_ID", None, [b"", b""]),
+        ("APOGEE_ID", ["2M1", "x" * 20], [b"2M1", b"x" * 20]),
+        ("LABEL_FALLBACK", None, [b"\0", b"\0"]),
+        ("LABEL_FALLBACK", np.array([True, False]), [b"T", b"F"]),
+        ("FLAGS", None, [-1, -1]),
+        ("FLAGS", np.array([7, 0]), [7, 0]),
+        ("DISTANCE", np.array([1.5, np.inf]), [1.5, np.nan]),
+        ("DISTANCE", None, [np.nan, np.nan]),
+    ],
+)
+def test_values_in_the_types_of_the_schema(name, values, expected):
+    column = COLUMNS[name]
+    found = _convert(values, column, 2)
+    assert found.dtype == np.dtype({"U": "S" + column.dtype[1:], "?": "S1"}.get(column.dtype[0], column.dtype))
+    np.testing.assert_array_equal(found, np.array(expected, dtype=found.dtype))
+
+
+def test_text_that_does_not_fit_a_catalogue_is_refused():
+    width = int(COLUMNS["APOGEE_ID"].dtype[1:])
+    assert _convert(["x" * width], COLUMNS["APOGEE_ID"], 1)[0] == b"x" * width
+    with pytest.raises(ColumnError, match=f"has {width + 1} characters"):
+        _convert(["a", "x" * (width + 1)], COLUMNS["APOGEE_ID"], 2)
+    with pytest.raises(InputError, match="outside ASCII"):
+        _convert(["é"], COLUMNS["APOGEE_ID"], 1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "agree"),
+    [
+        ([1.0, np.nan], [1.0 + 1e-15, np.nan], True),
+        ([1.0, 2.0], [1.0, 2.001], False),
+        ([1.0], [1.0, 2.0], False),
+        ([1, 2], [1, 3], False),
+        (["a"], ["a"], True),
+        (np.ma.array([1, 2], mask=[False, True]), np.ma.array([1, 9], mask=[False, True]), True),
+        (np.ma.array([1, 2], mask=[False, True]), np.ma.array([1, 2], mask=[False, False]), False),
+    ],
+)
+def test_columns_agree_to_rounding(one, other, agree):
+    assert _agree(np.ma.asarray(one), np.ma.asarray(other)) is agree

@@ -1,0 +1,144 @@
+"""The parts of the law of errors, each by itself."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+from scipy.stats import norm
+
+from skdistmass.uncertainty import ConformalErrors, PaperErrors
+from skdistmass.uncertainty.conformal import _LEVELS, _conformal_quantiles
+from skdistmass.uncertainty.error_law import (
+    _CENTER,
+    _START,
+    _WIDTH,
+    _fit_shape,
+    cross_fitted_ranks,
+    fit_error_law,
+    fit_terms,
+    law_quantiles,
+    residual_probability,
+)
+from skdistmass.uncertainty.kernels import expected_shares, log_likelihood
+
+RNG = np.random.default_rng(0)
+N = 300
+RESIDUAL, SCATTER, NOISE = RNG.standard_t(4, N), RNG.uniform(0.5, 2.0, N), RNG.uniform(0.0, 1.0, N)
+
+
+def densities(scatter=SCATTER):
+    """Density of each residual in each part of the mixture."""
+    return norm.pdf(RESIDUAL[:, None], scatter[:, None] * _CENTER, np.hypot(scatter[:, None] * _WIDTH, NOISE[:, None]))
+
+
+def test_parts_of_the_mixture():
+    """Widths from 0.35 to 4 in even ratios, each with centres a width below, at, and above zero."""
+    widths = 0.35 * (4.0 / 0.35) ** (np.arange(8) / 7.0)
+    np.testing.assert_allclose(_WIDTH, np.repeat(widths, 3))
+    np.testing.assert_allclose(_CENTER, np.outer(widths, [-1.0, 0.0, 1.0]).ravel())
+    start = norm.pdf(_CENTER) * norm.pdf(np.log(_WIDTH), scale=0.35)
+    np.testing.assert_allclose(_START, start / start.sum())
+
+
+def test_likelihood_and_its_slope():
+    value, slope = log_likelihood(SCATTER, RESIDUAL, NOISE, _START, _WIDTH, _CENTER)
+    assert value == pytest.approx(np.log(densities() @ _START).sum(), rel=1e-9)
+    above, below = (np.log(densities(SCATTER * np.exp(step)) @ _START) for step in (1e-5, -1e-5))
+    np.testing.assert_allclose(slope, (above - below) / 2e-5, rtol=1e-5, atol=1e-7)
+    # A residual that no part of the mixture can have is unlikely, and no infinity.
+    assert log_likelihood(np.ones(1), np.full(1, 1e4), np.zeros(1), _START, _WIDTH, _CENTER)[0] == np.log(1e-300)
+
+
+def test_shares_of_the_parts():
+    shares = np.full(len(_START), np.nan)
+    expected_shares(densities(), _START, shares)
+    np.testing.assert_allclose(shares, (densities() * _START / (densities() @ _START)[:, None]).sum(axis=0), rtol=1e-9)
+    expected_shares(np.zeros((1, 2)), np.ones(2), shares[:2])
+    assert (shares[:2] == 0).all()
+
+
+def test_weights_of_the_parts_are_those_of_maximum_likelihood_with_one_more_star():
+    weights = _fit_shape(RESIDUAL, SCATTER, NOISE, _START)
+    assert weights.sum() == pytest.approx(1.0)
+    shares = (densities() * weights / (densities() @ weights)[:, None]).sum(axis=0)
+    np.testing.assert_allclose((shares + _START) / (N + 1.0), weights, atol=5e-4)
+    assert np.abs(weights - _START).max() > 0.01
+
+
+def test_scatter_is_found():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=4000)
+    terms = np.column_stack([np.ones(4000), x])
+    noise = np.full(4000, 0.3)
+    residual = np.exp(0.2 + 0.5 * x) * rng.normal(size=4000) + noise * rng.normal(size=4000)
+    coef, weights = fit_error_law(terms, residual, noise)
+    width = np.diff(law_quantiles([0.1587, 0.8413], weights))[0] / 2
+    assert coef[0] + np.log(width) == pytest.approx(0.2, abs=0.05)
+    assert coef[1] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_least_squares_fit_has_a_weak_penalty():
+    x, values = np.linspace(-1.0, 1.0, 21), np.linspace(-1.0, 1.0, 21) ** 3 + 2.0
+    found = fit_terms(np.column_stack([np.ones(21), x]), values)
+    np.testing.assert_allclose(found, [2.0, (x @ values) / (x @ x + 21e-3)])
+
+
+def test_probabilities_and_quantiles_of_one_part():
+    weights = np.zeros(len(_WIDTH))
+    levels = np.array([0.01, 0.3, 0.5, 0.84, 0.999])
+    for part in (0, 11, 23):
+        weights[:] = np.arange(len(weights)) == part
+        np.testing.assert_allclose(
+            law_quantiles(levels, weights), _CENTER[part] + _WIDTH[part] * ndtri(levels), rtol=2e-3
+        )
+        expected = norm.cdf(RESIDUAL, SCATTER * _CENTER[part], np.hypot(SCATTER * _WIDTH[part], NOISE))
+        np.testing.assert_allclose(residual_probability(RESIDUAL, SCATTER, NOISE, weights), expected)
+
+
+def test_ranks_are_those_of_laws_that_did_not_see_the_residual():
+    terms = np.column_stack([np.ones(N), np.linspace(-1.0, 1.0, N)])
+    rank = cross_fitted_ranks(terms, RESIDUAL, NOISE)
+    fold = np.random.default_rng(0).permutation(N) % 5
+    for number in range(5):
+        seen, held = fold != number, fold == number
+        coef, weights = fit_error_law(terms[seen], RESIDUAL[seen], NOISE[seen])
+        known = terms[seen] @ coef
+        scatter = np.exp(np.clip(terms[held] @ coef, known.min(), known.max()))
+        expected = norm.cdf(
+            RESIDUAL[held, None], scatter[:, None] * _CENTER, np.hypot(scatter[:, None] * _WIDTH, NOISE[held, None])
+        )
+        np.testing.assert_allclose(rank[held], expected @ weights, rtol=1e-6)
+
+
+def test_levels_and_the_ranks_that_stand_for_them():
+    levels = np.unique(_LEVELS.round(9))
+    np.testing.assert_allclose(levels, 1.0 - levels[::-1], atol=1e-12)
+    np.testing.assert_allclose(levels[:25], 1e-4 * 200.0 ** (np.arange(25) / 24), atol=1e-9)
+    np.testing.assert_allclose(levels[24:-24], np.linspace(0.02, 0.98, 193), atol=1e-9)
+    found = np.interp([0.1, 0.15, 0.9, 0.97], _LEVELS, _conformal_quantiles(np.arange(9.0)[::-1]))
+    np.testing.assert_allclose(found, [0.0, 0.5, 8.0, 8.0], atol=1e-12)
+
+
+def test_terms_of_the_scatter():
+    X = np.random.default_rng(2).normal(size=(400, 3)) * [300.0, 0.6, 0.3] + [4700.0, 2.5, -0.1]
+    errors = ConformalErrors().fit(X, RNG.normal(size=400))
+    low, high = np.percentile(X, [0.5, 99.5], axis=0)
+    a, b, c = (np.clip([X[0], [9e9, -9e9, 0.0]], low, high).T - X.mean(axis=0)[:, None]) / X.std(axis=0)[:, None]
+    expected = [np.ones(2), *(each**power for power in range(1, 6) for each in (a, b, c)), a * b, a * c, b * c]
+    np.testing.assert_allclose(errors._terms(np.array([X[0], [9e9, -9e9, 0.0]])), np.transpose(expected), rtol=1e-9)
+    assert len(errors.coef_) == 19
+
+
+def test_paper_s_curve_goes_through_the_quartiles_of_bins_of_equal_numbers():
+    rng = np.random.default_rng(3)
+    logg = np.repeat([0.5, 1.5, 2.5, 3.5], 50) + rng.uniform(-0.1, 0.1, 200)
+    residual = rng.normal(size=200) * (0.5 + 0.1 * logg)
+    errors = PaperErrors(0).fit(logg[:, None], residual)
+    bins = np.arange(200).reshape(4, 50)
+    centers = [np.median(logg[rows]) for rows in bins]
+    quartiles = [np.percentile(np.abs(residual[rows]), [25, 50, 75]) for rows in bins]
+    curves = np.polyfit(centers, quartiles, 2)
+    for column, percentile in enumerate((25, 50, 75)):
+        expected = np.polyval(curves[:, column], [1.0, 3.0])
+        np.testing.assert_allclose(errors.absolute_quantile(np.array([[1.0], [3.0]]), percentile), expected)
+    assert errors.coef_.shape == PaperErrors().fit(logg[:, None], residual).coef_.shape == (3, 3)
+    np.testing.assert_allclose(errors.scatter(np.array([[1.0]])), 1.4826 * np.polyval(curves[:, 1], 1.0))
