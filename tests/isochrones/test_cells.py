@@ -44,9 +44,12 @@ def test_points_of_a_cell_are_their_weighted_mean():
 
 @pytest.fixture(scope="module")
 def level():
-    place = np.array([[-0.1, 5000.0, 2.00], [-0.2, 5000.0, 2.61], [0.0, 5100.0, 2.35], [0.0, 5000.0, 2.05]])
-    quantities = np.tile([-3.9, 0.05, 9.05, 0.95], (4, 1))
-    layers = [Points(place[k], np.arange(1.0, 5.0)[k], quantities[k]) for k in ([0, 1], [2, 3], [])]
+    place = np.array(
+        [[-0.1, 5000.0, 2.00], [-0.2, 5000.0, 2.61], [0.0, 5100.0, 2.35], [0.0, 5000.0, 2.05], [0.3, 5005.0, 2.09]]
+    )
+    quantities = np.tile([-3.9, 0.05, 9.05, 0.95], (5, 1))
+    quantities[4, 0] = -4.4  # brighter than the other of its group
+    layers = [Points(place[k], np.arange(1.0, 6.0)[k], quantities[k]) for k in ([0, 1], [2, 3, 4], [])]
     return make_level(layers, np.array([0.01, 0.1, 0.0]), AXES, np.array([0.005, 0.3]))
 
 
@@ -54,26 +57,32 @@ def test_points_are_sorted_into_tiles(level):
     # Two tiles in Teff and three in log g for each layer; the last layer has no point.
     np.testing.assert_allclose(np.log10(level.teff_edges) - np.log10(5000.0), [0.0, 0.005, 0.01], atol=1e-12)
     assert level.logg_tiles.tolist() == [2.0, 0.3, 3]
-    np.testing.assert_allclose(level.layers, [[-0.2, -0.1], [0.0, 0.0], [np.inf, -np.inf]])
+    mean = np.average([[0.0, 5000.0, 2.05], [0.3, 5005.0, 2.09]], axis=0, weights=[4.0, 5.0])
+    np.testing.assert_allclose(level.layers, [[-0.2, -0.1], [0.0, mean[0]], [np.inf, -np.inf]])
     assert level.tile_starts.tolist() == [0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, *[4] * 6]
-    np.testing.assert_allclose(level.place[3], [1.0, 2.0, 4.0, 3.0])
-    np.testing.assert_allclose(level.place[1], [5000.0, 5000.0, 5000.0, 5100.0])
-    assert level.bins.tolist() == [[8] * 4, [10] * 4, [10] * 4, [19] * 4]
+    assert level.group_starts.tolist() == [0, 1, 2, 4, 5]
+    groups = [[-0.1, 5000.0, 2.0, 1.0], [-0.2, 5000.0, 2.61, 4.0], [*mean, 41.0], [0.0, 5100.0, 2.35, 9.0]]
+    np.testing.assert_allclose(level.groups, groups, rtol=1e-6)
+    np.testing.assert_allclose(level.points[:, 3], [1.0, 2.0, 5.0, 4.0, 3.0])
+    np.testing.assert_allclose(level.points[2, :3], [0.3, 5005.0, 2.09] - mean, rtol=1e-4)
+    np.testing.assert_allclose(level.places(np.array([2, 3, 4]))[:, 1], [5005.0, 5000.0, 5100.0])
+    assert level.bins.tolist() == [[8, 8, 7, 8, 8], [10] * 5, [10] * 5, [19] * 5]
     assert problem_of_level(level) is None
 
 
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("place", lambda a: a.astype(np.float64), "type or shape"),
-        ("place", lambda a: a[:3].copy(), "type or shape"),
-        ("place", lambda a: np.asfortranarray(a), "type or shape"),
-        ("place", lambda a: np.where(a == 5100.0, np.nan, a), "not finite"),
+        ("points", lambda a: a.astype(np.float64), "type or shape"),
+        ("groups", lambda a: a[:, :3].copy(), "type or shape"),
+        ("points", lambda a: np.asfortranarray(a), "type or shape"),
+        ("groups", lambda a: np.where(a == 5100.0, np.float32(np.nan), a), "not finite"),
         ("teff_edges", lambda a: a[::-1].copy(), "do not increase"),
         ("logg_tiles", lambda a: a * [1, 0, 1], "do not increase"),
         ("logg_tiles", lambda a: a * [1, 1, 0], "do not increase"),
         ("layers", lambda a: a * np.nan, "negative weights, or layers"),
-        ("place", lambda a: np.where(a == 4.0, np.float32(-1), a), "negative weights"),
+        ("points", lambda a: np.where(a == 4.0, np.float32(-1), a), "negative weights"),
+        ("groups", lambda a: np.where(a == 4.0, np.float32(-1), a), "negative weights"),
         ("axes", lambda a: a * [1, 0, 1], "no bins"),
         ("axes", lambda a: a * [1, 1, 0], "no bins"),
         ("axes", lambda a: a * [1, 1, 1000], "no bins"),
@@ -82,6 +91,13 @@ def test_points_are_sorted_into_tiles(level):
         ("tile_starts", lambda a: np.maximum(a, 1), "do not hold"),
         ("tile_starts", lambda a: np.minimum(a, 3), "do not hold"),
         ("tile_starts", lambda a: np.where(np.arange(19) == 8, 1, a), "do not hold"),
+        ("group_starts", lambda a: np.maximum(a, 1), "do not hold"),
+        ("group_starts", lambda a: np.minimum(a, 4), "do not hold"),
+        ("group_starts", lambda a: a[[0, 2, 1, 3, 4]], "do not hold"),
+        ("group_starts", lambda a: a[[0, 1, 3, 4]], "groups differ"),
+        ("group_starts", lambda a: a[[0, 1, 1, 3, 4]], "groups differ"),
+        ("group_starts", lambda _: np.array([0, 1, 3, 4, 5]), "bins do not rise"),
+        ("bins", lambda a: np.where(np.arange(5) == 2, np.int16(9), a), "bins do not rise"),
         ("bins", lambda a: a[:, 1:].copy(), "outside its histogram"),
         ("bins", lambda a: np.where(a == 8, np.int16(-1), a), "outside its histogram"),
         ("bins", lambda a: np.where(a == 19, np.int16(40), a), "outside its histogram"),

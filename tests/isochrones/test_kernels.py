@@ -6,9 +6,10 @@ from numba import njit
 from scipy.special import ndtr
 
 from skdistmass.isochrones.distances import kernels, summaries
+from skdistmass.isochrones.distances.cells import Points, make_level
 from skdistmass.isochrones.distances.kernels_of_draws import _weigh
 from skdistmass.isochrones.distances.summaries import MEAN, MEDIAN, MODE, P16, P84
-from skdistmass.isochrones.distances.vectors import LANES, add_points
+from skdistmass.isochrones.distances.vectors import LANES, add_groups
 
 PDF = np.array([0.0, 2.0, 0.0, 1.0, 1.0, 0.0])
 BELOW = 0.158655254
@@ -52,14 +53,17 @@ def test_quantile(fraction, place):
     assert summaries._quantile(PDF, 0, 5, 4.0, fraction) == place
 
 
-def test_summary_of_a_histogram():
-    out = np.empty(5)
-    summaries._summary(PDF, 1, 5, np.array([10.0, 0.5, 6.0]), out)
-    assert out[[MEDIAN, MEAN, MODE]].tolist() == [11.0, 11.375, 10.75]
-    assert out[P16] == pytest.approx(10.0 + 0.5 * (1.0 + 2.0 * BELOW))
-    assert out[P84] == pytest.approx(10.0 + 0.5 * (5.0 - 4.0 * BELOW))
-    summaries._summary(np.zeros(6), 1, 5, np.array([10.0, 0.5, 6.0]), out)
-    assert np.isnan(out).all()
+def test_summaries_of_the_histograms_of_a_batch():
+    histogram, cumulative = np.zeros((8, LANES), np.float32), np.zeros((8, LANES), np.float32)
+    histogram[1:7, 4] = PDF
+    results, out = np.empty((3, LANES)), np.zeros((LANES, 5))
+    summaries._write_summaries(histogram, 1, 7, np.array([9.5, 0.5, 8.0]), cumulative, results, out)
+    assert out[4, [MEDIAN, MEAN, MODE]].tolist() == [11.0, 11.375, 10.75]
+    assert out[4, P16] == pytest.approx(10.0 + 0.5 * (1.0 + 2.0 * BELOW))
+    assert out[4, P84] == pytest.approx(10.0 + 0.5 * (5.0 - 4.0 * BELOW))
+    assert np.isnan(np.delete(out, 4, axis=0)).all()
+    assert cumulative[1:7, 4].tolist() == [0.0, 2.0, 2.0, 3.0, 4.0, 4.0]
+    assert results[:, 4].tolist() == [4.0, 9.0, 1.0]
 
 
 def test_a_lane_is_copied():
@@ -124,11 +128,6 @@ def test_summary_of_distances():
     assert np.isnan(out).all()
 
 
-@pytest.mark.parametrize(("low", "high", "smallest"), [(-1, 2, 0), (1, 2, 1), (-3, -2, 2), (0, 1, 0), (-1, 0, 0)])
-def test_span(low, high, smallest):
-    assert kernels._span(float(low), float(high)) == smallest
-
-
 def test_a_lane_whitens_places():
     lanes = np.zeros((10, LANES))
     kernels._prepare_lane(STAR, ROOT, 20.25, 3, lanes)
@@ -142,88 +141,77 @@ def test_a_lane_whitens_places():
 
 @pytest.fixture(scope="module")
 def level():
-    """Points that fill three layers of metallicity, six tiles in Teff and eight in log g; two of each tile."""
-    layers = np.array([[-0.45, -0.35], [-0.25, -0.15], [0.3, 0.35]])
-    teff_edges, logg_tiles = np.linspace(4500.0, 5100.0, 7), np.array([2.0, 0.1, 8.0])
-    i, j, _ = (each.ravel() for each in np.meshgrid(range(6), range(8), range(2), indexing="ij"))
-    rng, places = np.random.default_rng(0), []
-    for low, high in layers:
-        feh = rng.uniform(low, high, len(i))
-        places.append([feh, 4500.0 + 100.0 * (i + rng.random(len(i))), 2.0 + 0.1 * (j + rng.random(len(i)))])
-    place = np.vstack([np.concatenate(places, axis=1), rng.uniform(0.5, 2.0, 3 * len(i))])
-    bins = rng.integers(0, 60, (4, place.shape[1])).astype(np.int16)
-    starts = 2 * np.arange(3 * 48 + 1)
-    axes = np.tile(AXIS, (4, 1))
-    return layers, teff_edges, logg_tiles, starts, place.astype(np.float32), bins, axes
+    """Points of three layers of metallicity, some of them alone in their group."""
+    rng, layers = np.random.default_rng(0), []
+    for low in (-0.41, -0.21, 0.3):
+        place = rng.uniform([low, 4500.0, 2.0], [low + 0.02, 5100.0, 2.8], (1500, 3))
+        layers.append(Points(place, rng.uniform(0.5, 2.0, 1500), rng.uniform(-8.0, 4.0, (1500, 4))))
+    return make_level(layers, np.array([0.001, 0.02, 0.02]), np.tile(AXIS, (4, 1)), np.array([0.005, 0.1]))
 
 
-def unmarked():
-    rows, tiles = np.tile([6, -1], (3, 1)), np.tile([8, -1], (3, 6, 1))
-    return rows, tiles
+def arrays_of(level):
+    return tuple(vars(level).values())[1:]
+
+
+def chi2_of(places):
+    return (whitened(np.asarray(places, dtype=float)) ** 2).sum(axis=0)
+
+
+def found_groups(level, limit):
+    boxes, runs = np.empty((kernels.N_BOX, LANES)), np.empty((3 * level.teff_edges.size, 2), np.int64)
+    kernels.clear_boxes(boxes)
+    assert kernels.find_groups(arrays_of(level), boxes, runs) == 0
+    kernels.set_box(STAR, ROOT, limit, 3, boxes)
+    found = np.zeros(len(level.groups), dtype=int)
+    for first, last in runs[: kernels.find_groups(arrays_of(level), boxes, runs)]:
+        found[first:last] += 1
+    return found
 
 
 @pytest.mark.parametrize("limit", [0.3, 2.0, 9.0, 20.0])
-def test_tiles_within_a_radius_are_marked(level, limit):
-    layers, teff_edges, logg_tiles, *_ = level
-    rows, tiles = unmarked()
-    kernels._mark_tiles(layers, teff_edges, logg_tiles, STAR, ROOT, limit, rows, tiles)
-    # Where the ellipsoid is, by a fine grid of places.
-    n_marked = n_needed = 0
-    teff, logg = np.meshgrid(np.arange(4502.5, 5100.0, 5.0), np.arange(2.0025, 2.8, 0.005), indexing="ij")
-    for layer, ends in enumerate(layers):
-        needed = np.zeros((6, 8), dtype=bool)
-        for feh in np.linspace(*ends, 5):
-            inside = (whitened(np.column_stack([np.full(teff.size, feh), teff.ravel(), logg.ravel()])) ** 2).sum(axis=0)
-            inside = (inside <= limit).reshape(6, 20, 8, 20)
-            needed |= inside.any(axis=(1, 3))
-        marked = (np.arange(8) >= tiles[layer, :, :1]) & (np.arange(8) <= tiles[layer, :, 1:])
-        assert not (needed & ~marked).any()
-        used = np.flatnonzero(marked.any(axis=1))
-        assert rows[layer].tolist() == ([used[0], used[-1]] if len(used) else [6, -1])
-        n_marked, n_needed = n_marked + marked.sum(), n_needed + needed.sum()
-    assert n_needed <= n_marked <= 1.5 * n_needed + 2
+def test_groups_near_a_star_are_found_and_no_tile_far_from_it(level, limit):
+    found, chi2 = found_groups(level, limit), chi2_of(level.groups[:, :3])
+    assert found.max() == 1
+    assert found[chi2 <= limit].all()
+    # A tile is about one sigma wide in Teff and in log g.
+    assert np.sqrt(chi2[found == 1].max()) <= np.sqrt(limit) + 2.5
 
 
-def test_points_are_added_to_the_histograms(level):
-    *_, place, bins, _ = level
+def test_groups_are_added_to_the_histograms(level):
     lanes, sums = np.zeros((10, LANES), np.float32), np.zeros((2, LANES), np.float32)
     lanes[9] = -1.0
-    rng = np.random.default_rng(1)
-    term, histograms, bounds = (
-        rng.random((60, LANES)).astype(np.float32),
-        np.zeros((4, 60, LANES), np.float32),
-        [60, -1],
-    )
-    bounds = np.array(bounds)
+    term = np.random.default_rng(1).random((60, LANES)).astype(np.float32)
+    histograms, bounds = np.zeros((4, 60, LANES), np.float32), np.array([60, -1])
     kernels._prepare_lane(STAR, ROOT, 9.0, 2, lanes)
-    njit(lambda *arguments: add_points(*arguments))(place, bins, 30, 200, lanes, term, sums, histograms, bounds)
-    chi2 = (whitened(place[:3, 30:200].T.astype(float)) ** 2).sum(axis=0)
-    exact = np.where(chi2 <= 9.0, np.exp(-0.5 * chi2), 0.0)
-    weight = exact * place[3, 30:200]
-    assert np.count_nonzero(exact) > 10
-    assert sums[0, 2] == pytest.approx(exact.max(), rel=1e-4)
-    assert sums[1, 2] == pytest.approx((weight**2).sum(), rel=1e-4)
-    assert bounds.tolist() == [bins[0, 30:200].min(), bins[0, 30:200].max()]
+    arrays = level.group_starts, level.groups, level.points, level.bins
+    njit(lambda *arguments: add_groups(*arguments))(*arrays, 30, 2000, lanes, term, sums, histograms, bounds)
+    chi2 = chi2_of(level.groups[30:2000, :3])
+    near = 30 + np.flatnonzero(chi2 <= 9.0)
+    group = np.repeat(np.arange(len(level.groups)), np.diff(level.group_starts))
+    points = np.flatnonzero(np.isin(group, near))
+    assert len(points) > 1.2 * len(near) > 100
+    weight = np.exp(-0.5 * chi2_of(level.places(points))) * level.points[points, 3]
+    assert sums[0, 2] == pytest.approx(np.exp(-0.5 * chi2.min()), rel=1e-4)
+    assert sums[1, 2] == pytest.approx((np.exp(-chi2) * level.groups[30:2000, 3])[near - 30].sum(), rel=1e-4)
+    assert bounds.tolist() == [level.bins[0, points].min(), level.bins[0, points].max()]
     for quantity in range(4):
-        factor = term[bins[0, 30:200], 2] if quantity else 1.0
-        expected = np.bincount(bins[quantity, 30:200], weights=weight * factor, minlength=60)
-        np.testing.assert_allclose(histograms[quantity, :, 2], expected, rtol=2e-4, atol=1e-6)
+        factor = term[level.bins[0, points], 2] if quantity else 1.0
+        expected = np.bincount(level.bins[quantity, points], weights=weight * factor, minlength=60)
+        np.testing.assert_allclose(histograms[quantity, :, 2], expected, rtol=0.02, atol=1e-4)
+        assert histograms[quantity, :, 2].sum() == pytest.approx(expected.sum(), rel=2e-3)
     assert (np.delete(histograms, 2, axis=2) == 0).all()
 
 
 @pytest.mark.parametrize("limit", [2.0, 9.0])
 def test_weights_of_points_within_a_radius(level, limit):
-    *_, place, bins, _ = level
-    rows, tiles = unmarked()
-    term = np.linspace(0.5, 1.0, 60)
-    chi2 = (whitened(place[:3].T.astype(float)) ** 2).sum(axis=0)
-    weight = np.where(chi2 <= limit, np.exp(-0.5 * chi2) * place[3] * term[bins[0]], 0.0)
+    boxes, runs = np.empty((kernels.N_BOX, LANES)), np.empty((3 * level.teff_edges.size, 2), np.int64)
+    kernels.clear_boxes(boxes)
+    term, chi2 = np.linspace(0.5, 1.0, 60), chi2_of(level.places(np.arange(len(level.points))))
+    visited = np.repeat(found_groups(level, limit), np.diff(level.group_starts)) == 1
+    weight = np.where(visited & (chi2 <= limit), np.exp(-0.5 * chi2) * level.points[:, 3] * term[level.bins[0]], 0.0)
     targets, chosen = weight.sum() * np.array([0.0, 0.2, 0.2001, 0.7, 0.999]), np.full(5, -1)
-    total, nearest = _weigh(level, STAR, ROOT, limit, rows, tiles, term, targets, chosen)
+    total, nearest = _weigh(arrays_of(level), STAR, ROOT, limit, boxes, runs, term, targets, chosen)
     assert total == pytest.approx(weight.sum(), rel=1e-6)
     assert nearest == pytest.approx(chi2.min(), rel=1e-4)
     filled = np.flatnonzero(weight)
-    expected = filled[np.searchsorted(np.cumsum(weight)[filled], targets)]
-    assert chosen.tolist() == expected.tolist()
-    # The marks are taken away.
-    assert all(np.array_equal(left, clean) for left, clean in zip((rows, tiles), unmarked(), strict=True))
+    assert chosen.tolist() == filled[np.searchsorted(np.cumsum(weight)[filled], targets)].tolist()
