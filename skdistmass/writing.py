@@ -1,15 +1,16 @@
 """Writing a file whole or not at all, and by one process at a time."""
 
+import glob
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from skdistmass.exceptions import DistMassError
 
-__all__ = ["BuildLock", "claimed", "followed", "is_written_by", "replaced"]
+__all__ = ["BuildLock", "claimed", "followed", "overwritten", "replaced"]
 
 #: Files that stand for the right to build a file, by the thread of this process that has it.
 _HELD: dict[Path, int] = {}
@@ -21,16 +22,22 @@ def followed(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def is_written_by(path: str | os.PathLike[str], output: str | os.PathLike[str]) -> bool:
-    """Tell whether a file is an output, by whatever name, or one of the files beside it that are written first."""
-    target = followed(output)
-    files = [target, *target.parent.glob(f"{_literal(target.name)}.part*")] if target.name else []
-    return Path(path).exists() and any(file.exists() and file.samefile(path) for file in files)
+def overwritten(
+    inputs: Iterable[str | os.PathLike[str]], outputs: Iterable[str | os.PathLike[str]]
+) -> str | os.PathLike[str] | None:
+    """Return the first output that is one of some inputs, by whatever name, or is written first in one; else None."""
+    given = _identities(inputs)
+    for output in outputs:
+        target = followed(output)
+        if target.name and given & _identities([target, *target.parent.glob(f"{glob.escape(target.name)}.part*")]):
+            return output
+    return None
 
 
-def _literal(name: str) -> str:
-    """Return a name as a pattern that matches nothing else."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
+def _identities(paths: Iterable[str | os.PathLike[str]]) -> set[tuple[int, int]]:
+    """Return what tells the files that exist apart, whatever their names are."""
+    found = [Path(path).stat() for path in paths if Path(path).exists()]
+    return {(stat.st_dev, stat.st_ino) for stat in found}
 
 
 class BuildLock:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from skdistmass.exceptions import DistMassError
-from skdistmass.writing import claimed, is_written_by, replaced
+from skdistmass.writing import claimed, overwritten, replaced
 
 
 def write(path, text, error=None):
@@ -48,8 +48,9 @@ def test_what_a_killed_process_left_is_taken_over(tmp_path):
 def test_names_that_are_patterns(tmp_path):
     for name in ("a*[b]?", "axxb"):
         (tmp_path / f"{name}.part").touch()
-    assert is_written_by(tmp_path / "a*[b]?.part", tmp_path / "a*[b]?")
-    assert not is_written_by(tmp_path / "axxb.part", tmp_path / "a*[b]?")
+    output = tmp_path / "a*[b]?"
+    assert overwritten([tmp_path / "axxb.part", tmp_path / "a*[b]?.part"], [tmp_path / "other", output]) == output
+    assert overwritten([tmp_path / "axxb.part"], [output]) is None
 
 
 def test_a_name_that_is_too_long(tmp_path):

@@ -12,7 +12,7 @@ from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.surveys.chunks import SurveyFile
 from skdistmass.surveys.parallax import check_zero_point
-from skdistmass.writing import is_written_by
+from skdistmass.writing import overwritten
 
 __all__ = ["check_parameters", "format_of", "refuse_input_as_output", "require_room", "require_same_input"]
 
@@ -42,7 +42,7 @@ def check_parameters(chunk_rows, n_jobs, extinction, zero_point, isochrones) -> 
 
 
 def refuse_input_as_output(survey_path, output_path: Path) -> None:
-    if is_written_by(survey_path, output_path):
+    if overwritten([survey_path], [output_path]):
         raise InputError(f"{output_path} is the survey itself; give the catalogue another name.")
 
 

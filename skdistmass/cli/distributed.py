@@ -51,8 +51,7 @@ def write_distributed(
         else:
             refuse_options(only, "several files")
             refuse_options({name: value for name, value in given.items() if name != "workers"}, "several files")
-            for survey in surveys:
-                refuse_inputs(output / f"{survey.stem}.parquet")
+            refuse_inputs(*(output / f"{survey.stem}.parquet" for survey in surveys))
             what = f"{len(_parts(build_parts, model, surveys, output, quiet, **how))} catalogues"
     except KeyboardInterrupt:
         if not output.with_name(f"{output.name}.part").exists() and not output.exists():

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from skdistmass.exceptions import DistMassError
-from skdistmass.writing import claimed, is_written_by
+from skdistmass.writing import claimed, overwritten
 
 __all__ = ["check_output", "claim_output", "refuse_inputs"]
 
@@ -36,12 +36,15 @@ def claim_output(path: Path, overwrite: bool, what: str) -> None:
     click.get_current_context().with_resource(claimed(path, what))
 
 
-def refuse_inputs(path: Path) -> None:
-    """Refuse an output that is an input of the running command, or whose unfinished file is; or that holds one."""
-    for name in _inputs():
-        inside = path.is_dir() and Path(name).exists() and Path(name).resolve().is_relative_to(path.resolve())
-        if inside or is_written_by(name, path):
-            raise DistMassError(f"{path} is an input of this command; give the output another name.")
+def refuse_inputs(*paths: Path) -> None:
+    """Refuse outputs that are inputs of the running command, or whose unfinished files are; or that hold one."""
+    given = list(_inputs())
+    refused = overwritten(given, paths)
+    for path in (path for path in paths if path.is_dir()):
+        if any(Path(name).exists() and Path(name).resolve().is_relative_to(path.resolve()) for name in given):
+            refused = path
+    if refused is not None:
+        raise DistMassError(f"{refused} is an input of this command; give the output another name.")
 
 
 def _inputs() -> Iterator[str | Path]:

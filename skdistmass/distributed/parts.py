@@ -17,7 +17,7 @@ from skdistmass.estimators.label_calibration import as_calibration
 from skdistmass.exceptions import DistMassError, DistMassWarning, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.model import find_model
-from skdistmass.writing import is_written_by
+from skdistmass.writing import overwritten
 
 __all__ = ["build_parts"]
 
@@ -100,9 +100,9 @@ def build_parts(
         raise InputError(f"two files would give {', '.join(doubled)}." if paths else "there is no file of a survey.")
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise InputError(f"workers is {workers!r}; give a positive whole number.")
-    for name in names:
-        if any(is_written_by(path, folder / name) for path in paths):
-            raise InputError(f"{folder / name} is a file of the survey; give the catalogues another folder.")
+    replaced = overwritten(paths, [folder / name for name in names])
+    if replaced is not None:
+        raise InputError(f"{replaced} is a file of the survey; give the catalogues another folder.")
     reference = ModelFile.of(model)
     folder.mkdir(parents=True, exist_ok=True)
     options |= {

@@ -22,7 +22,7 @@ from skdistmass.validation.checks import INFORMATION, NOT_TESTED, PASSED, SHORT,
 from skdistmass.validation.columns import column_of
 from skdistmass.validation.distances import distance_by_logg
 from skdistmass.validation.requirements import MissingInputError
-from skdistmass.writing import is_written_by, replaced
+from skdistmass.writing import overwritten, replaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,9 +114,8 @@ def write_report(
     DistMassError
         If the file can't be written.
     """
-    for given in (catalog, reference):
-        if isinstance(given, str | os.PathLike) and is_written_by(given, output):
-            raise InputError(f"{output} is an input; give the report another name.")
+    if overwritten([given for given in (catalog, reference) if isinstance(given, str | os.PathLike)], [output]):
+        raise InputError(f"{output} is an input; give the report another name.")
     found = validate(
         catalog,
         reference,
