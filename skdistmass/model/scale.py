@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,7 @@ def model_constraints(
     *,
     kinds: Sequence[str] = CONSTRAINTS,
     seismic_gravity: str = "",
+    predicted: Mapping[str, NDArray] | None = None,
 ) -> list[Constraint]:
     """Return what is known of stars and must hold for a model's predictions.
 
@@ -110,6 +112,8 @@ def model_constraints(
         Which ones, of "parallax", "clump", "seismic-logg", "mass" and "clusters".
     seismic_gravity : str, default=""
         Column of seismic log g; its error is in the column of that name and _ERR, else it is 0.01 dex.
+    predicted : mapping of ndarray, optional
+        What the model predicts for the stars (`predict_columns`), if it is known already.
 
     Returns
     -------
@@ -117,7 +121,8 @@ def model_constraints(
         Of those that at least one star gives; stars outside the labels that the model was trained on give none.
     """
     column, cuts = _columns_of(model, names), cuts_of(model.card)
-    known, found = model.predict_columns(stars, out_of_fold=False), []
+    known = model.predict_columns(stars, out_of_fold=False) if predicted is None else predicted
+    found: list[Constraint] = []
     has_distance, scales = "ABS_MAG" in known, scales_of(known)
     if "parallax" in kinds and has_distance:
         found.append(_parallax_constraint(column("ABS_MAG"), stars, cuts))
@@ -199,7 +204,8 @@ def check_scale(model: Predictor, stars: Stars, *, random_state: int = 0) -> Sca
     if len(rows) > MOST_STARS:
         rows = np.sort(np.random.default_rng(random_state).choice(rows, MOST_STARS, replace=False))
     chosen = stars[rows]
-    constraints = model_constraints(model, chosen, names, kinds=("parallax", "clump"))
+    of_chosen = {name: values[rows] for name, values in predicted.items()}
+    constraints = model_constraints(model, chosen, names, kinds=("parallax", "clump"), predicted=of_chosen)
     if not constraints:
         return None
     trained = getattr(model, "distance_space_" if len(names) == len(LABEL_NAMES) else "fallback_space_", None)
@@ -255,7 +261,9 @@ def fit_to_model(
     """
     stars = stars.with_metallicity(model.card.get("metallicity", "M_H"))
     names = choose_labels(stars)
-    constraints = model_constraints(model, stars, names, kinds=kinds, seismic_gravity=seismic_gravity)
+    predicted = model.predict_columns(stars, out_of_fold=False)
+    find = partial(model_constraints, model, names=names, kinds=kinds, seismic_gravity=seismic_gravity)
+    constraints = find(stars, predicted=predicted)
     if not constraints:
         raise InputError(
             f"{stars.source or 'the table'} has nothing to compare with the model: it needs K, A_K and a parallax with "
@@ -265,7 +273,7 @@ def fit_to_model(
     rows = np.flatnonzero(known)
     if len(rows) > _MOST_CALIBRATED:
         rows = np.sort(np.random.default_rng(random_state).choice(rows, _MOST_CALIBRATED, replace=False))
-    constraints = model_constraints(model, stars[rows], names, kinds=kinds, seismic_gravity=seismic_gravity)
+    constraints = find(stars[rows], predicted={name: values[rows] for name, values in predicted.items()})
     labels = {name: stars[name][rows] for name in names}
     return ConstraintCalibration(form=form, labels=names, random_state=random_state).fit(
         labels, constraints=constraints
