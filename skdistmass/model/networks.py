@@ -95,7 +95,6 @@ def predict_networks(
 
 def value_of(model: Any, name: str, labels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Predict ABS_MAG, a mass or an age by a model's final networks, without errors, which take most of the time."""
-
     no_errors = np.full_like(labels, np.nan)
 
     def predict(networks: Networks) -> NDArray[np.float64]:

@@ -98,8 +98,6 @@ class TrainingRecord:
         Of a training star that has several spectra, those that were not trained on have no bits, if their identifiers
         tell them apart.
         """
-        if len(self.keys) == 0:
-            return np.zeros(len(entries), dtype=np.int32)
         bits = np.zeros(len(entries), dtype=np.int32)
         rows = np.flatnonzero(entries >= 0)
         keys, own = spectrum_keys(stars, rows), entries[rows]

@@ -96,13 +96,14 @@ def merge(points, cell, magnitude_cell):
         numbers = numbers * (position.max() + 1) + position
     order = np.argsort(numbers, kind="stable")
     first = np.flatnonzero(np.r_[True, np.diff(numbers[order]) != 0])
-    weight = points.weight[order]
-    total = np.add.reduceat(weight, first)
+    points = _sorted_points(points, order)
+    place, quantities = (_means(values, points.weight, first) for values in (points.place, points.quantities))
+    return Points(place, np.add.reduceat(points.weight, first), quantities)
 
-    def mean(values):
-        return np.add.reduceat(values[order] * weight[:, None], first, axis=0) / total[:, None]
 
-    return Points(mean(points.place), total, mean(points.quantities))
+def _means(values, weight, first):
+    """Return the weighted means of values from each of the rows `first` to the next."""
+    return np.add.reduceat(values * weight[:, None], first, axis=0) / np.add.reduceat(weight, first)[:, None]
 
 
 def _groups(points, cell):
@@ -173,9 +174,7 @@ def _group_places(points, first):
     """Return mean places and sums of the squares of the weights of groups, shape (n_groups, 4)."""
     if len(first) == 0:
         return np.empty((0, 4))
-    total = np.add.reduceat(points.weight, first)
-    mean = np.add.reduceat(points.place * points.weight[:, None], first, axis=0) / total[:, None]
-    return np.column_stack([mean, np.add.reduceat(points.weight**2, first)])
+    return np.column_stack([_means(points.place, points.weight, first), np.add.reduceat(points.weight**2, first)])
 
 
 _TYPES = {
