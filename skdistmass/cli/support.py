@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,8 @@ def read_joined(
     layout: str | None,
     clusters: Path | None,
     min_membership: tuple[str, float],
+    max_rows: int | None,
+    seed: int,
     **options: Any,
 ) -> tuple[Stars, list[str]]:
     """Read the tables of a training and join others to them."""
@@ -217,7 +220,6 @@ def read_joined(
     from skdistmass.surveys.training_sets import read_training_stars
 
     others = [name for column in columns if not column.startswith("MASS") for name in (column, f"{column}_ERR")]
-    stars = stack_stars([read_training_stars(t, extinction, layout=layout, columns=others) for t in tables])
     joins = [read_survey(table) for table in joined]
     if clusters is not None:
         members = read_survey(clusters)
@@ -226,6 +228,17 @@ def read_joined(
             raise ColumnError(f"{clusters} has no column {column}; name the probability with --min-membership.")
         kept = members.floats(column) >= minimum
         joins.append(members[kept])
+    read = partial(
+        read_training_stars,
+        extinction=extinction,
+        layout=layout,
+        columns=others,
+        max_rows=max_rows,
+        tables=joins,
+        match_radius=options["match_radius"],
+        random_state=seed,
+    )
+    stars = stack_stars([read(table) for table in tables])
     if not joins:
         return stars, []
     found = join(stars, *joins, **options)

@@ -55,6 +55,14 @@ _BINARY_THRESHOLD = 0.13
 @click.option("--max-mass-error", type=float, default=0.10, show_default=True, help="Fractional (section 5.3).")
 @click.option("--mass-range", type=(float, float), default=(0.5, 4.0), show_default=True, help="In solar masses.")
 @click.option(
+    "--max-rows",
+    type=click.IntRange(0),
+    default=1_000_000,
+    show_default=True,
+    help="Of a TABLE with more rows, as many are drawn at random, besides all with a mass or a cluster; 0 takes all. "
+    "Memory grows with them, accuracy hardly does.",
+)
+@click.option(
     "--binary-threshold",
     default=str(_BINARY_THRESHOLD),
     show_default=True,
@@ -99,6 +107,7 @@ def train(
     extinction,
     max_mass_error,
     mass_range,
+    max_rows,
     binary_threshold,
     parts,
     recipe,
@@ -131,6 +140,8 @@ def train(
         layout=layout,
         clusters=clusters,
         min_membership=min_membership,
+        max_rows=max_rows or None,
+        seed=seed,
         match_radius=match_radius,
         ambiguous=ambiguous,
     )

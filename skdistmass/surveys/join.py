@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,15 +96,14 @@ def join(stars: Stars, *tables: Stars, match_radius: float | None = None, ambigu
     waiting = list(tables)
     report = {}
     while waiting:
-        chosen = next((table for table in waiting if shared_identifiers(stars, table)), None)
-        if chosen is not None:
-            kind = shared_identifiers(stars, chosen)[0]
+        chosen, kind = _next_table(stars, waiting)
+        if kind:
             rows, said = _match_by_name(stars, chosen, kind, ambiguous)
         elif match_radius is not None:
-            chosen, kind = waiting[0], f"position within {match_radius:g} arcsec"
-            rows, said = _match_on_sky(stars, chosen, match_radius)
+            rows, said = _match_on_sky(stars, chosen, match_radius), ""
+            kind = f"position within {match_radius:g} arcsec"
         else:
-            raise InputError(_unconnected(stars, waiting[0]))
+            raise InputError(_unconnected(stars, chosen))
         waiting = [table for table in waiting if table is not chosen]
         name = chosen.source or "a table"
         n_matched, n_used = int(np.count_nonzero(rows >= 0)), len(np.unique(rows[rows >= 0]))
@@ -116,6 +115,42 @@ def join(stars: Stars, *tables: Stars, match_radius: float | None = None, ambigu
         )
         stars = _add(stars, chosen, rows)
     return Join(stars, tuple(report[id(table)] for table in tables))
+
+
+def have_references(
+    stars: Stars, tables: Sequence[Stars] = (), *, match_radius: float | None = None, columns: Sequence[str] = ()
+) -> NDArray[np.bool_]:
+    """Tell which stars have a mass, a cluster or one of further `columns`; also in tables that `join` would add."""
+    found = np.zeros(len(stars), dtype=bool)
+    for name, values in stars.columns.items():
+        if _is_reference(name, columns) and values.ndim == 1:
+            found |= ~_is_missing(values)
+    waiting = list(tables)
+    while waiting:
+        chosen, kind = _next_table(stars, waiting)
+        if kind:
+            rows = _rows_by_name(stars, chosen, kind)[0]
+        elif match_radius is not None:
+            rows = _match_on_sky(stars, chosen, match_radius)
+        else:
+            break  # nothing connects these stars with the rest
+        if any(_is_reference(name, columns) for name in chosen):
+            found |= rows >= 0
+        stars = _add(stars, chosen, rows)
+        waiting = [table for table in waiting if table is not chosen]
+    return found
+
+
+def _is_reference(name: str, columns: Sequence[str]) -> bool:
+    return name == "CLUSTER" or name.startswith("MASS") or name in columns
+
+
+def _next_table(stars: Stars, tables: Sequence[Stars]) -> tuple[Stars, str]:
+    """Return the first table that shares an identifier with the stars, and its kind; else the first, and no kind."""
+    for table in tables:
+        for kind in shared_identifiers(stars, table):
+            return table, kind
+    return tables[0], ""
 
 
 def shared_identifiers(one: Stars, other: Stars) -> list[str]:
@@ -148,8 +183,8 @@ def _unconnected(stars: Stars, table: Stars) -> str:
     )
 
 
-def _match_by_name(stars: Stars, table: Stars, kind: str, ambiguous: str) -> tuple[NDArray[np.intp], str]:
-    """Return the row of the table for each star, or -1, and what to say of ambiguous rows."""
+def _rows_by_name(stars: Stars, table: Stars, kind: str) -> tuple[NDArray[np.intp], dict[str, int]]:
+    """Return the first row of the table for each star, or -1; and the identifiers whose rows differ, with the first."""
     named, listed = _identifiers(stars, kind), _identifiers(table, kind)
     assert named is not None
     assert listed is not None
@@ -163,17 +198,22 @@ def _match_by_name(stars: Stars, table: Stars, kind: str, ambiguous: str) -> tup
     differ = [n for n in doubled if not _agree(table, order[first[n] : first[n] + counts[n]])]
     at = np.minimum(np.searchsorted(unique, wanted), len(unique) - 1)
     rows = np.where((unique[at] == wanted) & (wanted != wanted.dtype.type()), rows_of[at], -1)
-    differ = [n for n in differ if (rows == rows_of[n]).any()]
+    return rows, {str(unique[n]): int(rows_of[n]) for n in differ if (rows == rows_of[n]).any()}
+
+
+def _match_by_name(stars: Stars, table: Stars, kind: str, ambiguous: str) -> tuple[NDArray[np.intp], str]:
+    """Return the row of the table for each star, or -1, and what to say of ambiguous rows."""
+    rows, differ = _rows_by_name(stars, table, kind)
     if not differ:
         return rows, ""
-    names = ", ".join(str(unique[n]) for n in differ[:3]) + (" ..." if len(differ) > 3 else "")
+    names = ", ".join(list(differ)[:3]) + (" ..." if len(differ) > 3 else "")
     problem = f"{table.source or 'a table'}: {len(differ)} stars have several rows that differ, by {kind}: {names}"
     if ambiguous == "error":
         raise InputError(f"{problem}. Keep one row of each, or say ambiguous='first' or 'skip'.")
     taken = "the first row is taken" if ambiguous == "first" else "none is taken"
     warnings.warn(f"{problem}; {taken}.", DistMassWarning, stacklevel=3)
     if ambiguous == "skip":
-        rows = np.where(np.isin(rows, rows_of[differ]), -1, rows)
+        rows = np.where(np.isin(rows, list(differ.values())), -1, rows)
     return rows, f" ({len(differ)} ambiguous: {taken})"
 
 
@@ -187,7 +227,7 @@ def _agree(table: Stars, rows: NDArray[np.intp]) -> bool:
     return True
 
 
-def _match_on_sky(stars: Stars, table: Stars, radius: float) -> tuple[NDArray[np.intp], str]:
+def _match_on_sky(stars: Stars, table: Stars, radius: float) -> NDArray[np.intp]:
     """Return the nearest row of the table within the radius for each star, or -1."""
     from astropy import units as u
     from astropy.coordinates import SkyCoord, match_coordinates_sky
@@ -204,7 +244,7 @@ def _match_on_sky(stars: Stars, table: Stars, radius: float) -> tuple[NDArray[np
     close = separation <= radius * u.arcsec
     found = np.full(len(stars), -1)
     found[rows[close]] = others[nearest[close]]
-    return found, ""
+    return found
 
 
 def _is_missing(values: NDArray) -> NDArray[np.bool_]:

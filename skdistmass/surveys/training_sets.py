@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -9,14 +10,14 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistmass.exceptions import ColumnError
+from skdistmass.exceptions import ColumnError, DistMassWarning
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.photometry import absolute_magnitude, absolute_magnitude_error, distance_from_parallax
 from skdistmass.schema.limits import ASPCAP_STAR_BAD, EXTINCTION_ERR, HIGH_EXTINCTION, MAG_ERR
 from skdistmass.surveys.chunks import SurveyFile
 from skdistmass.surveys.clusters import cluster_distances
-from skdistmass.surveys.join import IDENTIFIERS
+from skdistmass.surveys.join import IDENTIFIERS, have_references
 from skdistmass.surveys.stars import Stars, stack_stars
 
 
@@ -97,9 +98,16 @@ def read_training_stars(
     *,
     layout: str | PathLike[str] | None = None,
     columns: Sequence[str] = (),
+    max_rows: int | None = None,
+    tables: Sequence[Stars] = (),
+    match_radius: float | None = None,
+    random_state: int = 0,
     chunk_rows: int = 50_000,
 ) -> Stars:
     """Read what training needs of a survey, in chunks, with the extinction of each star chosen.
+
+    Of a survey with more rows than a network of a few hundred weights can learn from, a random part will do: then
+    memory does not grow with the survey.
 
     Parameters
     ----------
@@ -111,6 +119,15 @@ def read_training_stars(
         See `skdistmass.surveys.read_survey`.
     columns : sequence of str, optional
         Further columns to keep.
+    max_rows : int, optional
+        About how many rows to draw at random if the survey has more; by default all are read. Stars with a mass, a
+        cluster or one of `columns` are kept besides.
+    tables : sequence of Stars, optional
+        Tables that will be joined (`skdistmass.surveys.join`): their masses and clusters count as the survey's.
+    match_radius : float, optional
+        As for `skdistmass.surveys.join`.
+    random_state : int, default=0
+        Seed of the draw.
     chunk_rows : int, default=50_000
         Rows read at a time.
 
@@ -123,30 +140,41 @@ def read_training_stars(
     ------
     FileFormatError, ColumnError, UnitError
         As for `skdistmass.surveys.read_survey`.
+
+    Warns
+    -----
+    DistMassWarning
+        If not all rows are kept.
     """
     heads: list[Stars] = []
-    filled: dict[str, NDArray] = {}
+    parts: dict[str, list[NDArray]] = {}
+    rng = np.random.default_rng(random_state)
     with SurveyFile(path, layout, columns=columns) as file:
-        start = 0
+        share = 1.0 if max_rows is None else max_rows / max(file.n_rows, 1)
         for chunk in file.chunks(chunk_rows) if file.n_rows else [file.read()]:
             chosen = extinction.apply(chunk)
+            if share < 1:
+                drawn = rng.random(len(chosen)) < share
+                referred = have_references(chosen, tables, match_radius=match_radius, columns=columns)
+                chosen = chosen[drawn | referred]
             for name, values in chosen.columns.items():
                 if name in _NEEDED or name in columns or name.startswith("MASS"):
-                    _fill(filled, name, values, start, file.n_rows)
-            start += len(chunk)
+                    parts.setdefault(name, []).append(values)
             heads.append(chosen[np.arange(0)])  # a slice would keep the whole chunk in memory
     joined = stack_stars(heads)
-    return replace(joined, columns=filled, source=heads[0].source, layout=heads[0].layout)
-
-
-def _fill(columns: dict[str, NDArray], name: str, values: NDArray, start: int, n_rows: int) -> None:
-    """Put the values of a chunk into the column of all rows: in memory once, not in parts and as a whole."""
-    if name not in columns:
-        missing = np.nan if values.dtype.kind == "f" else values.dtype.type()
-        columns[name] = np.full((n_rows, *values.shape[1:]), missing, dtype=values.dtype)
-    wide_enough = np.promote_types(columns[name].dtype, values.dtype)
-    columns[name] = columns[name].astype(wide_enough, copy=False)
-    columns[name][start : start + len(values)] = values
+    stars = replace(
+        joined,
+        columns={name: np.concatenate(parts.pop(name)) for name in list(parts)},
+        source=heads[0].source,
+        layout=heads[0].layout,
+    )
+    if share < 1:
+        message = (
+            f"{path}: of {file.n_rows} rows {len(stars)} are used for training: about {max_rows} drawn at random, and "
+            "all with a mass or a cluster. A larger max_rows takes more memory."
+        )
+        warnings.warn(message, DistMassWarning, stacklevel=2)
+    return stars
 
 
 class _Cutter:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from skdistmass.datasets import make_survey
+from skdistmass.exceptions import DistMassWarning
 from skdistmass.extinction import ExtinctionChoice
-from skdistmass.surveys import read_survey
+from skdistmass.surveys import as_stars, join, read_survey
 from skdistmass.surveys.training_sets import read_training_stars
 
 
@@ -49,3 +50,43 @@ def test_survey_without_rows(tmp_path):
     stars = read_training_stars(path, ExtinctionChoice())
     assert len(stars) == 0
     assert "TEFF" in stars
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A survey of 1000 rows without masses, a table of masses by KIC, and one of KIC and 2MASS names."""
+    path = tmp_path_factory.mktemp("large") / "large.csv"
+    names = [f"2M{n:08d}+{n:07d}" for n in range(1000)]
+    rows = [f"{name},{4000 + n},2.5,0.1,11,{'M67' if n == 500 else ''}" for n, name in enumerate(names)]
+    path.write_text("apogee_id,teff,logg,m_h,k,cluster\n" + "\n".join(rows) + "\n")
+    chosen = [3, 77, 999]
+    masses = as_stars({"KIC": [10 + n for n in chosen], "MASS": [1.2] * 3, "MASS_ERR": [0.1] * 3})
+    kic = as_stars({"KIC": [10 + n for n in range(1000)], "TMASS_ID": [name[2:] for name in names]})
+    return path, [masses, kic], [4000 + n for n in (*chosen, 500)]
+
+
+@pytest.mark.parametrize("chunk_rows", [100, 333, 1000])
+def test_rows_are_drawn_at_random_but_all_references_are_kept(large, chunk_rows):
+    path, tables, referred = large
+    with pytest.warns(DistMassWarning, match=r"of 1000 rows \d+ are used for training: about 200 drawn"):
+        stars = read_training_stars(
+            path, ExtinctionChoice(), max_rows=200, tables=tables, random_state=5, chunk_rows=chunk_rows
+        )
+    drawn = np.random.default_rng(5).random(1000) < 0.2
+    drawn[np.array(referred) - 4000] = True
+    np.testing.assert_array_equal(stars["TEFF"], 4000.0 + np.flatnonzero(drawn))
+    assert np.isfinite(join(stars, *tables).stars["MASS"]).sum() == 3
+
+
+def test_nothing_is_drawn_from_a_survey_that_is_small_enough(large):
+    assert len(read_training_stars(large[0], ExtinctionChoice(), max_rows=1000)) == 1000
+
+
+def test_further_columns_to_train_on_are_references_too(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text(
+        "teff,logg,m_h,seismic\n" + "".join(f"{4000 + n},2.5,0,{'1.1' if n == 7 else ''}\n" for n in range(50))
+    )
+    with pytest.warns(DistMassWarning, match="of 50 rows"):
+        stars = read_training_stars(path, ExtinctionChoice(), max_rows=0, columns=["seismic"])
+    assert stars["TEFF"].tolist() == [4007.0]
