@@ -1,17 +1,21 @@
 """Star clusters: the distances of Table 1, and modern distances and ages."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from skdistmass.exceptions import InputError
 from skdistmass.surveys.stars import Stars
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 #: Pattern of each usual spelling of a cluster's name (see `name_key`) to what stands before its number.
 SPELLINGS = {
@@ -28,6 +32,8 @@ _FILES = {"paper": "clusters.ecsv", "modern": "modern_clusters.ecsv"}
 
 @cache
 def _read(version):
+    from astropy.table import Table
+
     if version not in _FILES:
         raise InputError(f"there is no list of clusters {version!r}; choose one of {', '.join(_FILES)}.")
     with resources.files("skdistmass.surveys").joinpath(_FILES[version]).open() as file:

@@ -1,11 +1,11 @@
 """Table files of any format, told apart by content, and the table of a file that holds the survey."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError, shortened
-from skdistmass.surveys.formats import fits, parquet, text, votable
+from skdistmass.surveys.formats import parquet, text, votable
 from skdistmass.surveys.formats.common import TableFile, compression_of, open_stream
 from skdistmass.surveys.layout import Layout, recognise
 from skdistmass.surveys.plan import make_plan
@@ -74,9 +74,10 @@ def open_table(
 def _tables_of(path: Path, kind: str, head_only: bool) -> tuple[list[TableFile], str]:
     """Return the tables of a file, and a list of all its parts for messages."""
     if kind == "FITS":
-        tables, listing, text_tables = fits.find_tables(path, most_bytes=1 << 27 if head_only else None)
-        found: list[TableFile] = [*tables, *(_AsciiTable(path, number) for number in text_tables)]
-        return found, f"its HDUs are: {listing}"
+        from skdistmass.surveys.formats import fits  # with it comes much of astropy
+
+        tables, listing = fits.find_tables(path, most_bytes=1 << 27 if head_only else None)
+        return tables, f"its HDUs are: {listing}"
     if kind == "VOTable":
         return list(votable.find_tables(path, head_only)), ""
     if kind == "Parquet":
@@ -127,27 +128,3 @@ def _count_known(names: Iterable[str], layout: Layout | None) -> int:
     except InputError:  # an ambiguous column: said when the table is read
         return 1
     return len(plan.sources) or min(len(plan.extra), 1)
-
-
-class _AsciiTable(TableFile):
-    """An ASCII table of a FITS file, read as a whole by astropy."""
-
-    def __init__(self, path: Path, number: int):
-        self.path, self.where, self.hdu = path, f"HDU {number}", number
-        with fits.quiet(), fits.fits.open(path) as hdus:
-            self.extension = hdus[number].name
-            self.n_rows = int(hdus[number].header["NAXIS2"])
-            self.names = [str(name) for name in hdus[number].columns.names]
-            self.units = {c.name: str(c.unit) for c in hdus[number].columns if c.unit}
-        self._loaded = {}
-
-    def load(self, names: Sequence[str], texts: set[str], most_rows: int | None = None) -> None:
-        """Read the table."""
-        from astropy.table import Table
-
-        with fits.quiet():
-            table = Table.read(self.path, hdu=self.hdu, format="fits")
-        for name in names:
-            column = table[name]
-            values = column.filled() if hasattr(column, "filled") and column.dtype.kind in "SU" else column
-            self._loaded[name] = values if hasattr(values, "mask") else values.value

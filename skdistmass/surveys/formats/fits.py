@@ -258,8 +258,32 @@ def _check_blocks(total: int) -> None:
         )
 
 
-def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTable], str, list[int]]:
-    """Return the tables of a FITS file, a list of all its extensions for messages, and the numbers of its ASCII tables.
+class _AsciiTable(TableFile):
+    """An ASCII table of a FITS file, read as a whole by astropy."""
+
+    def __init__(self, path: Path, number: int):
+        self.path, self.where, self.hdu = path, f"HDU {number}", number
+        with quiet(), fits.open(path) as hdus:
+            self.extension = hdus[number].name
+            self.n_rows = int(hdus[number].header["NAXIS2"])
+            self.names = [str(name) for name in hdus[number].columns.names]
+            self.units = {c.name: str(c.unit) for c in hdus[number].columns if c.unit}
+        self._loaded = {}
+
+    def load(self, names: Sequence[str], texts: set[str], most_rows: int | None = None) -> None:
+        """Read the table."""
+        from astropy.table import Table
+
+        with quiet():
+            table = Table.read(self.path, hdu=self.hdu, format="fits")
+        for name in names:
+            column = table[name]
+            values = column.filled() if hasattr(column, "filled") and column.dtype.kind in "SU" else column
+            self._loaded[name] = values if hasattr(values, "mask") else values.value
+
+
+def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[TableFile], str]:
+    """Return the tables of a FITS file, ASCII tables last, and a list of all its extensions for messages.
 
     Of a compressed file no more than `most_bytes` are unpacked, and its checksum is not compared later.
     """
@@ -292,7 +316,7 @@ def find_tables(path: Path, most_bytes: int | None = None) -> tuple[list[FitsTab
             number += 1
     if most_bytes is not None:  # only a glance at the first rows
         _set_verified(found)
-    return found, ", ".join(listed), text_tables
+    return [*found, *(_AsciiTable(path, number) for number in text_tables)], ", ".join(listed)
 
 
 def _set_verified(tables: list[FitsTable]) -> None:
