@@ -4,7 +4,7 @@
 
 Train a model with the default networks and the seven mass scales of a mock survey, unless a model is given, and predict
 for other mock stars. The networks alone are a graph of the mass networks, fused into one block; "whole graph" is all
-outputs, and "distilled" the same of `skdistmass.deploy.distill.distilled`. The stars pass in pieces of 2,048, as many
+outputs, and "distilled" the same of `skdistmass.deploy.distilled`. The stars pass in pieces of 2,048, as many
 at a time as there are threads, which is what the predictor does; its line includes reading the table. For comparison
 the graphs also run piece by piece with onnxruntime's own threads. The shortest of a few times counts, and the load of
 the machine is printed, because others may use it.
@@ -32,9 +32,8 @@ from onnx import helper, numpy_helper
 
 from skdistmass import DistMassModel, load_model
 from skdistmass.datasets import make_survey
-from skdistmass.deploy import export_model, load
+from skdistmass.deploy import distilled, export_model, load
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
-from skdistmass.deploy.distill import distilled
 from skdistmass.deploy.format import IR_VERSION, OPSET
 from skdistmass.deploy.graph import graph_inputs, model_graph
 from skdistmass.deploy.networks import FusedNetworks, Network

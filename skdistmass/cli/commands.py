@@ -262,14 +262,20 @@ def validate(
     is_flag=True,
     help="Give it inputs for errors, and quantiles of all predictions as outputs, by which posteriors can be drawn.",
 )
+@click.option(
+    "--distill",
+    is_flag=True,
+    help="Replace each average of networks by one small network that learns it: half as many operations, for changes "
+    "of a small part of the error.",
+)
 @options.overwrite
-def export(model, output, dtype, input_errors, quantiles, overwrite):
+def export(model, output, dtype, input_errors, quantiles, distill, overwrite):
     """Write MODEL, a file of 'skdistmass train', as one ONNX file for other tools.
 
     Needs the extra "onnx": pip install 'skdistmass[onnx]'.
     """
     claim_output(output, overwrite, "graph")
-    export_graph(model, output, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
+    export_graph(model, output, distill=distill, dtype=dtype, input_errors=input_errors, quantiles=quantiles)
     say(f"wrote {output}")
 
 

@@ -47,12 +47,14 @@ def load_any_model(model: str) -> Predictor:
     return load_predictor(model)
 
 
-def export_graph(model: Path, output: Path, **variant: Any) -> None:
+def export_graph(model: Path, output: Path, *, distill: bool = False, **variant: Any) -> None:
     """Write a file of 'skdistmass train' as an ONNX file."""
+    from skdistmass.deploy import distilled
     from skdistmass.model import load_model
 
+    trained = load_model(model)
     try:
-        load_model(model).to_onnx(output, **variant)
+        (distilled(trained) if distill else trained).to_onnx(output, **variant)
     except ModuleNotFoundError as error:
         raise DistMassError(f"the export needs the package {error.name}: pip install 'skdistmass[onnx]'.") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 _PUBLIC = {
     "DEFAULT_MODEL": "skdistmass.deploy.pretrained",
     "OnnxPredictor": "skdistmass.deploy.runtime",
+    "distilled": "skdistmass.deploy.distill",
     "export_model": "skdistmass.deploy.graph",
     "load": "skdistmass.deploy.runtime",
     "model_readme": "skdistmass.deploy.readme",

@@ -65,6 +65,8 @@ def model_card(model, dtype, inputs, card=None):
             "python": platform.python_version(),
         },
     }
+    if "distilled" in model.metadata_:
+        own["distilled"] = f"{model.metadata_['distilled']}; the accuracy is that of the networks before"
     if model.absent_:
         own["absent"] = dict(model.absent_)
     return own | dict(card or {})

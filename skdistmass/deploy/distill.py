@@ -41,6 +41,7 @@ def distilled(
     Returns
     -------
     small : DistMassModel
+        Its accuracy is still that of the networks before; ``metadata_["distilled"]`` says what was done.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def distilled(
     Examples
     --------
     >>> from skdistmass import DistMassModel
-    >>> from skdistmass.deploy.distill import distilled
+    >>> from skdistmass.deploy import distilled
     >>> distilled(DistMassModel())
     Traceback (most recent call last):
       ...
@@ -77,12 +78,15 @@ def distilled(
         return found
 
     result = copy.copy(model)
-    result.abs_mag_ = small(model.abs_mag_, model.distance_space_)
+    if model.abs_mag_ is not None:
+        result.abs_mag_ = small(model.abs_mag_, model.distance_space_)
     result.masses_ = {scale: small(regressor, model.mass_space_) for scale, regressor in model.masses_.items()}
     if model.abs_mag_fallback_ is not None:
         result.abs_mag_fallback_ = small(model.abs_mag_fallback_, model.fallback_space_)
     found = {scale: small(network, model.mass_fallback_space_) for scale, network in model.mass_fallbacks_.items()}
     result.mass_fallbacks_ = found
+    layers = " and ".join(map(str, hidden_layer_sizes))
+    result.metadata_ = model.metadata_ | {"distilled": f"each average of networks into one of {layers} neurons"}
     return result
 
 

@@ -164,6 +164,17 @@ def test_masses_are_joined(folder):
         assert not {"MASS", "AGE", "MASS_LO", "AGE_HI"} & set(names)
 
 
+def test_distilled_export_is_smaller_and_says_so(folder, tmp_path):
+    pytest.importorskip("skl2onnx")
+    for name, options in (("plain", ()), ("small", ("--distill",))):
+        result = run("export", folder / "model", "-o", tmp_path / f"{name}.onnx", *options)
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "small.onnx").stat().st_size != (tmp_path / "plain.onnx").stat().st_size
+    assert "of 10 and 10 neurons; the accuracy is that of the networks before" in run(
+        "info", tmp_path / "small.onnx"
+    ).output.replace("\n", " ")
+
+
 def test_export_is_the_model(folder):
     pytest.importorskip("skl2onnx")
     result = run("export", folder / "model", "-o", folder / "model.onnx", "--input-errors")

@@ -19,8 +19,7 @@ from skdistmass import (
     LevenbergMarquardtMLPRegressor,
 )
 from skdistmass.datasets import make_survey
-from skdistmass.deploy import export_model, load
-from skdistmass.deploy.distill import distilled
+from skdistmass.deploy import distilled, export_model, load
 from skdistmass.deploy.format import OPERATORS, OPSET
 from skdistmass.deploy.graph import graph_inputs, model_graph
 from skdistmass.exceptions import DistMassError, InputError
@@ -225,6 +224,9 @@ def test_parity_of_a_model_of_one_part(model, tmp_path, plain_columns, assert_pa
     _check_variant(part, tmp_path, plain_columns, assert_parity, mock[:3000])
     part.to_onnx(tmp_path / "part.onnx")
     model.to_onnx(tmp_path / "whole.onnx")
+    small = distilled(part, hidden_layer_sizes=(3,), n_stars=300)
+    assert [network for network in (small.abs_mag_, *small.masses_.values()) if network is not None]
+    assert len(small.masses_) == len(part.masses_)
     outputs = set(load(tmp_path / "part.onnx").outputs)
     assert outputs <= set(part.predict_columns(as_stars(mock[:5]))) | {"LABEL_FALLBACK"}
     assert any(name.startswith("DISTANCE") for name in outputs) == (absent is _NO_MASSES)

@@ -9,8 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdistmass import AbsMagRegressor, CNMassRegressor, DistMassModel, LevenbergMarquardtMLPRegressor, load_model
 from skdistmass.datasets import make_survey
-from skdistmass.deploy import export_model, load
-from skdistmass.deploy.distill import distilled
+from skdistmass.deploy import distilled, export_model, load
 from skdistmass.deploy.graph import graph_inputs
 from skdistmass.exceptions import DistMassWarning
 

@@ -501,3 +501,9 @@ def test_import_is_light(name):
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "skdistmass" in loaded
     assert not {"matplotlib", "skl2onnx", "onnx", "onnxruntime", "numba", "pyarrow", "pandas"} & set(loaded)
+
+
+def test_import_of_the_model_costs_little_beyond_scikit_learn():
+    code = "import sys; from skdistmass import DistMassModel; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"astropy", "numba", "matplotlib", "skl2onnx", "onnxruntime", "sklearn.mixture"} & set(loaded)
