@@ -31,6 +31,7 @@ _ROWS_PER_TERM = 40
 _MANY_ROWS = 36 * _ROWS_PER_TERM
 _FEW_ROWS = 100  # below, the coverage of an interval of 68 % is uncertain by 5 % or more
 _MOST_ROWS = 10_000  # residuals that the law of errors is learned from, at the most
+_LEAST_SCATTER = 0.02  # of that of the residuals: if errors of references explain them all, there is no other limit
 MOST_NOISE = 0.9  # share of the scatter's square that label noise may have
 DEGREE = 5  # of the polynomials in each label
 
@@ -53,7 +54,8 @@ class ConformalErrors:
     coef_ : ndarray of shape (n_terms,)
         Coefficients of ``log s``, in the order of `_terms`.
     log_range_ : ndarray of shape (2,)
-        Smallest and largest ``log s`` of the training stars; there are no others.
+        Smallest and largest ``log s`` of the training stars, not below a fiftieth of the residuals' scatter; there are
+        no others.
     levels_, quantiles_ : ndarray
         Quantile function of z.
     noise_coef_, noise_log_range_ : ndarray or None
@@ -143,7 +145,8 @@ class ConformalErrors:
         self.quantiles_ /= half_width
         shift = np.log(unit * half_width)
         self.coef_[0] += shift
-        self.log_range_ = shift + np.array([log_scatter.min(), log_scatter.max()])
+        lowest = max(log_scatter.min(), np.log(_LEAST_SCATTER))
+        self.log_range_ = shift + np.array([lowest, max(lowest, log_scatter.max())])
         self.noise_coef_ = self.noise_log_range_ = None
         if label_noise is not None:
             self._fit_label_noise(terms, label_noise[rows], used)

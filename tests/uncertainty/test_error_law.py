@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import norm
 
-from skdistmass.uncertainty import ConformalErrors, PaperErrors
+from skdistmass.uncertainty import ConformalErrors, PaperErrors, robust_scatter
 from skdistmass.uncertainty.conformal import _LEVELS, _conformal_quantiles
 from skdistmass.uncertainty.error_law import (
     _CENTER,
@@ -142,3 +142,14 @@ def test_paper_s_curve_goes_through_the_quartiles_of_bins_of_equal_numbers():
         np.testing.assert_allclose(errors.absolute_quantile(np.array([[1.0], [3.0]]), percentile), expected)
     assert errors.coef_.shape == PaperErrors().fit(logg[:, None], residual).coef_.shape == (3, 3)
     np.testing.assert_allclose(errors.scatter(np.array([[1.0]])), 1.4826 * np.polyval(curves[:, 1], 1.0))
+
+
+def test_references_that_are_worse_than_their_residuals_leave_an_error():
+    # On one side the references claim errors far above their residuals: any small scatter is as likely as another.
+    rng = np.random.default_rng(3)
+    X = rng.uniform(-1, 1, (400, 1))
+    good = X[:, 0] > -0.5
+    residual = np.where(good, 0.1, 1e-6) * rng.standard_normal(400)
+    errors = ConformalErrors().fit(X, residual, np.where(good, 0.0, 0.3))
+    assert errors.scatter(X).min() > 0.01 * robust_scatter(residual)
+    assert np.median(errors.scatter(X[good])) == pytest.approx(0.1, rel=0.4)
