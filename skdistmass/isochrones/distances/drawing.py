@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skdistmass.exceptions import InputError
-from skdistmass.isochrones.distances.grid import MARGINALS
+from skdistmass.isochrones.distances.grid import MARGINALS, ONE_SIGMA_BELOW
 from skdistmass.isochrones.distances.observations import MODEL_ORDER, read_covariances, read_photometry, read_stars
 from skdistmass.photometry import LN_DISTANCE_PER_MAG
 
@@ -14,7 +14,6 @@ _CHUNK = 512
 _AGE = 1 + list(MARGINALS).index("age")
 # Share of the law of M_Ks that may be anywhere, so that one wrong number does not rule out every model.
 _OUTLIERS = 0.01
-_ONE_SIGMA_BELOW = 0.158655254
 
 
 class IsochroneDrawsMixin:
@@ -162,7 +161,7 @@ def _distances(m_ks, photometry, rng):
 def _prior_ratio(log_age, axis):
     """Return the width of draws of log age as a fraction of the width for ages flat in time."""
     low, step, n_bins = axis
-    ends = np.array([_ONE_SIGMA_BELOW, 1.0 - _ONE_SIGMA_BELOW])
+    ends = np.array([ONE_SIGMA_BELOW, 1.0 - ONE_SIGMA_BELOW])
     youngest, oldest = 10.0**low, 10.0 ** (low + step * n_bins)
     prior = np.diff(np.log10(youngest + ends * (oldest - youngest)))[0]
     return np.diff(np.percentile(log_age, 100.0 * ends, axis=1), axis=0)[0] / prior

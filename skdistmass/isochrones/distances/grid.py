@@ -27,6 +27,8 @@ from skdistmass.isochrones.distances.prior import age_intervals, intervals
 MARGINALS = {"mass": 0.005, "age": 0.02, "radius": 0.005}
 #: How many levels there are; each has cells twice as large as the one before.
 N_LEVELS = 3
+#: Share of a normal law that is more than one standard deviation below its mean.
+ONE_SIGMA_BELOW = 0.158655254
 _LOG_SOLAR_TEFF = np.log10(5772.0)
 # Distances, hence magnitudes, may be blurred beyond the models' range by errors of the photometry.
 _MAGNITUDE_MARGIN = 1.0

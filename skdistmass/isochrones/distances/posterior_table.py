@@ -3,6 +3,7 @@
 import numpy as np
 
 from skdistmass.isochrones.distances.grid import MARGINALS
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 from skdistmass.schema.bits import IsochroneFlag
 
 _STATISTICS = ("", "_mean", "_mode", "_p16", "_p84")
@@ -65,4 +66,4 @@ def _add_pdfs(axis, table, pdfs, photometry):
     if photometry is not None:
         distance = 10.0 ** (0.2 * (photometry[:, :1] - centres[::-1] - 10.0))
         table["distance_grid"] = distance * u.kpc
-        table["distance_pdf"] = density[:, 1, ::-1] / (0.2 * np.log(10.0) * distance) / u.kpc
+        table["distance_pdf"] = density[:, 1, ::-1] / (LN_DISTANCE_PER_MAG * distance) / u.kpc

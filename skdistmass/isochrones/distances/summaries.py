@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 from skdistmass._compiled import compiled
+from skdistmass.isochrones.distances.grid import ONE_SIGMA_BELOW
 from skdistmass.isochrones.distances.vectors import LANES, accumulate
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 
-_MAG_TO_LN = 0.2 * math.log(10.0)
 # Likelihoods smaller than the largest by more than this factor, in natural logarithms, are nothing.
 _LEAST_LOG = 40.0
-_ONE_SIGMA_BELOW = 0.158655254
 
 #: Numbers read from one histogram.
 N_SUMMARY = 5
@@ -65,7 +65,7 @@ def _write_summaries(histogram, first, last, axis, cumulative, results, out):
             continue
         out[lane, MEAN] = axis[0] + axis[1] * (first + 0.5 + results[1, lane] / total)
         out[lane, MODE] = axis[0] + axis[1] * (first + 0.5 + results[2, lane])
-        for which, fraction in ((MEDIAN, 0.5), (P16, _ONE_SIGMA_BELOW), (P84, 1.0 - _ONE_SIGMA_BELOW)):
+        for which, fraction in ((MEDIAN, 0.5), (P16, ONE_SIGMA_BELOW), (P84, 1.0 - ONE_SIGMA_BELOW)):
             place = _place_of(cumulative, histogram, first, last, lane, fraction * cumulative[last - 1, lane])
             out[lane, which] = axis[0] + axis[1] * place
 
@@ -96,7 +96,7 @@ def _blur(pdf, low, high, n_bins, width, out):
 @compiled(nogil=True)
 def _expected_parallax(axis, zero, k):
     """Return the parallax (mas) of a star of magnitude `zero` less M_Ks of bin k."""
-    return math.exp(-_MAG_TO_LN * (zero - axis[0] - axis[1] * (k + 0.5) - 10.0))
+    return math.exp(-LN_DISTANCE_PER_MAG * (zero - axis[0] - axis[1] * (k + 0.5) - 10.0))
 
 
 @compiled(nogil=True)
@@ -106,7 +106,7 @@ def _parallax_spread(axis, expected, error):
     A bin stands for all distances in it. With their scatter, a parallax more precise than the step of the
     histogram can't fall between the bins.
     """
-    return error * error + (_MAG_TO_LN * expected * axis[1]) ** 2 / 12.0
+    return error * error + (LN_DISTANCE_PER_MAG * expected * axis[1]) ** 2 / 12.0
 
 
 @compiled(nogil=True)
@@ -114,7 +114,7 @@ def _parallax_likelihood(axis, zero, parallax, error, out):
     """Write the likelihood of a parallax (mas) for each bin of M_Ks; return between which bins it is not zero."""
     n_bins = int(axis[2])
     expected = _expected_parallax(axis, zero, 0)
-    ratio = math.exp(_MAG_TO_LN * axis[1])
+    ratio = math.exp(LN_DISTANCE_PER_MAG * axis[1])
     best = 1e300
     for k in range(n_bins):
         out[k] = 0.5 * (parallax - expected) ** 2 / _parallax_spread(axis, expected, error)
@@ -152,7 +152,7 @@ def _distance_summary(pdf, low, high, axis, zero, out):
     peak = -1.0
     mode = np.nan
     distance = 1.0 / _expected_parallax(axis, zero, low)
-    ratio = math.exp(-_MAG_TO_LN * axis[1])
+    ratio = math.exp(-LN_DISTANCE_PER_MAG * axis[1])
     for k in range(low, high):
         total += pdf[k]
         moment += pdf[k] * distance
@@ -166,9 +166,9 @@ def _distance_summary(pdf, low, high, axis, zero, out):
         return
     out[MEAN] = moment / total
     out[MODE] = mode
-    for which, fraction in ((MEDIAN, 0.5), (P16, 1.0 - _ONE_SIGMA_BELOW), (P84, _ONE_SIGMA_BELOW)):
+    for which, fraction in ((MEDIAN, 0.5), (P16, 1.0 - ONE_SIGMA_BELOW), (P84, ONE_SIGMA_BELOW)):
         magnitude = axis[0] + axis[1] * _quantile(pdf, low, high, total, fraction)
-        out[which] = math.exp(_MAG_TO_LN * (zero - magnitude - 10.0))
+        out[which] = math.exp(LN_DISTANCE_PER_MAG * (zero - magnitude - 10.0))
 
 
 @compiled(nogil=True)
