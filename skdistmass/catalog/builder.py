@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from skdistmass.catalog.finished import counts_of_finished
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
@@ -79,6 +80,7 @@ class CatalogReport:
     finished_before: bool = False
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # its own threads wait in busy loops
 def build_catalog(
     model: Predictor | str | os.PathLike[str],
     survey_path: str | os.PathLike[str],
