@@ -171,7 +171,7 @@ def read_training_stars(
     if share < 1:
         message = (
             f"{path}: of {file.n_rows} rows {len(stars)} are used for training: about {max_rows} drawn at random, and "
-            "all with a mass or a cluster. A larger max_rows takes more memory."
+            "all with a mass or a cluster. A larger max_rows (--max-rows) takes more memory."
         )
         warnings.warn(message, DistMassWarning, stacklevel=2)
     return stars
