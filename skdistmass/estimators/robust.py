@@ -152,7 +152,7 @@ def fit_robust(
     -------
     fit : RobustFit
     """
-    n_clusters = int(sources.cluster.max(initial=-1)) + 1
+    n_clusters = int(np.max(sources.cluster, initial=-1)) + 1
     offset, cluster_offset = np.zeros(len(sources.reference)), np.zeros(n_clusters)
     scatter = np.full(len(sources.reference), _START_SCATTER)
     kept, student = np.ones(len(y), dtype=bool), np.ones(len(y))

@@ -50,7 +50,7 @@ def number_sources(
 ) -> tuple[Sources, list[str], list[str]]:
     """Number the sources and clusters of the training rows; return these numbers and both lists of names."""
     names, codes, counts = np.unique(source, return_inverse=True, return_counts=True)
-    wanted = {names[counts.argmax()]} if reference_sources is None else set(reference_sources)
+    wanted = {names[np.argmax(counts)]} if reference_sources is None else set(reference_sources)
     reference = np.array([name in wanted for name in names])
     if not reference.any():
         raise InputError(f"none of reference_sources {sorted(wanted)} is in the column of sources.")

@@ -388,8 +388,8 @@ class WholeDiagramMixin:
         found = super().predict_with_interval(labels, coverage, X_err, given)  # type: ignore[misc]
         extra = np.multiply.outer(-ndtri(0.5 - 0.5 * np.asarray(coverage)), self._extra_error(labels, names))
         width = np.hypot(self._link(found.interval) - self._link(found.value)[:, None], extra[..., None]) * [-1.0, 1.0]
-        value = self._moved(given, offset)
-        return Prediction(value, self._unlink(self._link(value)[:, None] + width), found.label_noise)
+        moved = self._moved(given, offset)
+        return Prediction(moved, self._unlink(self._link(moved)[:, None] + width), found.label_noise)
 
     def _moved(self, value, offset):
         """Add an offset on the scale on which errors add."""

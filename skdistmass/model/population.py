@@ -131,7 +131,7 @@ def common_value(
             log_posterior[i, j] = np.log(likelihood).sum(axis=0) - scatter / _SCATTER_SCALE
     with np.errstate(divide="ignore"):
         log_posterior += np.log(weight)
-    posterior = np.exp(log_posterior - log_posterior.max())
+    posterior = np.exp(log_posterior - np.max(log_posterior))
     posterior /= posterior.sum()
     density = posterior.sum(axis=(0, 1)) / step
     if systematic > 0:

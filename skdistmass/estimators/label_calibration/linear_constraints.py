@@ -59,7 +59,7 @@ class LinearisedConstraints:
         shift fitted to such differences comes out too small, and too sure of itself.
         """
         parts = self.parts
-        sums = np.zeros((parts.max(initial=-1) + 1, self.slopes.shape[1]))
+        sums = np.zeros((int(np.max(parts, initial=-1)) + 1, self.slopes.shape[1]))
         np.add.at(sums, parts, self.slopes)
         return (sums / np.bincount(parts)[:, None])[parts]
 

@@ -97,7 +97,7 @@ def robust_fit(
     factor = min(max(float(curvature.sum()) / max(float(weights.sum()), 1e-300), 0.2), 1.0) if n_rows else 1.0
     bread = _inverse(factor * (design.T * weights) @ design + np.diag(precision))
     scores = design * (weights * left)[:, None]
-    n_groups = int(groups.max()) + 1 if n_rows else 0
+    n_groups = int(np.max(groups)) + 1 if n_rows else 0
     by_group = np.zeros((n_groups, n_terms))
     np.add.at(by_group, groups, scores)
     free = max(n_groups - int(np.count_nonzero(precision == 0)), 1)
@@ -149,7 +149,7 @@ def loss_left_out(
     precision = np.zeros(design.shape[1]) if precision is None else precision
     weights = robust_fit(design, residual, error, groups, precision).weights
     loss = np.zeros(len(residual))
-    folds = GroupKFold(min(n_folds, int(groups.max()) + 1), shuffle=True, random_state=seed)
+    folds = GroupKFold(min(n_folds, int(np.max(groups)) + 1), shuffle=True, random_state=seed)
     for train, test in folds.split(design, groups=groups):
         left = residual[test] - design[test] @ _solve(design[train], weights[train], residual[train], precision)
         loss[test] = np.log1p(left**2 / np.maximum(error[test], 1e-12) ** 2 / _DEGREES)
