@@ -127,16 +127,17 @@ def test_an_error_of_the_disk_says_what_to_do(tmp_path, monkeypatch):
 
     rows = rows_of(["a"])
     for hint in (r"Make room and start again\.$", r"make room and resume \(--resume\)\.$"):
-        with monkeypatch.context() as patch, pytest.raises(DistMassError, match=f"can't be written: No space.*{hint}"):
+        with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
-            part.append(rows)
+            with pytest.raises(DistMassError, match=f"can't be written: No space.*{hint}"):
+                part.append(rows)
         part.append(rows)
-    with monkeypatch.context() as patch, pytest.raises(DistMassError, match=r"part\.json can't be written: No space"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
-        part.remember(fact=1)
-    with monkeypatch.context() as patch, pytest.raises(DistMassError, match=r"c\.fits can't be written: No space"):
-        patch.setattr(os, "replace", full)
-        part.publish()
+        with pytest.raises(DistMassError, match=r"part\.json can't be written: No space"):
+            part.remember(fact=1)
+        with pytest.raises(DistMassError, match=r"c\.fits can't be written: No space"):
+            part.publish()
     part.close()
     with pytest.raises(DistMassError, match=r"x can't be written: odd\.$"), disk_errors(tmp_path / "x"):
         raise OSError("odd")
