@@ -65,10 +65,10 @@ def test_errors_of_logarithms_have_no_unit_of_the_layout():
 
 
 def test_transforms_take_their_errors_along():
-    columns = {"v": [100.0, 0.0, -1.0, 1.0], "e": [10.0, 1.0, 1.0, 0.5]}
+    columns = {"v": [100.0, 0.0, -1.0, 1000.0], "e": [10.0, 1.0, 1.0, 50.0]}
     stars = read(columns, {"LOGG": Source(("v",), unit="cm s-2", transform="log10", error=("e",))})
-    np.testing.assert_allclose(stars["LOGG"], [2.0, NAN, NAN, 0.0])
-    np.testing.assert_allclose(stars["LOGG_ERR"], [10.0 / (100.0 * LN10), NAN, NAN, 0.5 / LN10])
+    np.testing.assert_allclose(stars["LOGG"], [2.0, NAN, NAN, 3.0])
+    np.testing.assert_allclose(stars["LOGG_ERR"], [0.1 / LN10, NAN, NAN, 0.05 / LN10])
     stars = read({"v": [3.7], "e": [0.01]}, {"TEFF": Source(("v",), transform="power10", error=("e",))})
     np.testing.assert_allclose(stars["TEFF"], 10**3.7)
     np.testing.assert_allclose(stars["TEFF_ERR"], 0.01 * 10**3.7 * LN10)
@@ -97,14 +97,13 @@ def test_a_difference_has_both_errors():
     np.testing.assert_allclose([stars["C_FE"], stars["C_FE_ERR"]], [[0.3], [0.05]])
     # Half an error would be too small.
     assert "C_FE_ERR" not in read({"a": [0.5], "b": [0.2], "e_a": [0.03]}, {"C_FE": source})
-    with pytest.raises(ColumnError, match="no column"):
-        read({"a": [0.5]}, {"C_FE": source})
+    assert "C_FE" not in read({"a": [0.5]}, {"C_FE": source})
 
 
 def test_ends_of_an_interval_and_distances_to_them():
     ends = Source(("d",), lower="lo", upper="hi")
     columns = {"d": [1.0, 2.0, 3.0], "lo": [0.8, 2.0, NAN], "hi": [1.4, 2.0, 3.5]}
-    stars = read(columns, {"GAIAEDR3_DIST": (ends, Source(("other",)))} if False else {"GAIAEDR3_DIST": ends})
+    stars = read(columns, {"GAIAEDR3_DIST": ends})
     np.testing.assert_allclose(stars["GAIAEDR3_DIST_ERR"], [0.3, NAN, NAN])
     np.testing.assert_allclose(stars["GAIAEDR3_DIST_LO"], columns["lo"])
     np.testing.assert_allclose(stars["GAIAEDR3_DIST_HI"], columns["hi"])
@@ -268,18 +267,11 @@ def test_ages_are_judged_by_their_unit():
 
 
 def test_a_quantity_that_is_no_number_can_be_kept_too():
-    stars = read(
-        {"K": [10.0], "CLUSTER": ["M67"], "KIC": [12], "STARFLAG": [3]},
-        {"K": Source(("K",))},
-        keep=["CLUSTER", "KIC", "STARFLAG"],
-    )
+    names, k = ["KIC", "CLUSTER", "STARFLAG"], {"K": Source(("K",))}
+    stars = read({"K": [10.0], "CLUSTER": ["M67"], "KIC": [12], "STARFLAG": [3]}, k, keep=names)
     assert (stars["CLUSTER"][0], stars["KIC"][0], stars["STARFLAG"][0]) == ("M67", 12, 3)
     with pytest.warns(DistMassWarning, match="KIC is left out"):
-        stars = read(
-            {"K": [10.0, 10.0], "KIC": [1.5, 2.0], "CLUSTER": ["a", "b"]},
-            {"K": Source(("K",))},
-            keep=["KIC", "CLUSTER"],
-        )
+        stars = read({"K": [10.0, 10.0], "KIC": [1.5, 2.0], "CLUSTER": ["a", "b"]}, k, keep=names)
     assert "KIC" not in stars
     assert "KIC" not in stars.origin
     assert "CLUSTER" in stars
@@ -305,7 +297,7 @@ POSSIBLE = {
     "PARALLAX": ("mas", -900.0, 900.0, False, False),
     "PARALLAX_ERR": ("mas", 0.0, 300.0, False, False),
     "GAIAEDR3_DIST DISTANCE DISTANCE_WEIGHTED NMSU_DIST": ("kpc", 0.001, 300.0, False, False),
-    "GAIAEDR3_DIST_LO DISTANCE_HI DISTANCE_WEIGHTED_LO95 NMSU_DIST_HI95 DISTANCE_ERR": ("kpc", 0.0, 1000.0, False, False),
+    "GAIAEDR3_DIST_LO DISTANCE_HI NMSU_DIST_LO95 NMSU_DIST_HI95 DISTANCE_ERR": ("kpc", 0.0, 1000.0, False, False),
     "ABS_MAG": ("mag", -15.0, 25.0, True, False),
     "ABS_MAG_ERR": ("mag", 0.0, 20.0, True, False),
     "RUWE": ("", 0.0, 10000.0, False, False),
@@ -318,12 +310,8 @@ def test_the_range_of_each_quantity(names):
     known = _build()
     for name in names.split():
         about = known[name]
-        assert (about.kind, about.unit, about.high_sentinels, about.zero_is_missing) == (
-            "number",
-            unit,
-            placeholders,
-            zero,
-        )
+        assert (about.kind, about.unit) == ("number", unit)
+        assert (about.high_sentinels, about.zero_is_missing) == (placeholders, zero)
         values = np.array([np.nextafter(low, -np.inf), low, high, np.nextafter(high, np.inf), 0.0, NAN])
         # A zero that is a placeholder, and one out of the range, are missing as well.
         n_bad = 2 + (zero or not low <= 0.0 <= high)
@@ -350,8 +338,15 @@ def test_labels_and_other_kinds_of_quantities():
 
 @pytest.mark.parametrize(
     ("values", "unit", "refused"),
-    [([2.5], "cm / s2", True), ([2.5], "dex(cm / s2)", False), ([9.99], "cm / s2", True), ([10.0], "cm / s2", False)]
-    + [([], "cm / s2", False), ([NAN], "cm / s2", False), ([2.0, 3.0, 900.0], "m / s2", True)],
+    [
+        ([2.5], "cm / s2", True),
+        ([2.5], "dex(cm / s2)", False),
+        ([9.99], "cm / s2", True),
+        ([10.0], "cm / s2", False),
+        ([], "cm / s2", False),
+        ([NAN], "cm / s2", False),
+        ([2.0, 3.0, 900.0], "m / s2", True),
+    ],
 )
 def test_a_gravity_or_its_logarithm(values, unit, refused):
     if not refused:
