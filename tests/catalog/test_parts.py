@@ -247,6 +247,47 @@ def test_what_the_scale_check_says_is_in_the_report(stand_in, survey, tmp_path, 
     assert build_catalog(stand_in, survey, tmp_path / "c.fits").scale == "off by 100 K"
 
 
+class Stopped(Exception):
+    """What stops a build in these tests."""
+
+
+def stop(*args):
+    raise Stopped
+
+
+def test_a_build_that_stops_before_any_row_leaves_nothing(stand_in, survey, tmp_path):
+    with pytest.raises(Stopped):
+        build_catalog(stand_in, survey, tmp_path / "c.fits", progress=stop)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(Stopped):
+        build_catalog(stand_in, survey, tmp_path / "c.fits", chunk_rows=600, progress=lambda done, n: done and stop())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.fits.part", "c.fits.part.json"]
+
+
+def test_a_complete_part_replaces_the_old_catalogue_when_it_is_resumed(stand_in, survey, tmp_path, monkeypatch):
+    target = tmp_path / "c.fits"
+    target.write_bytes(b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(PartFile, "publish", stop)
+        with pytest.raises(Stopped):
+            build_catalog(stand_in, survey, target, overwrite=True)
+    assert target.read_bytes() == b"old"
+    assert build_catalog(stand_in, survey, target, resume=True).n_rows == 900
+    assert fits.getheader(target, 1)["NAXIS2"] == 900
+    assert [path.name for path in tmp_path.iterdir()] == ["c.fits"]
+
+
+@pytest.mark.parametrize("left", ["c.fits.part", "c.fits.part.json"])
+def test_what_is_left_of_a_part_is_named_or_overwritten(stand_in, survey, tmp_path, left):
+    (tmp_path / left).write_bytes(b"{}")
+    with pytest.raises(InputError, match=r"c\.fits\.part is an unfinished catalogue; give resume"):
+        build_catalog(stand_in, survey, tmp_path / "c.fits")
+    build_catalog(stand_in, survey, tmp_path / "c.fits", overwrite=True)
+    with pytest.raises(InputError, match=r"c\.fits exists; give overwrite"):
+        build_catalog(stand_in, survey, tmp_path / "c.fits")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.fits"]
+
+
 # ---- what must hold
 
 
