@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from skdistmass.datasets import make_survey
+from skdistmass.exceptions import ImpossibleValueWarning
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.surveys import read_survey
-from skdistmass.surveys.training_sets import read_training_stars
+from skdistmass.surveys.training_sets import _fill, read_training_stars
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,28 @@ def test_survey_without_rows(tmp_path):
     stars = read_training_stars(path, ExtinctionChoice())
     assert len(stars) == 0
     assert "TEFF" in stars
+
+
+def test_a_column_that_begins_in_a_later_chunk_is_missing_before():
+    """Of text, numbers, vectors and truth values."""
+    columns, word = {}, np.array(["b", "cd"])
+    _fill(columns, "WORD", word, 3, 5)
+    _fill(columns, "PAIR", np.ones((2, 2)), 3, 5)
+    _fill(columns, "COUNT", np.array([7, 8]), 1, 5)
+    _fill(columns, "COUNT", np.array([0.5]), 3, 5)
+    _fill(columns, "BAD", np.array([True]), 4, 5)
+    assert columns["WORD"].tolist() == ["", "", "", "b", "cd"]
+    np.testing.assert_array_equal(columns["PAIR"], [[np.nan] * 2] * 3 + [[1.0] * 2] * 2)
+    assert columns["COUNT"].tolist() == [0.0, 7.0, 8.0, 0.5, 0.0]
+    assert columns["BAD"].tolist() == [False] * 4 + [True]
+
+
+def test_what_is_impossible_is_counted_over_all_chunks(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("apogee_id,teff,logg,m_h,k,MASS_X,MASS_X_ERR,J\n" + "a,4800,2.5,0.1,-50,1.0,0.1,9\n" * 5)
+    with pytest.warns(ImpossibleValueWarning):
+        stars = read_training_stars(path, ExtinctionChoice(), chunk_rows=2)
+    assert stars.impossible == {"K": 5}
+    assert (stars.source, stars.layout, len(stars)) == (str(path), "generic", 5)
+    assert {"MASS_X", "MASS_X_ERR", "A_K", "A_K_SRC"} <= set(stars)
+    assert "J" not in stars
