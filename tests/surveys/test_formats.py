@@ -1,6 +1,7 @@
 """The file formats, down to their bytes: widths and types as the standards have them, and limits of memory."""
 
 import gzip
+import io
 import re
 
 import numpy as np
@@ -75,6 +76,28 @@ def test_memory_of_parquet_is_that_of_the_columns_and_of_a_row_group(tmp_path, m
         read_survey(tmp_path / "a.parquet", rows=slice(0, 1), columns=["NOTE"])
 
 
+def test_memory_of_lists_is_that_of_all_their_numbers(tmp_path, monkeypatch):
+    table = pa.table({"TEFF": [4800.0] * 4, "DRAWS": pa.array(np.random.default_rng(0).random((4, 200)).tolist())})
+    pq.write_table(table, tmp_path / "a.parquet", compression="none", use_dictionary=False)
+    limit(monkeypatch, 8000)
+    assert read_survey(tmp_path / "a.parquet", columns=["DRAWS"])["DRAWS"].shape == (4, 200)
+    limit(monkeypatch, 6000)
+    assert len(read_survey(tmp_path / "a.parquet")) == 4
+    with pytest.raises(FileFormatError, match=r"a row group of a\.parquet would take"):
+        read_survey(tmp_path / "a.parquet", columns=["DRAWS"])
+
+
+def test_a_changed_bit_of_a_parquet_file_with_checksums_is_found(tmp_path):
+    options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pq.write_table(pa.table({"TEFF": [4800.0, 4801.5, 4802.0]}), tmp_path / "a.parquet", **options)
+    assert len(read_survey(tmp_path / "a.parquet")) == 3
+    content = bytearray((tmp_path / "a.parquet").read_bytes())
+    content[content.index(np.float64(4801.5).tobytes()) + 5] ^= 1
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(FileFormatError, match=r"a\.parquet can't be read as Parquet"):
+        read_survey(tmp_path / "a.parquet")
+
+
 def test_memory_of_texts_is_four_bytes_a_letter(monkeypatch):
     for values in (pa.array(["abcde", "x", None]), pa.array(["abcde", "x", None]).dictionary_encode()):
         limit(monkeypatch, 4 * 5 * 3)
@@ -131,11 +154,20 @@ def test_columns_with_their_masks():
     columns = {"a": np.array([1.0, 2.0]), "a.mask": np.ma.array([True, False], mask=[False, True])}
     assert masked("a", columns).mask.tolist() == [True, False]
     assert masked("b", {"b": columns["a"]}) is columns["a"]
-    columns["a"] = np.ma.array([1.0, 2.0], mask=[False, True])
+    columns["a"] = np.ma.array([1.0, 2.0], mask=[True, True])
     assert masked("a", columns).mask.tolist() == [True, True]
 
 
 # ---- text
+
+
+def test_the_last_byte_that_was_read_is_known():
+    stream = text._Watched(io.BytesIO(b"ab\ncd"))
+    assert stream.last == b"\n"
+    assert (stream.readline(), stream.last) == (b"ab\n", b"\n")
+    assert (stream.read(1), stream.last) == (b"c", b"c")
+    assert (stream.read(), stream.last) == (b"d", b"d")
+    assert (stream.read(), stream.readline(), stream.last) == (b"", b"", b"d")
 
 
 def typed(*values, kind=None):
@@ -632,6 +664,17 @@ def test_headers_that_can_not_be(change, message):
     assert fits_format._columns(fits.Header({"TFIELDS": 0}), "HDU 1")[0] == {}
     with pytest.raises(FileFormatError, match=message):
         fits_format._columns(fits.Header(HEADER | change), "HDU 1")
+
+
+@pytest.mark.parametrize(("n_rows", "width", "good"), [(0, 0, True), (3, 0, False), (0, 8, False)])
+def test_a_table_without_columns_has_no_rows(n_rows, width, good, tmp_path):
+    (tmp_path / "a.fits").write_bytes(b"SIMPLE  =".ljust(2880))
+    header = fits.Header({"NAXIS1": width, "NAXIS2": n_rows, "TFIELDS": 0})
+    if good:
+        assert fits_format.FitsTable(tmp_path / "a.fits", 1, header, 0, b"").names == []
+        return
+    with pytest.raises(FileFormatError, match=f"HDU 1 take 0 bytes a row .TFORM., but a row has {width}"):
+        fits_format.FitsTable(tmp_path / "a.fits", 1, header, 0, b"")
 
 
 def test_most_columns_of_a_fits_table():
