@@ -3,6 +3,7 @@
 import gzip
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from skdistmass.exceptions import ColumnError, DistMassWarning, FileFormatError
+from skdistmass.exceptions import ColumnError, DistMassWarning, FileFormatError, UnitError
 from skdistmass.surveys import read_survey
 from skdistmass.surveys.chunks import InputFile, SurveyFile, read_table
-from skdistmass.surveys.files import identify, open_table
+from skdistmass.surveys.files import blame, identify, open_table
 from skdistmass.surveys.formats import arrow, common, text, votable
 from skdistmass.surveys.formats import fits as fits_format
 from skdistmass.surveys.formats.arrow import arrow_column
@@ -796,6 +797,45 @@ def test_kinds_of_files_by_their_first_bytes(content, kind, tmp_path):
         return
     with pytest.raises(FileFormatError, match=kind):
         identify(tmp_path / "a")
+
+
+def test_errors_name_the_file_once():
+    path = Path("some/a.csv")
+    for error, kind, expected, message in (
+        (UnitError("it is odd."), "CSV", UnitError, r"^some/a\.csv: it is odd\.$"),
+        (ColumnError("some/a.csv: it is odd."), "", ColumnError, r"^some/a\.csv: it is odd\.$"),
+        (MemoryError(), "CSV", FileFormatError, r"^some/a\.csv does not fit in memory"),
+        (MemoryError(), "", FileFormatError, r"^some/a\.csv does not fit in memory"),
+        (KeyError("x"), "CSV", FileFormatError, r"^some/a\.csv can't be read as CSV \(.*x.*\); it may be damaged"),
+        (KeyError("x"), "", KeyError, "x"),
+    ):
+        with pytest.raises(expected, match=message), blame(path, kind):
+            raise error
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xfd7zXZ\x00" + b"junk" * 20, "can't be unpacked"),
+        (b"BZh9junkjunk", "can't be read"),
+        (b"\x1f\x8bjunk", "can't be read"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 20, "can't be unpacked"),
+    ],
+)
+def test_files_that_can_not_be_unpacked(content, message, tmp_path):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(FileFormatError, match=rf"a\.csv {message}: "):
+        identify(tmp_path / "a.csv")
+
+
+def test_hdus_are_found_by_number_or_by_name(tmp_path):
+    tables = [fits.BinTableHDU(Table({"TEFF": [t]}), name=name) for t, name in ((4800.0, "3"), (4900.0, "Stars"))]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(tmp_path / "a.fits")
+    for hdu, teff in ((1, 4800.0), (2, 4900.0), ("3", 4800.0), ("stars", 4900.0)):
+        assert read_survey(tmp_path / "a.fits", hdu=hdu)["TEFF"].tolist() == [teff]
+    for hdu in (3, 0, "2", "star"):
+        with pytest.raises(FileFormatError, match=f"there is no table in HDU {hdu!r}"):
+            read_survey(tmp_path / "a.fits", hdu=hdu)
 
 
 def test_hdus_are_asked_of_fits_only(tmp_path):
