@@ -286,7 +286,7 @@ def read_arguments() -> argparse.Namespace:
     add("--sample", type=int, default=60, help="mutants of each folder (default: 60); 0 only makes the map")
     add("--seed", type=int, default=0)
     add("--least", type=float, default=85.0, help="percent that must be killed (default: 85)")
-    add("--tests", type=int, default=150, help="number of tests of a mutant (default: 150)")
+    add("--tests", type=int, default=500, help="number of tests of a mutant (default: 500)")
     add("--seconds", type=float, default=60.0, help="time of the tests of a mutant (default: 60)")
     add("--map", type=Path, default=ROOT / "build" / "mutation", help="folder of the map")
     add("--select", default="tests", help="arguments of pytest that choose the tests (default: tests)")

@@ -112,6 +112,8 @@ class Map:
         self.data = coverage.CoverageData(str(folder / "lines"))
         self.data.read()
         self.lines: dict[Path, dict] = {}
+        self.found: dict[tuple[Path, int, int], set[str]] = {}
+        self.statements: dict[Path, list[ast.stmt]] = {}
         self.trees = {path: ast.parse(path.read_text("utf-8")) for path in (ROOT / "skdistmass").rglob("*.py")}
         self.named, self.imports = defaultdict(set), defaultdict(set)
         for path, tree in self.trees.items():
@@ -139,8 +141,14 @@ class Map:
 
     def of(self, path: Path, line: int, depth: int = 3) -> set[str]:
         """Return the names of the tests that run a line, or what names the constant or function that it defines."""
-        statements = [node for node in ast.walk(self.trees[path]) if isinstance(node, ast.stmt)]
-        around = [node for node in statements if _first(node) <= line <= node.end_lineno]
+        if (path, line, depth) not in self.found:
+            self.found[path, line, depth] = self._find(path, line, depth)
+        return self.found[path, line, depth]
+
+    def _find(self, path, line, depth):
+        if path not in self.statements:
+            self.statements[path] = [node for node in ast.walk(self.trees[path]) if isinstance(node, ast.stmt)]
+        around = [node for node in self.statements[path] if _first(node) <= line <= node.end_lineno]
         inner = around[-1]
         function = next((node for node in reversed(around) if isinstance(node, FUNCTIONS)), None)
         if function is None:
@@ -179,6 +187,7 @@ class Map:
 
     def drop(self, test: str) -> None:
         """Forget a test."""
+        self.found.clear()
         for users in self.users.values():
             users.discard(test)
 

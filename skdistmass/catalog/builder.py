@@ -220,7 +220,7 @@ def build_catalog(
         calibration=calibration,
         posterior=posterior,
     )
-    first = work(survey.read(0, min(chunk_rows, survey.n_rows)))
+    first = work(survey.read(0, chunk_rows))
     columns = list(first)
     settings = settings_cards(extinction, parallax_zero_point, isochrones, out_of_fold, calibration)
     settings += posterior_cards(posterior)
@@ -316,7 +316,7 @@ def _fill(
             if start == 0:
                 waiting.append(pool.submit(lambda: first))
             else:
-                table = survey.read(start, min(start + chunk_rows, survey.n_rows))
+                table = survey.read(start, start + chunk_rows)
                 waiting.append(pool.submit(lambda rows: to_records(work(rows)), table))
             if len(waiting) > n_jobs:
                 _add(part, waiting.popleft().result(), survey.n_rows, progress)

@@ -142,7 +142,7 @@ class SurveyFile:
     def chunks(self, n_rows: int) -> Iterator[Stars]:
         """Yield the stars of the file, `n_rows` at a time."""
         for start in range(0, self.n_rows, n_rows):
-            yield self.read(start, min(start + n_rows, self.n_rows))
+            yield self.read(start, start + n_rows)
 
     def close(self) -> None:
         """Close the file; `read` opens it again."""

@@ -1,18 +1,24 @@
 """Rows and header cards of a catalogue, by a stand-in for a model: quick, and down to each column."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
 from skdistmass.catalog import build_catalog
 from skdistmass.catalog.finished import _agree
 from skdistmass.catalog.provenance import origin_of, posterior_cards, read_cards
-from skdistmass.catalog.rows import _convert
+from skdistmass.catalog.rows import _convert, _isochrone_distances, _posterior, prepared
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, InputError
+from skdistmass.extinction import ExtinctionChoice
 from skdistmass.model import STORED_LEVELS, StoredPosterior
 from skdistmass.schema.columns import layout
+from skdistmass.surveys import as_stars
+from skdistmass.surveys.files import identify
 
 COLUMNS = {column.name: column for column in layout(["CAL"])}
 
@@ -63,7 +69,8 @@ def test_published_names_and_units(catalogs):
 
 
 def test_integers_that_nobody_knows_are_null_in_every_form(catalogs):
-    for ending in ("fits", "vot", "parquet"):
+    for ending, kind in (("fits", "FITS"), ("vot", "VOTable"), ("parquet", "Parquet")):
+        assert identify(catalogs / f"plain.{ending}") == kind
         table = Table.read(catalogs / f"plain.{ending}")
         unknown, flags = (np.ma.asarray(table[name]) for name in ("AGE_CAL_FLAG", "FLAGS"))
         assert np.isnan(np.ma.filled(unknown.astype(float), np.nan)).all(), ending
@@ -123,11 +130,60 @@ def test_text_that_does_not_fit_a_catalogue_is_refused():
         _convert(["é"], COLUMNS["APOGEE_ID"], 1)
 
 
+def test_isochrones_get_magnitudes_with_errors_and_give_distances_in_kpc():
+    """A magnitude without an error has 0.02 mag."""
+    asked = {}
+
+    def predict_posterior(stars, **given):
+        asked.update(given)
+        distances = {"distance": [1.0, 2.0, 3.0], "distance_p16": [0.9, 1.9, 2.9], "distance_p84": [1.2, 2.2, 3.2]}
+        return {name: (1000.0 * np.array(values)) * u.pc for name, values in distances.items()} | {"flag": [0, 4, 1]}
+
+    stars = as_stars({"TEFF": [4800.0] * 3, "K": [9.0] * 3, "K_ERR": [0.05, 0.0, np.nan]})
+    columns = {"MAG": stars["K"], "EXTINCTION": np.full(3, 0.1), "EXTINCTION_ERR": np.full(3, 0.03)}
+    found = _isochrone_distances(SimpleNamespace(predict_posterior=predict_posterior), stars, columns)
+    assert asked["magnitude_err"].tolist() == [0.05, 0.02, 0.02]
+    assert [asked[name].tolist() for name in ("magnitude", "extinction", "extinction_err")] == [
+        values.tolist() for values in columns.values()
+    ]
+    np.testing.assert_allclose(found["NMSU_DIST"], [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(found["NMSU_DIST_LO"], [0.9, 1.9, 2.9])
+    np.testing.assert_allclose(found["NMSU_DIST_HI"], [1.2, 2.2, 3.2])
+    assert found["NMSU_FLAG"].tolist() == [0, 4, 1]
+
+
+def test_posteriors_are_of_calibrated_stars_on_the_metallicity_of_the_model():
+    stars = as_stars({"TEFF": [4800.0], "M_H": [0.1], "FE_H": [0.3]})
+    posterior = SimpleNamespace(columns_of=lambda model, stars, out_of_fold: (stars, out_of_fold))
+    calibration = SimpleNamespace(calibrate=lambda stars: stars.with_columns({"TEFF": stars["TEFF"] + 50.0}))
+    for metallicity, expected in (("FE_H", 0.3), ("M_H", 0.1)):
+        model = SimpleNamespace(card={"metallicity": metallicity})
+        given, out_of_fold = _posterior(posterior, model, stars, False, calibration)
+        assert (given["TEFF"][0], given["M_H"][0], out_of_fold) == (4850.0, expected, False)
+    assert _posterior(posterior, model, stars, True, None) == (stars, True)
+
+
+def test_stars_are_prepared_as_the_model_wants_them():
+    """With an extinction, on its metallicity, and with the zero point of the parallaxes taken off."""
+    columns = {"TEFF": [4800.0], "M_H": [0.1], "FE_H": [0.3], "A_K": [0.2], "GAIAEDR3_PARALLAX": [0.5]}
+    model = SimpleNamespace(card={"metallicity": "FE_H"})
+    found = prepared(as_stars(columns), model, ExtinctionChoice(), -0.1)
+    assert (found["M_H"][0], found["A_K"][0], found["PARALLAX"][0]) == (0.3, 0.2, 0.6)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "agree"),
     [
         ([1.0, np.nan], [1.0 + 1e-15, np.nan], True),
         ([1.0, 2.0], [1.0, 2.001], False),
+        ([1.0], [1.0 + 5e-10], True),
+        ([1.0], [1.0 + 3e-9], False),
+        ([0.0], [1e-13], True),
+        ([0.0], [0.5], False),
+        ([1.0], [np.nan], False),
+        (np.ones(1, "f4"), np.full(1, 1.0 + 4e-7, "f4"), True),
+        (np.ones(1, "f4"), np.full(1, 1.0 + 1e-6, "f4"), False),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), np.ma.array([1.0, 9.0], mask=[False, True]), True),
         ([1.0], [1.0, 2.0], False),
         ([1, 2], [1, 3], False),
         (["a"], ["a"], True),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from skdistmass.exceptions import InputError
 from skdistmass.surveys import as_stars, load_clusters, match_clusters
-from skdistmass.surveys.clusters import cluster_ages, cluster_distances
+from skdistmass.surveys.clusters import canonical_name, cluster_ages, cluster_distances, cluster_names, name_key
 from skdistmass.surveys.training_sets import TrainingCuts, reference_distances
 
 
@@ -109,3 +109,49 @@ def test_training_on_modern_distances():
 def test_unknown_version(use):
     with pytest.raises(InputError, match="choose one of paper, modern"):
         use("newest")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("NGC 0188", "NGC188"),
+        ("N6791", "NGC6791"),
+        (b"messier 067", "M67"),
+        ("Palomar 05", "PAL5"),
+        ("47 Tucanae", "47TUC"),
+        ("NGC 104", "47TUC"),
+        ("n0104", "47TUC"),
+        ("104", "47TUC"),
+        ("NGC 1040", "NGC1040"),
+        ("omega Cen", "OMEGACEN"),
+        ("oCen", "OMEGACEN"),
+        ("My cluster 7", "MYCLUSTER7"),
+        ("", ""),
+    ],
+)
+def test_one_key_for_all_spellings(name, key):
+    assert name_key(name) == key
+
+
+def test_names_of_one_cluster_become_one():
+    stars = as_stars({"TEFF": [4800.0] * 6, "CLUSTER": ["NGC 2682", "M 67", "", "NGC 5024", "My own", "M67"]})
+    assert cluster_names(stars).tolist() == ["M67", "M67", "", "M53", "MYOWN", "M67"]
+    assert [canonical_name(name) for name in ("ngc2682", "M53", "N 5024", "nothing")] == [
+        "M67",
+        "M53",
+        "M53",
+        "NOTHING",
+    ]
+
+
+def test_names_that_are_no_cluster_have_no_row():
+    assert match_clusters("nothing") == match_clusters(b"") == -1
+    assert match_clusters(b"N2682") == match_clusters("M67") == 14
+    assert match_clusters(np.array([b"M67", b"x"])).tolist() == [14, -1]
+    assert match_clusters(np.array(["M67", None, "M67"], dtype=object)).tolist() == [14, -1, 14]
+    masked = np.ma.array(["M67", "M67"], mask=[False, True])
+    assert match_clusters(masked).tolist() == [14, -1]
+    ages = cluster_ages(np.array(["NGC 6388", "nothing", "M79"]))
+    np.testing.assert_array_equal(ages, [11.3, np.nan, np.nan])  # the last is in the list, without an age
+    first = load_clusters()["NAME"][0]
+    assert cluster_distances(np.array([first, "nothing"]))[0] == load_clusters()["DISTANCE"][0]

@@ -175,6 +175,7 @@ def test_a_type_that_is_no_number_is_an_error_of_the_package(tmp_path):
     ("columns", "message"),
     [
         ({"TEFF": [4.8, 4.9, 5.1]}, "TEFF .* look like kK"),
+        ({"TEFF": [2.9, 3.0, 3.1]}, "TEFF .* look like kK"),
         ({"TEFF": [3.68, 3.70, 3.72]}, "TEFF .* look like log10"),
         ({"GAIAEDR3_DIST": [900.0, 1000.0, 3000.0]}, "GAIAEDR3_DIST .* look like pc"),
         ({"GAIAEDR3_DIST": [9.0, 10.0, 30.0], "PARALLAX": [111.0, 100.0, 33.0]}, "GAIAEDR3_DIST .* look like pc"),

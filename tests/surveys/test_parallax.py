@@ -2,6 +2,7 @@
 
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from skdistmass.cli.commands import main
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, DistMassError, InputError
 from skdistmass.surveys import as_stars
-from skdistmass.surveys.parallax import correct_parallaxes, effective_wavenumber
+from skdistmass.surveys.parallax import check_zero_point, correct_parallaxes, effective_wavenumber
 
 NAN = np.nan
 
@@ -137,3 +138,45 @@ def test_wavenumber_of_a_colour():
     assert effective_wavenumber(2.0) == pytest.approx(2.0 - 1.8 / np.pi * np.arctan(1.779))
     assert np.isfinite(effective_wavenumber([-0.5, 7.0])).all()
     assert np.isnan(effective_wavenumber([-0.51, 7.01, np.nan])).all()
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"), [("none", 0.0), (-0.02, -0.02), (0.999, 0.999), (-0.999, -0.999), (0, 0.0)]
+)
+def test_a_number_or_nothing_is_subtracted_from_parallaxes_of_gaia_edr3_only(stars, choice, expected):
+    stars = as_stars(stars)
+    corrected = correct_parallaxes(stars, choice)
+    np.testing.assert_array_equal(corrected["PARALLAX"], [0.5 - expected] * 2 + [0.5, 0.5 - expected, NAN])
+    edr3 = "Gaia EDR3 corrected"
+    assert corrected["PARALLAX_SRC"].tolist() == [edr3, edr3, "Gaia DR2", edr3, ""]
+    assert correct_parallaxes(corrected, choice)["PARALLAX"].tolist()[:2] == [0.5 - expected] * 2
+    assert correct_parallaxes(stars, "model") is stars
+    for absent in ("PARALLAX", "PARALLAX_SRC"):
+        bare = replace(stars, columns={n: v for n, v in stars.columns.items() if n != absent})
+        assert correct_parallaxes(bare, choice) is bare
+
+
+@pytest.mark.parametrize("choice", [1, -1, 1.0, False, np.inf, "0.1", [0.1]])
+def test_numbers_that_are_no_zero_point(choice):
+    with pytest.raises(InputError, match=r"the parallax zero point is .*; give model, lindegren, none, or a number"):
+        check_zero_point(choice)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("RA", NAN), ("DEC", NAN), ("DEC", 91.0), ("GAIAEDR3_PHOT_G_MEAN_MAG", NAN)]
+)
+def test_stars_without_a_place_or_a_magnitude_are_not_corrected(stars, stand_in_package, name, value):
+    stars = as_stars(stars)
+    values = np.array([value, *stars[name][1:]])
+    found = correct_parallaxes(stars.with_columns({name: values}), "lindegren")
+    assert found["PARALLAX_SRC"].tolist()[:2] == ["Gaia EDR3", "Gaia EDR3 corrected"]
+    assert found["PARALLAX"][0] == 0.5
+    values[:] = value  # none is known: the package is not asked
+    assert correct_parallaxes(stars.with_columns({name: values}), "lindegren")["PARALLAX_SRC"].tolist() == (
+        stars["PARALLAX_SRC"].tolist()
+    )
+
+
+def test_the_poles_are_places(stars, stand_in_package):
+    stars = as_stars(stars).with_columns({"DEC": np.array([90.0, -90.0, 0.0, 0.0, 0.0])})
+    assert correct_parallaxes(stars, "lindegren")["PARALLAX_SRC"].tolist()[:2] == ["Gaia EDR3 corrected"] * 2

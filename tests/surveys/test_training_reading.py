@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skdistmass.datasets import make_survey
-from skdistmass.exceptions import DistMassWarning
+from skdistmass.exceptions import DistMassWarning, ImpossibleValueWarning
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.surveys import as_stars, join, read_survey
 from skdistmass.surveys.training_sets import read_training_stars
@@ -90,3 +90,14 @@ def test_further_columns_to_train_on_are_references_too(tmp_path):
     with pytest.warns(DistMassWarning, match="of 50 rows"):
         stars = read_training_stars(path, ExtinctionChoice(), max_rows=0, columns=["seismic"])
     assert stars["TEFF"].tolist() == [4007.0]
+
+
+def test_what_is_impossible_is_counted_over_all_chunks(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("apogee_id,teff,logg,m_h,k,MASS_X,MASS_X_ERR,J\n" + "a,4800,2.5,0.1,-50,1.0,0.1,9\n" * 5)
+    with pytest.warns(ImpossibleValueWarning):
+        stars = read_training_stars(path, ExtinctionChoice(), chunk_rows=2)
+    assert stars.impossible == {"K": 5}
+    assert (stars.source, stars.layout, len(stars)) == (str(path), "generic", 5)
+    assert {"MASS_X", "MASS_X_ERR", "A_K", "A_K_SRC"} <= set(stars)
+    assert "J" not in stars

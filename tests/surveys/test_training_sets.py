@@ -14,6 +14,7 @@ from skdistmass.surveys import Stars, as_stars, load_clusters
 from skdistmass.surveys.training_sets import (
     TrainingCuts,
     distance_training_set,
+    fractional_parallax_error,
     mass_scales_of,
     mass_training_set,
     reference_distances,
@@ -199,3 +200,66 @@ def test_one_end_of_an_interval_is_no_error(stars, end):
     with pytest.raises(ColumnError, match="MASS has no error"):
         mass_training_set(as_stars(stars), "MASS", TrainingCuts())
     assert mass_scales_of(as_stars(stars)) == {}
+
+
+def test_limits_belong_to_the_side_that_is_written(stars):
+    """Errors have to be below their limits, extinctions may be equal to theirs, masses to both ends of the range."""
+    stars["PARALLAX"], stars["PARALLAX_ERR"] = 1.0, 0.125
+    stars["PARALLAX_ERR"][0] = 0.124
+    stars["MASS"], stars["MASS_ERR"] = 1.0, 0.0625
+    stars["MASS"][:4] = [0.5, 4.0, 0.4999, 4.0001]
+    stars["MASS_ERR"][[0, 2, 4, 5, 6]] = [0.03, 0.03, 0.125, 0.124, 0.0]
+    cuts = TrainingCuts(max_parallax_error=0.125, max_mass_error=0.125, max_extinction=0.1)
+    chosen = distance_training_set(as_stars(stars), cuts)
+    assert chosen.rows.tolist() == [0]
+    assert chosen.removed["A_K > 0.1"] == 0
+    assert chosen.removed["parallax error > 12%"] == N_STARS - 1
+    weighed = mass_training_set(as_stars(stars), "MASS", cuts)
+    assert weighed.rows.tolist() == [0, 1, 5, *range(7, N_STARS)]
+    assert (weighed.removed["mass error > 12%"], weighed.removed["mass outside 0.5-4 Msun"]) == (2, 2)
+
+
+def test_a_parallax_of_zero_has_no_fractional_error():
+    stars = as_stars({"TEFF": [4800.0] * 4, "PARALLAX": [0.0, -1.0, 2.0, np.nan], "PARALLAX_ERR": [0.1] * 4})
+    np.testing.assert_array_equal(fractional_parallax_error(stars), [np.nan, np.nan, 0.05, np.nan])
+
+
+def test_errors_that_are_not_known_are_assumed(stars):
+    """M_K's error is that of K, of A_K and 5 / ln 10 times the parallax's fraction, added in quadrature."""
+    stars["K_ERR"][:3] = [0.05, 0.0, np.nan]
+    stars["A_K_ERR"] = 0.06
+    stars["A_K_ERR"][2:4] = [0.0, np.nan]
+    chosen = distance_training_set(as_stars(stars), TrainingCuts(mag_error=0.03, extinction_error=0.04))
+    mag, extinction = [0.05, 0.03, 0.03, 0.02], [0.06, 0.06, 0.04, 0.04]
+    expected = np.sqrt(np.square(mag) + np.square(extinction) + (5 / np.log(10) * 0.04) ** 2)
+    np.testing.assert_allclose(chosen.target_err[:4], expected)
+    # With the defaults both are 0.02 mag, and a cluster's distance has 8 %.
+    assert (TrainingCuts().mag_error, TrainingCuts().extinction_error) == (0.02, 0.02)
+    assert (TrainingCuts().cluster_distance_error, TrainingCuts().max_parallax_error) == (0.08, 0.15)
+
+
+@pytest.mark.parametrize(("assumed", "error"), [(0.1, 0.1), (0.01, 0.02), (0.0, 0.02)])
+def test_an_assumed_extinction_has_an_error_as_large(stars, assumed, error):
+    stars["A_K"][:2] = np.nan
+    assert distance_training_set(as_stars(stars), TrainingCuts()).removed["no extinction"] == 2
+    chosen = distance_training_set(as_stars(stars), TrainingCuts(assumed_extinction=assumed))
+    assert chosen.rows.tolist() == list(range(N_STARS))
+    np.testing.assert_allclose(chosen.target[:3], 10.0 - np.array([assumed, assumed, 0.1]) - 5 * np.log10(200.0))
+    rest = (5 / np.log(10) * 0.04) ** 2 + 0.02**2
+    np.testing.assert_allclose(chosen.target_err[:3], np.sqrt(np.square([error, error, 0.02]) + rest))
+
+
+def test_mass_scales_are_those_with_an_error_and_the_unnamed_one_first():
+    names = ["MASS_B", "MASS_B_ERR", "MASS_A", "MASS_A_LO", "MASS_A_HI", "MASS", "MASS_ERR", "MASSIVE", "MASSIVE_ERR"]
+    names += ["MASS_C", "MASS_C_LO", "MASS_D", "MASS_D_HI", "MASS_SRC"]
+    assert list(mass_scales_of(dict.fromkeys(names)).items()) == [("", "MASS"), ("B", "MASS_B"), ("A", "MASS_A")]
+
+
+def test_absent_labels_are_named(stars):
+    stars.remove_columns(["C_FE", "N_FE"])
+    for select in (
+        lambda s: distance_training_set(s, TrainingCuts()),
+        lambda s: mass_training_set(s, "MASS", TrainingCuts()),
+    ):
+        with pytest.raises(ColumnError, match=r"no column C_FE, N_FE; the stars have .*TEFF, "):
+            select(as_stars(stars))

@@ -157,8 +157,8 @@ def _typed(column: Any, name: str, as_text: bool) -> Any:
     column = pc.if_else(missing, pa.scalar(None, pa.string()), column)
     given = column.drop_null()
 
-    def all_match(pattern: str, ignore_case: bool = False) -> bool:
-        return bool(pc.all(pc.match_substring_regex(given, pattern, ignore_case=ignore_case)).as_py())
+    def all_match(pattern: str) -> bool:
+        return bool(pc.all(pc.match_substring_regex(given, pattern, ignore_case=True)).as_py())
 
     if as_text or (len(given) and bool(pc.any(pc.match_substring_regex(given, _PADDED)).as_py())):
         return arrow_column(column, name)
@@ -169,9 +169,9 @@ def _typed(column: Any, name: str, as_text: bool) -> Any:
             return arrow_column(column.cast(pa.int64()), name)
         except pa.ArrowInvalid:
             return arrow_column(column, name)
-    if all_match(_NUMBER, ignore_case=True):
+    if all_match(_NUMBER):
         plain = pc.replace_substring_regex(column, r"^\+", "")
         return arrow_column(plain.cast(pa.float64()), name)
-    if all_match("^(true|false)$", ignore_case=True):
+    if all_match("^(true|false)$"):
         return arrow_column(pc.equal(pc.utf8_lower(column), "true"), name)
     return arrow_column(column, name)
