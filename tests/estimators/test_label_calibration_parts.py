@@ -7,7 +7,6 @@ from scipy import stats
 from skdistmass.estimators.label_calibration import (
     Constraint,
     ConstraintCalibration,
-    ScaleShift,
     clump_constraint,
     cluster_age_constraint,
     cluster_distance_constraint,
@@ -15,15 +14,13 @@ from skdistmass.estimators.label_calibration import (
     common_star_constraints,
     find_scale_shift,
     label_distribution_constraints,
-    label_effects,
     mass_constraint,
     parallax_constraint,
     seismic_gravity_constraint,
 )
-from skdistmass.estimators.label_calibration.constraint_calibration import prior_widths
 from skdistmass.estimators.label_calibration.linear_constraints import compare, full_errors, group_medians, linearise
 from skdistmass.estimators.label_calibration.robust_fit import excess_scatter, gain, loss_left_out, robust_fit
-from skdistmass.estimators.label_calibration.shift_terms import ShiftTerms, names_of_labels
+from skdistmass.estimators.label_calibration.shift_terms import ShiftTerms
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES
 
@@ -307,56 +304,19 @@ def test_loss_of_what_was_left_out():
 # ---- terms of a shift
 
 
-def test_terms_their_slopes_and_their_range():
+def test_terms_of_second_order_are_products_of_all_pairs():
     rng = np.random.default_rng(3)
     labels = rng.uniform([4000.0, 1.0, -1.0, 0.0], [5000.0, 3.0, 0.5, 0.2], (40, 4))
-    names = ("TEFF", "LOGG", "M_H", "C_FE")
-    terms = ShiftTerms.from_stars(labels, names)
-    assert (terms.n_terms, terms.count("constant"), terms.count("linear"), terms.count("smooth")) == (10, 1, 4, 10)
-    values = terms(labels)
-    assert (values[:, 0] == 1.0).all()
-    np.testing.assert_allclose(values[:, 1:].mean(axis=0), 0.0, atol=1e-12)
+    terms = ShiftTerms.from_stars(labels, ("TEFF", "LOGG", "M_H", "C_FE"))
     z = (labels[:, :3] - labels[:, :3].mean(axis=0)) / labels[:, :3].std(axis=0)
     products = np.column_stack([z[:, i] * z[:, j] for i in range(3) for j in range(i + 1)])
-    np.testing.assert_allclose(values[:, 1:], np.column_stack([z, products - products.mean(axis=0)]), atol=1e-12)
-    # Beyond the range of the stars they are those at its end.
+    np.testing.assert_allclose(terms(labels)[:, 1:], np.column_stack([z, products - products.mean(axis=0)]), atol=1e-12)
     low, high = labels.min(axis=0), labels.max(axis=0)
     np.testing.assert_allclose(terms(np.array([low - 1.0, high + 1.0])), terms(np.array([low, high])), atol=1e-12)
-    missing = labels[:1] * [1.0, np.nan, 1.0, 1.0]
-    assert terms(missing).tolist() == [[1.0] + [0.0] * 9]
-    assert terms.is_complete(np.vstack([labels[:1], missing])).tolist() == [True, False]
-    inner, step = labels[5:6] * 0.5 + 0.5 * labels.mean(axis=0), np.array([1.0, 1e-3, 1e-3, 1e-3])
-    slopes = terms.slopes(np.vstack([inner, high[None] + 1.0, missing, high[None]]))
-    for number in range(4):
-        move = step * (np.arange(4) == number)
-        by_difference = (terms(inner + move) - terms(inner - move))[0] / (2 * step[number])
-        np.testing.assert_allclose(slopes[0, :, number], by_difference, atol=1e-8)
-    assert (slopes[1:3] == 0).all()
-    assert slopes[3, 1, 0] == pytest.approx(1.0 / labels[:, 0].std())  # the end itself belongs to the range
-    corners = terms.corners(4)
-    assert corners.shape == (8, 4)
-    wanted = {(a, b, c) for a in (low[0], high[0]) for b in (low[1], high[1]) for c in (low[2], high[2])}
-    assert {tuple(corner[:3]) for corner in corners} == wanted
-    assert (corners[:, 3] == 0).all()
-
-
-def test_terms_of_labels_without_the_usual_names_and_of_equal_labels():
-    labels = np.column_stack([np.arange(5.0), np.full(5, 3.0), np.arange(5.0) ** 2, np.ones(5)])
-    terms = ShiftTerms.from_stars(labels, ("x0", "x1", "x2", "x3"))
-    assert terms.columns.tolist() == [0, 1, 2]
-    assert terms.scale[1] == 1.0
-    assert ShiftTerms.from_stars(labels[:, :2], ("x0", "LOGG")).columns.tolist() == [1]
-    assert ShiftTerms.from_stars(labels[:, :2], ("a", "b")).columns.tolist() == [0, 1]
-    assert names_of_labels(None, 5) == LABEL_NAMES
-    assert names_of_labels(None, 3) == LABEL_NAMES[:3]
-    assert names_of_labels(None, 4) == ("x0", "x1", "x2", "x3")
-    assert names_of_labels(["a", "b"], 2) == ("a", "b")
-
-
-def test_usual_sizes_of_shifts():
-    labels = np.column_stack([np.zeros(4), np.arange(4.0), np.full(4, 7.0)])
-    assert prior_widths(labels, ("TEFF", "other", "equal")).tolist() == [100.0, np.std(np.arange(4.0)) / 3.0, 1.0]
-    assert prior_widths(labels[:0], ("LOGG", "other", "M_H")).tolist() == [0.1, 1.0, 0.1]
+    # The ends themselves belong to the range.
+    for end in (low, high):
+        np.testing.assert_allclose(np.diag(terms.slopes(end[None])[0, 1:4]), 1.0 / labels[:, :3].std(axis=0))
+    assert terms.is_complete(labels[:2] * [[1.0, 1.0, 1.0, 1.0], [1.0, np.nan, 1.0, 1.0]]).tolist() == [True, False]
 
 
 # ---- the calibration
@@ -428,21 +388,6 @@ def test_constraints_of_other_stars_and_stars_without_labels_are_refused():
 # ---- the check
 
 
-def test_a_shift_in_words():
-    shift = ScaleShift(
-        "TEFF", -51.4, 9.6, 30.0, 0.013, np.nan, -0.0212,
-        (("TEFF", -51.4, 9.6, 30.0), ("LOGG", 0.05, 0.01, 26.1), ("M_H", 0.2, 0.05, 26.0)),
-    )  # fmt: skip
-    assert shift.message() == (
-        "Teff looks 51 +- 10 K too low: distances +1.3 %, ages -0.021 dex. "
-        "As likely: log g looks 0.050 +- 0.010 dex too high."
-    )
-    alone = ScaleShift("x0", 0.3, 0.05, 30.0, np.nan, np.nan, np.nan, (("x0", 0.3, 0.05, 30.0),))
-    assert alone.message() == "x0 looks 0.300 +- 0.050 dex too high."
-    masses = ScaleShift("N_FE", 0.3, 0.05, 30.0, np.nan, -0.031, np.nan, (("N_FE", 0.3, 0.05, 30.0),))
-    assert masses.message() == "[N/Fe] looks 0.300 +- 0.050 dex too high: masses -3.1 %."
-
-
 def test_the_shift_and_what_it_does():
     labels = spread()
     rng = np.random.default_rng(2)
@@ -464,35 +409,3 @@ def test_the_shift_and_what_it_does():
         again = find_scale_shift(labels, [seismic], names=LABEL_NAMES[:3], min_significance=factor * limit)
         assert (again is not None) == is_found
     assert find_scale_shift(labels, [constraint(np.full(300, np.nan), np.ones(300))], names=LABEL_NAMES[:3]) is None
-
-
-# ---- effects
-
-
-class Network:
-    def __init__(self, values, slopes):
-        self.values, self.slopes = np.asarray(values, float), np.asarray(slopes, float)
-
-    def predict(self, X):
-        return self.values
-
-    def jacobian(self, X):
-        return self.slopes
-
-
-class Ages:
-    """log10 age falls by 3 for each factor e in mass, and rises by 0.2 for each dex in metallicity."""
-
-    def transform(self, X):
-        return (10.0 - 3.0 * np.log(np.abs(X[:, 0])) + 0.2 * X[:, 1])[:, None]
-
-
-def test_effects_of_labels_are_those_of_the_networks():
-    labels, slopes = np.zeros((2, 5)), np.arange(10.0).reshape(2, 5)
-    mass = Network([2.0, -1.0], slopes)
-    found = label_effects(labels, abs_mag=Network([0.0, 0.0], slopes), mass=mass, ages=Ages())
-    np.testing.assert_allclose(found["distance"], -0.2 * np.log(10.0) * slopes)
-    np.testing.assert_allclose(found["mass"], [slopes[0] / 2.0, np.full(5, np.nan)])
-    np.testing.assert_allclose(found["log_age"][0], -3.0 * slopes[0] / 2.0 + [0.0, 0.0, 0.2, 0.0, 0.0])
-    assert label_effects(labels, mass=mass).keys() == {"mass"}
-    assert label_effects(labels, ages=Ages()) == {}
