@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COMPILED = {"compiled", "_compiled"}
 #: Compares defaults of parameters with what docstrings say; no line of the package runs in it.
 OF_DEFAULTS = "tests/test_docs.py::test_defaults_are_those_of_the_docstrings"
+#: Places of a name; one with more is that of many things, and its uses tell nothing of one.
+MOST_USES = 200
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -113,8 +115,11 @@ class Map:
         self.data.read()
         self.lines: dict[Path, dict] = {}
         self.trees = {path: ast.parse(path.read_text("utf-8")) for path in (ROOT / "skdistmass").rglob("*.py")}
+        self.statements: dict[Path, list[ast.stmt]] = {}
+        self.found: dict[tuple, set[str]] = {}
         self.named, self.imports = defaultdict(set), defaultdict(set)
         for path, tree in self.trees.items():
+            self.statements[path] = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
             for node in ast.walk(tree):
                 name = getattr(node, "attr", getattr(node, "id", getattr(node, "arg", None)))
                 if isinstance(name, str) and hasattr(node, "lineno"):
@@ -139,13 +144,18 @@ class Map:
 
     def of(self, path: Path, line: int, depth: int = 3) -> set[str]:
         """Return the names of the tests that run a line, or what names the constant or function that it defines."""
-        statements = [node for node in ast.walk(self.trees[path]) if isinstance(node, ast.stmt)]
-        around = [node for node in statements if _first(node) <= line <= node.end_lineno]
+        if (path, line, depth) not in self.found:
+            self.found[path, line, depth] = self._of(path, line, depth)
+        return self.found[path, line, depth]
+
+    def _of(self, path, line, depth):
+        around = [node for node in self.statements[path] if _first(node) <= line <= node.end_lineno]
         inner = around[-1]
         function = next((node for node in reversed(around) if isinstance(node, FUNCTIONS)), None)
         if function is None:
             tests = self._run(path, line, line)
             names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            names = {name for name in names if len(self.named[name]) <= MOST_USES}
         elif any(called(decorator) in COMPILED for decorator in function.decorator_list):
             tests, names = set(), {function.name}
         elif inner is function:
@@ -179,7 +189,7 @@ class Map:
 
     def drop(self, test: str) -> None:
         """Forget a test."""
-        for users in self.users.values():
+        for users in (*self.users.values(), *self.found.values()):
             users.discard(test)
 
     def dependents(self, module: str) -> set[str]:
