@@ -236,6 +236,29 @@ def test_ages_are_of_giants_by_mass_and_metallicity_within_the_relation(drawing)
         np.testing.assert_allclose(ages[star], found.model.age_.transform(pairs)[:, 0])
 
 
+def test_ages_need_a_metallicity_of_the_relation():
+    relation = IsochroneAgeTransformer()
+    (low, high), (poor, rich) = relation.used_bounds()
+    labels = np.zeros((7, 5))
+    labels[:, 1], labels[:, 2] = 2.5, [poor, rich, poor - 0.01, rich + 0.01, 0.0, 0.0, np.nan]
+    labels[5, 1] = 3.5
+    mass = np.tile([1.0, 0.1, 99.0], (7, 1))
+    found = SimpleNamespace(
+        model=SimpleNamespace(age_=relation), physics=AgePhysics(), stars=Stars({"TEFF": np.zeros(7)}), labels=labels,
+        draws={"MASS": mass, "M_H": labels[:, 2:3] + [0.0, 9.0, -9.0]}, rng=None,
+    )  # fmt: skip
+    Drawing._ages(found)
+    assert np.isfinite(found.draws["AGE"]).all(axis=1).tolist() == [True, True, False, False, True, False, False]
+    # Draws of mass and metallicity beyond the relation are those at its ends.
+    pairs = np.array([[1.0, 0.0], [low, rich], [high, poor]])
+    np.testing.assert_allclose(found.draws["AGE"][4], relation.transform(pairs)[:, 0])
+    found.labels = labels[5:]
+    found.draws = {name: values[5:] for name, values in found.draws.items()}
+    found.stars = found.stars[5:]
+    Drawing._ages(found)
+    assert np.isnan(found.draws["AGE"]).all()
+
+
 def test_all_scales_together_and_a_model_of_masses_alone(drawing):
     found = drawing("all", abs_mag=None)
     assert set(found.draws) == {"MASS", "M_H", "AGE"}
