@@ -236,6 +236,32 @@ def test_ages_are_of_giants_by_mass_and_metallicity_within_the_relation(drawing)
         np.testing.assert_allclose(ages[star], found.model.age_.transform(pairs)[:, 0])
 
 
+def test_the_law_of_a_network_and_half_the_width_of_its_interval(monkeypatch):
+    half = np.array([0.0, *np.arange(1, 36) / 10.0, 1.1])
+    intervals = np.stack([2.0 - half, 2.0 + 2.0 * half], axis=-1)[:, None]
+    asked = []
+
+    def predict_networks(networks, training, labels, errors, entries, source, coverages):
+        asked.append((networks, entries, source, coverages[-1], len(coverages)))
+        return SimpleNamespace(intervals=intervals)
+
+    monkeypatch.setattr(drawing_module, "predict_networks", predict_networks)
+    networks = SimpleNamespace(name="ABS_MAG", network=SimpleNamespace(errors_=None))
+    one = SimpleNamespace(model=SimpleNamespace(training_=None), labels=None, errors=None, stars=[0])
+    law, width = Drawing._law(one, networks, "entries", "source")
+    assert asked == [(networks, "entries", "source", 0.6827, 37)]
+    assert width == pytest.approx([1.65])
+    assert (law.quantiles[0, 0], law.median()[0], law.quantiles[0, -1]) == pytest.approx((-1.5, 2.0, 9.0))
+    intervals[:] = np.nan
+    with pytest.raises(InputError, match="ABS_MAG was trained without errors"):
+        Drawing._law(one, networks, None, None)
+    # Stars without labels have no law; that says nothing of the network.
+    networks.network.errors_ = "errors"
+    assert np.isnan(Drawing._law(one, networks, None, None)[1]).all()
+    one.stars, intervals, networks.network.errors_ = [], intervals[:, :0], None
+    assert len(Drawing._law(one, networks, None, None)[0]) == 0
+
+
 def test_ages_need_a_metallicity_of_the_relation():
     relation = IsochroneAgeTransformer()
     (low, high), (poor, rich) = relation.used_bounds()
