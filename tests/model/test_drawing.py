@@ -353,6 +353,9 @@ def test_draws_of_equal_weight_and_stars_without_any():
     plain = Drawing.finish(finished([[0.0, 0.0], [-np.inf, 0.0]], DISTANCE=[[1.0, 2.0], [3.0, 4.0]]))
     assert plain.keys() == {"DISTANCE"}
     assert plain["DISTANCE"].tolist() == [[1.0, 2.0], [4.0, 4.0]]
+    impossible = finished([[-np.inf, -np.inf]], DISTANCE=[[1.0, 2.0]])
+    del impossible.without_age  # which only models of masses have
+    assert Drawing.finish(impossible).keys() == {"DISTANCE"}
 
 
 def test_alpha_elements_and_states():
