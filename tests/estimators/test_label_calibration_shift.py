@@ -1,14 +1,15 @@
 """Calibrations on common stars, part by part, on numbers that can be checked by hand."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from skdistmass.estimators.label_calibration import LabelCalibration
+from skdistmass.estimators.label_calibration import LabelCalibration, load_calibration
 from skdistmass.estimators.label_calibration.base import joined_covariance
 from skdistmass.estimators.label_calibration.common_stars import _spread, _without_noise
-from skdistmass.exceptions import InputError, RowsLeftOutWarning
+from skdistmass.exceptions import FileFormatError, InputError, RowsLeftOutWarning
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.bits import Space
 from skdistmass.surveys import Stars
@@ -181,3 +182,33 @@ def test_a_label_must_rise(sloped):
     for slope, wanted in ((-0.75, True), (-0.85, False), (-2.0, False)):
         coef[1, at] = slope * sloped.terms_.scale[1]
         assert sloped._rises(coef).tolist() == [True, wanted, True]
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        (("thresholds",), lambda v: [*v, 0.0]),
+        (("thresholds",), lambda v: v[:1]),
+        (("density", "whitening"), lambda v: [row[:2] for row in v[:2]]),
+        (("density", "location"), lambda v: [float("nan"), *v[1:]]),
+        (("terms", "centre"), lambda v: [float("inf"), *v[1:]]),
+        (("arrays", "scatter_"), lambda v: v[:2]),
+        (("arrays", "spread_"), lambda v: [float("nan"), *v[1:]]),
+        (("arrays", "coef_"), lambda v: v[:2]),
+        (("arrays", "n_stars_"), lambda v: [*v, 5]),
+        (("forms",), lambda v: v[:2]),
+        (("forms",), lambda v: ["other", *v[1:]]),
+        (("kind",), lambda v: "Other"),
+    ],
+)
+def test_each_part_of_a_file_is_checked(sloped, tmp_path, place, change):
+    sloped.save(tmp_path / "a.cal")
+    assert load_calibration(tmp_path / "a.cal").forms_ == ("linear",) * 3
+    content = json.loads((tmp_path / "a.cal").read_text())
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = change(inner[place[-1]])
+    (tmp_path / "b.cal").write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match="was cut off or changed"):
+        load_calibration(tmp_path / "b.cal")
