@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skdistmass.estimators.label_calibration import LabelCalibration, load_calibration
+from skdistmass.estimators.label_calibration import LabelCalibration, fit_common_stars, load_calibration
 from skdistmass.estimators.label_calibration.base import joined_covariance
 from skdistmass.estimators.label_calibration.common_stars import _spread, _without_noise
-from skdistmass.exceptions import FileFormatError, InputError, RowsLeftOutWarning
+from skdistmass.exceptions import ColumnError, FileFormatError, InputError, RowsLeftOutWarning
 from skdistmass.labels import LABEL_NAMES
 from skdistmass.schema.bits import Space
 from skdistmass.surveys import Stars
@@ -212,3 +212,44 @@ def test_each_part_of_a_file_is_checked(sloped, tmp_path, place, change):
     (tmp_path / "b.cal").write_text(json.dumps(content))
     with pytest.raises(FileFormatError, match="was cut off or changed"):
         load_calibration(tmp_path / "b.cal")
+
+
+def tables(n=60):
+    """Stars of two surveys by their KIC numbers; the old log g is too high by 0.1."""
+    columns = {"KIC": np.arange(1, n + 1)} | dict(zip(LABEL_NAMES, make_labels(n).T, strict=False))
+    old = columns | {"LOGG": columns["LOGG"] + 0.1}
+    return Stars(old, source="old"), Stars(columns, source="new")
+
+
+def test_common_stars_of_two_tables():
+    old, new = tables()
+    found, report = fit_common_stars(old, new, form="constant")
+    assert found.label_names_ == LABEL_NAMES[:3]
+    assert found.n_stars_.tolist() == [60] * 3
+    np.testing.assert_allclose(found.coef_[:, 0], [0.0, -0.1, 0.0], atol=1e-9)
+    assert len(report) == 1
+    # Bad stars of either survey don't count; errors do, where both know them.
+    bad = old.with_columns({"BAD_STAR": np.arange(60) < 3}), new.with_columns({"BAD_STAR": np.arange(60) > 57})
+    assert fit_common_stars(*bad, form="constant")[0].n_stars_.tolist() == [55] * 3
+    assert not found.noise_known_
+    errors = [stars.with_columns({"LOGG_ERR": np.full(60, 0.02)}) for stars in (old, new)]
+    assert fit_common_stars(*errors)[0].noise_known_
+    assert not fit_common_stars(errors[0], new)[0].noise_known_
+
+
+@pytest.mark.parametrize("absent", LABEL_NAMES[:3])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_calibration_needs_three_labels_of_both(absent, side):
+    pair = list(tables())
+    name = pair[side].source
+    pair[side] = Stars({n: v for n, v in pair[side].columns.items() if n != absent}, source=name)
+    with pytest.raises(ColumnError, match=f"{name} has no {absent}, which"):
+        fit_common_stars(*pair)
+
+
+def test_iron_is_compared_with_iron():
+    old, new = tables()
+    iron = Stars(new.columns, metallicity="FE_H", source="new")
+    both = old.with_columns({"FE_H": old["M_H"] + 0.05, "M_H": old["M_H"] + 9.0})
+    assert fit_common_stars(both, iron, form="constant")[0].coef_[2, 0] == pytest.approx(-0.05)
+    assert fit_common_stars(iron, both, form="constant")[0].coef_[2, 0] == pytest.approx(0.05)

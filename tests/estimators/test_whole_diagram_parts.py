@@ -7,6 +7,7 @@ import pytest
 from scipy.special import ndtri
 
 from skdistmass import AbsMagRegressor, CNMassRegressor
+from skdistmass.estimators import whole_diagram
 from skdistmass.estimators.robust import excess, intrinsic_scatter
 from skdistmass.estimators.sources import Sources
 
@@ -148,3 +149,54 @@ def test_without_stars_of_the_reference_that_have_all_labels_the_others_tell():
     assert model.between_sources_ == pytest.approx(np.sqrt((0.3**2 + 0.4**2) / 3))
     alone = learned(2, reference=(True, True, True))[0]
     assert (alone.between_sources_, set(alone.source_excess_.values())) == (0.0, {0.0})
+
+
+@pytest.mark.parametrize(
+    ("model", "has"),
+    [
+        (AbsMagRegressor(), False),
+        (AbsMagRegressor(baseline="stellar"), True),
+        (AbsMagRegressor(loss="student"), True),
+        (CNMassRegressor(), False),
+        (CNMassRegressor(loss="student"), True),
+    ],
+)
+def test_options_are_a_baseline_or_a_robust_loss(model, has):
+    assert model._has_options() == has
+
+
+def test_a_baseline_with_the_plain_loss_is_trained_once_and_to_the_end(monkeypatch):
+    model, calls = AbsMagRegressor(baseline="stellar"), []
+
+    def trainer(X, groups, fold, seed):
+        return lambda *parts: calls.append((X, groups, fold, *parts))
+
+    monkeypatch.setattr(model, "_trainer", trainer)
+    y, weights, rows = np.arange(3.0), np.ones(3), np.array([True, False, True])
+    model._train(X, y, weights, None, rows, np.random.RandomState(0), np.arange(3))
+    ((labels, groups, fold, target, given, number),) = calls
+    np.testing.assert_array_equal(labels, X[rows])
+    assert (groups, fold.tolist(), target.tolist(), given.tolist()) == (None, [0, 2], [0.0, 2.0], [1.0, 1.0])
+    assert number < 0  # the last round
+
+
+def test_rounds_before_the_last_train_one_network_for_few_iterations(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        whole_diagram, "train_pipeline", lambda network, *parts, **options: asked.append((network, parts, options))
+    )
+    model = CNMassRegressor(loss="student", n_networks=3)
+    train = model._trainer(np.zeros((4, 5)), None, np.arange(4), 7)
+    weights = np.array([1.0, 0.0, 2.0, 3.0])
+    for number in (0, -1):
+        train(np.arange(4.0), weights, number)
+    (early, parts, options), (late, _, last) = asked
+    most = model._network().max_iter
+    assert (early.max_iter, late.max_iter) == (min(40, most), most)
+    assert (options["n_networks"], options["fold"]) == (1, None)
+    assert (last["n_networks"], last["fold"].tolist()) == (3, [0, 2, 3])
+    assert parts[1].tolist() == [0.0, 2.0, 3.0]
+    assert parts[2].tolist() == [1.0, 2.0, 3.0]
+    assert parts[3] is None
+    # The same seed each time, so that rounds differ by their weights alone.
+    assert options["rng"].randint(10**9) == last["rng"].randint(10**9)
