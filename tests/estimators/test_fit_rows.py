@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neural_network import MLPRegressor
 
-from skdistmass import AbsMagRegressor, CNMassRegressor
+from skdistmass import AbsMagRegressor, CNMassRegressor, EvolutionaryStateClassifier
 from skdistmass.estimators.label_regressor import LabelRegressor
 from skdistmass.exceptions import InputError, RowsLeftOutWarning
 
@@ -136,3 +136,13 @@ def test_the_paper_s_errors_follow_log_g_where_there_is_one():
         assert model._paper_errors().logg_column == column
     model.feature_names_in_ = np.array(["M_H", "LOGG"])
     assert model._paper_errors().logg_column == 1
+
+
+def test_states_are_predicted_by_the_labels_of_the_training():
+    X = np.column_stack([np.repeat([0.0, 1.0], 10), np.zeros(20), np.ones(20)])
+    model = EvolutionaryStateClassifier(random_state=0).fit(X, np.repeat([1, 2], 10))
+    assert model.predict([[0.0, 0.0, 1.0], [1.0, 0.0, 1.0], [np.nan, 0.0, 1.0]]).tolist() == [1, 2, 0]
+    with pytest.raises(ValueError, match="expecting 3 features"):
+        model.predict(X[:, :2])
+    assert model.n_features_in_ == 3
+    assert model.predict_proba(X[:0]).shape == (0, 2)

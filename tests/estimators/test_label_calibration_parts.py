@@ -404,8 +404,9 @@ def test_the_shift_and_what_it_does():
     assert found.age == pytest.approx(found.size)
     alone = find_scale_shift(labels, [seismic], names=LABEL_NAMES[:3])
     assert np.isnan([alone.distance, alone.mass, alone.age]).all()
-    limit = found.size / found.error
-    for factor, is_found in ((0.5, True), (1.5, False)):
+    # Both the ratio to the error and the root of the improvement must be as large as is asked for.
+    limit = min(found.size / found.error, np.sqrt(found.improvement))
+    for factor, is_found in ((0.99, True), (1.001, False)):
         again = find_scale_shift(labels, [seismic], names=LABEL_NAMES[:3], min_significance=factor * limit)
         assert (again is not None) == is_found
     assert find_scale_shift(labels, [constraint(np.full(300, np.nan), np.ones(300))], names=LABEL_NAMES[:3]) is None

@@ -64,7 +64,16 @@ def test_the_best_value_of_a_label_is_the_top_of_a_parabola():
     # A star at the top stays where it is.
     np.testing.assert_allclose(values[2], LOCATION)
     np.testing.assert_allclose(scores[2], one.score(LOCATION[None])[0])
-    # Of several laws, that whose top is the highest.
+    # Of several laws, that whose top is the highest, as long as the others add little to it.
+    apart = LabelDensity(LOCATION, SCALE, np.eye(2), 5.0 * MEANS, CHOLESKY, WEIGHTS, NORMALISATION)
+    X = np.array([[4900.0, 2.6], [8000.0, -2.0], [6000.0, 0.0], [7000.0, 2.4], [4700.0, -2.6], [5800.0, -1.0]])
+    values, scores = apart.best_replacements(X)
+    steps = np.linspace(-25.0, 25.0, 20_001)
+    for label in range(2):
+        for star in range(len(X)):
+            tried = np.repeat(X[star : star + 1], len(steps), axis=0)
+            tried[:, label] = LOCATION[label] + SCALE[label] * steps
+            assert scores[star, label] == pytest.approx(apart.score(tried).max(), abs=1e-4)
     values, scores = DENSITY.best_replacements(X)
     assert (scores >= DENSITY.score(X)[:, None]).all()
     for label in range(2):

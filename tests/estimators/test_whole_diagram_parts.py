@@ -200,3 +200,27 @@ def test_rounds_before_the_last_train_one_network_for_few_iterations(monkeypatch
     assert parts[3] is None
     # The same seed each time, so that rounds differ by their weights alone.
     assert options["rng"].randint(10**9) == last["rng"].randint(10**9)
+
+
+def test_the_robust_fit_gets_the_scale_of_the_link_and_weights_of_mean_one(monkeypatch):
+    asked = []
+
+    def fit_robust(train, X, y, error, repeats, sources, is_binary):
+        asked.append((X, y, error, repeats, sources, is_binary))
+        return SimpleNamespace(model="model", without=["fold"])
+
+    monkeypatch.setattr(whole_diagram, "fit_robust", fit_robust)
+    sources = Sources(np.array([0, 1, 1]), np.array([True, False]), np.array([-1, 0, -1]))
+    model = CNMassRegressor(loss="student")
+    model._fits, model._error, model._sources = [], np.array([0.1, 0.2, 0.3]), sources
+    rows = np.array([True, False, True])
+    found = model._train(X, np.array([1.0, 2.0, 3.0]), np.array([2.0, 9.0, 6.0]), None, rows, np.random.RandomState(0))
+    ((labels, y, error, repeats, of, is_binary),) = asked
+    assert found == ("model", ["fold"])
+    np.testing.assert_array_equal(labels, X[rows])
+    np.testing.assert_allclose(y, np.log([1.0, 3.0]))
+    np.testing.assert_allclose(error, [0.1, 0.1])  # of the logarithm
+    np.testing.assert_allclose(repeats, [0.5, 1.5])
+    assert (of.source.tolist(), of.cluster.tolist()) == ([0, 1], [-1, -1])
+    assert is_binary is None
+    assert len(model._fits) == 1

@@ -244,6 +244,20 @@ def test_the_law_of_many_stars_needs_no_cross_fitting(monkeypatch):
     assert asked == [1439]
 
 
+def test_of_many_residuals_some_are_drawn(monkeypatch):
+    noise = 0.1 + 0.05 * X_LINE[:, 0] ** 2
+    every = ConformalErrors().fit(X_LINE, RESIDUAL, NOISE, noise)
+    monkeypatch.setattr(conformal, "_MOST_ROWS", 200)
+    some, again = (ConformalErrors().fit(X_LINE, RESIDUAL, NOISE, noise) for _ in range(2))
+    np.testing.assert_array_equal(some.scatter(X_LINE), again.scatter(X_LINE))
+    assert (some.scatter(X_LINE) != every.scatter(X_LINE)).all()
+    assert np.median(some.scatter(X_LINE) / every.scatter(X_LINE)) == pytest.approx(1.0, abs=0.3)
+    np.testing.assert_allclose(some.noise_coef_[:2], every.noise_coef_[:2], atol=0.1)
+    # Range and number are those of all.
+    np.testing.assert_array_equal(some.upper_, every.upper_)
+    assert some.n_rows_ == N
+
+
 def test_label_noise_of_fifty_stars_is_enough():
     rng = np.random.default_rng(5)
     noise = np.full(N, np.nan)
