@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COMPILED = {"compiled", "_compiled"}
 #: Compares defaults of parameters with what docstrings say; no line of the package runs in it.
 OF_DEFAULTS = "tests/test_docs.py::test_defaults_are_those_of_the_docstrings"
+#: Places of a name; one with more is that of many things, and its uses tell nothing of one.
+MOST_USES = 200
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -115,8 +117,11 @@ class Map:
         self.found: dict[tuple[Path, int, int], set[str]] = {}
         self.statements: dict[Path, list[ast.stmt]] = {}
         self.trees = {path: ast.parse(path.read_text("utf-8")) for path in (ROOT / "skdistmass").rglob("*.py")}
+        self.statements: dict[Path, list[ast.stmt]] = {}
+        self.found: dict[tuple, set[str]] = {}
         self.named, self.imports = defaultdict(set), defaultdict(set)
         for path, tree in self.trees.items():
+            self.statements[path] = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
             for node in ast.walk(tree):
                 name = getattr(node, "attr", getattr(node, "id", getattr(node, "arg", None)))
                 if isinstance(name, str) and hasattr(node, "lineno"):
@@ -142,18 +147,26 @@ class Map:
     def of(self, path: Path, line: int, depth: int = 3) -> set[str]:
         """Return the names of the tests that run a line, or what names the constant or function that it defines."""
         if (path, line, depth) not in self.found:
+<<<<<<< HEAD
             self.found[path, line, depth] = self._find(path, line, depth)
         return self.found[path, line, depth]
 
     def _find(self, path, line, depth):
         if path not in self.statements:
             self.statements[path] = [node for node in ast.walk(self.trees[path]) if isinstance(node, ast.stmt)]
+=======
+            self.found[path, line, depth] = self._of(path, line, depth)
+        return self.found[path, line, depth]
+
+    def _of(self, path, line, depth):
+>>>>>>> mutB
         around = [node for node in self.statements[path] if _first(node) <= line <= node.end_lineno]
         inner = around[-1]
         function = next((node for node in reversed(around) if isinstance(node, FUNCTIONS)), None)
         if function is None:
             tests = self._run(path, line, line)
             names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            names = {name for name in names if len(self.named[name]) <= MOST_USES}
         elif any(called(decorator) in COMPILED for decorator in function.decorator_list):
             tests, names = set(), {function.name}
         elif inner is function:
@@ -187,8 +200,12 @@ class Map:
 
     def drop(self, test: str) -> None:
         """Forget a test."""
+<<<<<<< HEAD
         self.found.clear()
         for users in self.users.values():
+=======
+        for users in (*self.users.values(), *self.found.values()):
+>>>>>>> mutB
             users.discard(test)
 
     def dependents(self, module: str) -> set[str]:

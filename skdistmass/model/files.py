@@ -175,7 +175,7 @@ class _Writer:
         if value is None or isinstance(value, bool | int | str):
             return value
         if isinstance(value, float):
-            return value if np.isfinite(value) else {"float": repr(value)}
+            return value if np.isfinite(value) else {"float": repr(float(value))}
         if isinstance(value, np.generic):
             return self.encode(value.item(), role)
         if isinstance(value, np.ndarray):

@@ -112,7 +112,7 @@ class TrainingRecord:
             self._sorted[name] = known[order], order
         in_order, order = self._sorted[name]
         at = find_sorted(in_order, wanted)
-        return np.where(at >= 0, order[at] if len(order) else -1, -1)
+        return np.where(at >= 0, order[at], -1) if len(order) else at
 
     def fold(self, name: str, entries: NDArray[np.intp]) -> NDArray[np.int16]:
         """Return the fold of a network for entries of `find`; -1 for stars it was not trained on."""

@@ -120,7 +120,7 @@ class StoredPosterior:
         if not hasattr(model, "sample"):
             raise InputError(f"{type(model).__name__} has no draws, so that a catalogue of it can't have posteriors.")
         random = StarRandom.of(stars, self.seed)
-        size = max(1, _BLOCK_DRAWS // int(self.n_samples))
+        size = _BLOCK_DRAWS // int(self.n_samples)
         parts = []
         for start in range(0, max(len(stars), 1), size):
             rows = slice(start, start + size)

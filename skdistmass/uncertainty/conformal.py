@@ -141,7 +141,7 @@ class ConformalErrors:
         self.levels_ = _LEVELS
         self.quantiles_ = law_quantiles(_conformal_quantiles(rank), weights)
         # The scatter is to be half the width of the 68.27 % interval, so that a variance can be added to its square.
-        half_width = 0.5 * np.diff(self.quantile(ndtr([-1.0, 1.0])))[0]
+        half_width = 0.5 * np.ptp(self.quantile(ndtr([-1.0, 1.0])))
         self.quantiles_ /= half_width
         shift = np.log(unit * half_width)
         self.coef_[0] += shift

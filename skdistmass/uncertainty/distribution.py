@@ -129,9 +129,9 @@ class PredictiveDistribution:
         """Return quantiles at probabilities `q`; NaN for what is no probability."""
         q = np.asarray(q, dtype=np.float64)
         shape = np.broadcast_shapes(q.shape, (len(self),))
-        legal = (q >= 0) & (q <= 1)
-        at = np.clip(np.searchsorted(self.levels, np.where(legal, q, 0.0), side="right") - 1, 0, len(self.levels) - 2)
-        share = (np.where(legal, q, np.nan) - self.levels[at]) / np.diff(self.levels)[at]
+        q = np.where((q >= 0) & (q <= 1), q, np.nan)
+        at = np.minimum(np.searchsorted(self.levels, q, side="right") - 1, len(self.levels) - 2)
+        share = (q - self.levels[at]) / np.diff(self.levels)[at]
         rows = np.broadcast_to(np.arange(len(self)), shape)
         low = self.quantiles[rows, np.broadcast_to(at, shape)]
         return low + share * (self.quantiles[rows, np.broadcast_to(at, shape) + 1] - low)
@@ -155,7 +155,7 @@ class PredictiveDistribution:
         x, rows, at = self._place(x)
         low, high = self.quantiles[rows, at], self.quantiles[rows, at + 1]
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(high > low, (x - low) / (high - low), (x >= high) * 1.0)
+            share = np.where(high > low, (x - low) / (high - low), x >= high)
         found = self.levels[at] + np.clip(share, 0.0, 1.0) * np.diff(self.levels)[at]
         return np.where(np.isnan(x) | np.isnan(low), np.nan, found)
 

@@ -65,13 +65,13 @@ class PaperErrors:
             raise InputError(f"{len(residual)} stars are too few to estimate errors; {MIN_ROWS} are needed.")
         self.n_rows_ = len(residual)
         if self.logg_column is None:
-            flat = np.percentile(np.abs(residual - np.median(residual)), [25, 50, 75])
+            absolute = np.abs(residual - np.median(residual))
+            flat = np.percentile(absolute, [25, 50, 75])
             self.coef_ = np.column_stack([np.zeros((3, 2)), flat])
-            self.logg_range_ = (0.0, 0.0)
             return self
         logg = X[:, self.logg_column]
         edges = np.unique(np.percentile(logg, np.linspace(0, 100, max(4, min(40, len(logg) // 50) + 1))))
-        index = np.clip(np.digitize(logg, edges) - 1, 0, max(len(edges) - 2, 0))
+        index = np.digitize(logg, edges[1:-1])
         filled = np.unique(index)
         centers = np.array([np.median(logg[index == i]) for i in filled])
         quartiles = np.array([np.percentile(np.abs(residual[index == i]), [25, 50, 75]) for i in filled])

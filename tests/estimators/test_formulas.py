@@ -87,6 +87,10 @@ def test_baseline_is_the_physics_of_a_star():
     assert 10 ** log_mass[0] == pytest.approx(1.0, abs=0.1)
     with pytest.raises(InputError, match="2 columns"):
         StellarBaseline().fit(X[:, :2], np.zeros(3))
+    # The correction has all terms up to the second degree, the constant first.
+    of_degree = [[a, b, c] for a in range(3) for b in range(3) for c in range(3) if a + b + c <= 2]
+    assert sorted(_CORRECTION.tolist()) == of_degree
+    assert _CORRECTION[0].tolist() == [0, 0, 0]
 
 
 def test_correction_of_the_baseline_is_a_fit_with_a_penalty():

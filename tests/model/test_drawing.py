@@ -7,7 +7,9 @@ import pytest
 from scipy import stats
 from scipy.special import ndtri
 
+from skdistmass.estimators.ages import IsochroneAgeTransformer
 from skdistmass.exceptions import InputError
+from skdistmass.model import drawing as drawing_module
 from skdistmass.model.age_physics import AgePhysics
 from skdistmass.model.drawing import Drawing
 from skdistmass.model.draws import joint_facts, quantiles_of, resample, summarise
@@ -167,6 +169,193 @@ def test_masses_of_several_scales_are_their_mean_and_their_scatter():
     mean = (laws[0].ppf(place.T) + laws[1].ppf(place.T)).T / 2
     np.testing.assert_allclose(drawing.draws["MASS"], mean * np.exp(spread * noise))
     np.testing.assert_allclose(drawing.facts["MASS_SCALE_SPREAD"], [spread])
+
+
+N_DRAWS = 20_000
+LAWS = {
+    "ABS_MAG": PredictiveDistribution([0.0, 0.5, 1.0], [[-3.0, -2.0, -1.0]] * 3),
+    "A": PredictiveDistribution([0.0, 0.5, 1.0], [[0.5, 1.0, 1.5]] * 3),
+    "B": PredictiveDistribution([0.0, 0.5, 1.0], [[0.7, 1.2, 1.7]] * 3),
+}
+WIDTHS = {"ABS_MAG": 0.4, "A": 0.1, "B": 0.3}
+
+
+@pytest.fixture
+def drawing(monkeypatch):
+    """Draws of a giant with an error of [M/H], of one without errors, and of a dwarf, by laws that are given."""
+    networks = SimpleNamespace(of_distance=lambda model: "ABS_MAG", of_mass=lambda model, name: name)
+    monkeypatch.setattr(drawing_module, "Networks", networks)
+    monkeypatch.setattr(Drawing, "_law", lambda self, name, entries, source: (LAWS[name], np.full(3, WIDTHS[name])))
+    monkeypatch.setattr(Drawing, "_slope", lambda self, network: np.tile([0.0, 0.0, network, 0.0, 0.0], (3, 1)))
+    stars = {name: np.full(3, value) for name, value in {"TEFF": 4800.0, "C_FE": 0.0, "N_FE": 0.1, "K": 10.2}.items()}
+    stars |= {"LOGG": np.array([2.5, 2.5, 3.5]), "M_H": np.array([0.1, -0.2, 0.0]), "A_K": np.full(3, 0.2)}
+    stars |= {"M_H_ERR": np.array([0.1, -1.0, 0.1]), "K_ERR": np.full(3, 0.03), "A_K_ERR": np.full(3, 0.04)}
+
+    def make(scale, abs_mag=2.0):
+        model = SimpleNamespace(
+            cuts=None, abs_mag_=abs_mag, masses_={"A": -0.5, "B": -2.5}, age_=IsochroneAgeTransformer()
+        )
+        return Drawing(model, Stars(stars), N_DRAWS, scale, False, np.random.default_rng(0))
+
+    return make
+
+
+def correlation(one, other):
+    return np.corrcoef(one, other)[0, 1]
+
+
+def test_draws_follow_their_laws_and_the_errors_of_metallicity(drawing):
+    found = drawing("A")
+    metal, magnitude, mass = (found.draws[name] for name in ("M_H", "ABS_MAG", "MASS"))
+    assert metal.mean(axis=1) == pytest.approx([0.1, -0.2, 0.0], abs=0.005)
+    assert metal.std(axis=1) == pytest.approx([0.1, 0.0, 0.1], abs=0.005)
+    for name, values in (("ABS_MAG", magnitude), ("A", mass)):
+        assert np.quantile(values[0], [0.1, 0.5, 0.8]) == pytest.approx(LAWS[name][[0]].ppf([0.1, 0.5, 0.8]), abs=0.02)
+    # By hand: 2 * 0.1 / 0.4, -0.5 * 0.1 / 0.1 and -2 * 0.5 * 0.01 / (0.4 * 0.1), of normal deviates.
+    deviates = [ndtri(LAWS[name][[0]].cdf(values[0])) for name, values in (("ABS_MAG", magnitude), ("A", mass))]
+    assert correlation(deviates[0], metal[0]) == pytest.approx(0.5, abs=0.02)
+    assert correlation(deviates[1], metal[0]) == pytest.approx(-0.5, abs=0.02)
+    assert correlation(*deviates) == pytest.approx(-0.25, abs=0.02)
+    # Without an error of [M/H] nothing goes together.
+    assert abs(correlation(magnitude[1], mass[1])) < 0.02
+    # m - A - M = 10 - M: the scatter of the distance has the errors of K and A_K.
+    noise = 5.0 * np.log10(found.draws["DISTANCE"] / 0.01) - (10.0 - magnitude)
+    assert noise.std() == pytest.approx(0.05, rel=0.02)
+    assert noise.mean() == pytest.approx(0.0, abs=0.002)
+    assert (found.log_weight == 0).all()
+    assert found.mag_law is LAWS["ABS_MAG"]
+
+
+def test_ages_are_of_giants_by_mass_and_metallicity_within_the_relation(drawing):
+    found = drawing("A")
+    ages = found.draws["AGE"]
+    assert np.isnan(ages[2]).all()
+    (low, high), (poor, rich) = found.model.age_.used_bounds()
+    for star in range(2):
+        pairs = np.column_stack([found.draws["MASS"][star].clip(low, high), found.draws["M_H"][star].clip(poor, rich)])
+        np.testing.assert_allclose(ages[star], found.model.age_.transform(pairs)[:, 0])
+
+
+def test_the_law_of_a_network_and_half_the_width_of_its_interval(monkeypatch):
+    half = np.array([0.0, *np.arange(1, 36) / 10.0, 1.1])
+    intervals = np.stack([2.0 - half, 2.0 + 2.0 * half], axis=-1)[:, None]
+    asked = []
+
+    def predict_networks(networks, training, labels, errors, entries, source, coverages):
+        asked.append((networks, entries, source, coverages[-1], len(coverages)))
+        return SimpleNamespace(intervals=intervals)
+
+    monkeypatch.setattr(drawing_module, "predict_networks", predict_networks)
+    networks = SimpleNamespace(name="ABS_MAG", network=SimpleNamespace(errors_=None))
+    one = SimpleNamespace(model=SimpleNamespace(training_=None), labels=None, errors=None, stars=[0])
+    law, width = Drawing._law(one, networks, "entries", "source")
+    assert asked == [(networks, "entries", "source", 0.6827, 37)]
+    assert width == pytest.approx([1.65])
+    assert (law.quantiles[0, 0], law.median()[0], law.quantiles[0, -1]) == pytest.approx((-1.5, 2.0, 9.0))
+    intervals[:] = np.nan
+    with pytest.raises(InputError, match="ABS_MAG was trained without errors"):
+        Drawing._law(one, networks, None, None)
+    # Stars without labels have no law; that says nothing of the network.
+    networks.network.errors_ = "errors"
+    assert np.isnan(Drawing._law(one, networks, None, None)[1]).all()
+    one.stars, intervals, networks.network.errors_ = [], intervals[:, :0], None
+    assert len(Drawing._law(one, networks, None, None)[0]) == 0
+
+
+def test_ages_need_a_metallicity_of_the_relation():
+    relation = IsochroneAgeTransformer()
+    (low, high), (poor, rich) = relation.used_bounds()
+    labels = np.zeros((7, 5))
+    labels[:, 1], labels[:, 2] = 2.5, [poor, rich, poor - 0.01, rich + 0.01, 0.0, 0.0, np.nan]
+    labels[5, 1] = 3.5
+    mass = np.tile([1.0, 0.1, 99.0], (7, 1))
+    found = SimpleNamespace(
+        model=SimpleNamespace(age_=relation), physics=AgePhysics(), stars=Stars({"TEFF": np.zeros(7)}), labels=labels,
+        draws={"MASS": mass, "M_H": labels[:, 2:3] + [0.0, 9.0, -9.0]}, rng=None,
+    )  # fmt: skip
+    Drawing._ages(found)
+    assert np.isfinite(found.draws["AGE"]).all(axis=1).tolist() == [True, True, False, False, True, False, False]
+    # Draws of mass and metallicity beyond the relation are those at its ends.
+    pairs = np.array([[1.0, 0.0], [low, rich], [high, poor]])
+    np.testing.assert_allclose(found.draws["AGE"][4], relation.transform(pairs)[:, 0])
+    found.labels = labels[5:]
+    found.draws = {name: values[5:] for name, values in found.draws.items()}
+    found.stars = found.stars[5:]
+    Drawing._ages(found)
+    assert np.isnan(found.draws["AGE"]).all()
+
+
+def test_all_scales_together_and_a_model_of_masses_alone(drawing):
+    found = drawing("all", abs_mag=None)
+    assert set(found.draws) == {"MASS", "M_H", "AGE"}
+    spread = np.log(1.2) / np.sqrt(2.0)
+    np.testing.assert_allclose(found.facts["MASS_SCALE_SPREAD"], np.full(3, spread))
+    assert np.median(found.draws["MASS"]) == pytest.approx(1.1, abs=0.02)
+    # The means of the slopes (-1.5) and of the widths (0.2) of both scales: a correlation of -0.75 before the scatter.
+    values = np.log(found.draws["MASS"][0])
+    alone = np.log(drawing("A", abs_mag=None).draws["MASS"][0])
+    share = np.sqrt(1.0 - spread**2 / values.var())
+    assert correlation(values, found.draws["M_H"][0]) == pytest.approx(-0.75 * share, abs=0.03)
+    assert correlation(alone, drawing("A", abs_mag=None).draws["M_H"][0]) == pytest.approx(-0.5, abs=0.03)
+    assert set(drawing(None).draws) == {"ABS_MAG", "DISTANCE"}
+
+
+def test_isochrones_replace_draws_of_dwarfs_on_their_grid(monkeypatch):
+    asked = {}
+
+    def draw_dwarfs(isochrones, stars, labels, errors, law, **options):
+        asked.update(options, labels=labels, errors=errors, law=law, n_stars=len(stars))
+        mass = np.array([[0.8, 0.9], [np.nan, np.nan]])
+        return {"MASS": mass, "AGE": mass + 9.0, "ABS_MAG": mass, "AGE_PRIOR_RATIO": np.array([0.3, 0.4])}
+
+    monkeypatch.setattr(drawing_module, "draw_dwarfs", draw_dwarfs)
+    labels = np.zeros((4, 5))
+    labels[:, 1] = [2.0, 3.5, 4.0, np.nan]
+    found = SimpleNamespace(
+        labels=labels, errors=0.1 * labels, stars=Stars({"TEFF": np.zeros(4)}), log_weight=np.zeros((4, 2)),
+        by_isochrones=np.zeros(4, dtype=bool), facts={"MASS_SCALE_SPREAD": np.ones(4)}, cuts=TrainingCuts(),
+        physics=AgePhysics(), mag_law=None, rng=np.random.default_rng(0),
+        draws={name: np.full((4, 2), 5.0) for name in ("MASS", "AGE")},
+    )  # fmt: skip
+    Drawing.use_isochrones(found, "isochrones", True)
+    assert found.draws["MASS"].tolist() == [[5.0, 5.0], [0.8, 0.9], [5.0, 5.0], [5.0, 5.0]]
+    assert found.draws["AGE"][1].tolist() == [9.8, 9.9]
+    np.testing.assert_array_equal(found.draws["ABS_MAG"], [[np.nan] * 2, [0.8, 0.9], [np.nan] * 2, [np.nan] * 2])
+    assert found.by_isochrones.tolist() == [False, True, False, False]
+    np.testing.assert_array_equal(found.facts["AGE_PRIOR_RATIO"], [np.nan, 0.3, 0.4, np.nan])
+    np.testing.assert_array_equal(found.facts["MASS_SCALE_SPREAD"], [1.0, np.nan, 1.0, 1.0])
+    assert asked["labels"][:, 1].tolist() == [3.5, 4.0]
+    assert asked["errors"][:, 1].tolist() == pytest.approx([0.35, 0.4])
+    assert (asked["n_samples"], asked["n_stars"], asked["parallax"], asked["law"]) == (2, 2, True, None)
+    assert asked["rng"] is found.rng
+
+
+def finished(log_weight, **draws):
+    log_weight = np.array(log_weight)
+    found = SimpleNamespace(
+        log_weight=log_weight, draws={name: np.array(values) for name, values in draws.items()},
+        rng=np.random.default_rng(0), without_age=np.zeros(log_weight.shape), cut=np.full(len(log_weight), 0.25),
+        facts={"MASS_SCALE_SPREAD": np.arange(len(log_weight))},
+    )  # fmt: skip
+    return found
+
+
+def test_draws_of_equal_weight_and_stars_without_any():
+    draws = {"MASS": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "AGE": [[9.0, 9.1], [9.2, 9.3], [9.4, 9.5]]}
+    some = finished([[0.0, -np.inf], [-np.inf, -np.inf], [-np.inf, -np.inf]], **draws)
+    some.without_age[2] = -np.inf
+    found = Drawing.finish(some)
+    # The second star has no draw that is young enough: its age is unknown. The third has none at all.
+    assert found["MASS"].tolist() == [[1.0, 1.0], [3.0, 4.0], [5.0, 6.0]]
+    np.testing.assert_array_equal(found["AGE"], [[9.0, 9.0], [np.nan] * 2, [np.nan] * 2])
+    assert found["AGE_CUT"].tolist() == [0.25] * 3
+    assert found["MASS_SCALE_SPREAD"].tolist() == [0, 1, 2]
+    plain = Drawing.finish(finished([[0.0, 0.0], [-np.inf, 0.0]], DISTANCE=[[1.0, 2.0], [3.0, 4.0]]))
+    assert plain.keys() == {"DISTANCE"}
+    assert plain["DISTANCE"].tolist() == [[1.0, 2.0], [4.0, 4.0]]
+    impossible = finished([[-np.inf, -np.inf]], DISTANCE=[[1.0, 2.0]])
+    del impossible.without_age  # which only models of masses have
+    assert Drawing.finish(impossible).keys() == {"DISTANCE"}
 
 
 def test_alpha_elements_and_states():

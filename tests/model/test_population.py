@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from skdistmass.exceptions import InputError
-from skdistmass.model.population import common_value
+from skdistmass.model.population import _densities, common_value
 
 pytestmark = pytest.mark.slow
 
@@ -83,3 +83,24 @@ def test_what_can_not_be_combined():
             common_value(wrong, 8.0, 10.0)
     with pytest.raises(InputError, match="empty"):
         common_value(draws, 10.0, 8.0)
+
+
+def test_draws_beyond_the_grid_count_at_its_ends():
+    edges = np.linspace(0.0, 10.0, 11)
+    rows = np.repeat([[99.0], [9.5], [-99.0], [0.5], [4.0]], 20, axis=1)
+    found = _densities(rows, edges, 1.0)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[2], found[3])
+    assert found.argmax(axis=1).tolist() == [9, 9, 0, 0, 4]
+    assert found[4].sum() == pytest.approx(1.0)
+
+
+def test_the_range_holds_its_ends_and_a_prior_of_zero_rules_out():
+    draws = np.random.default_rng(10).normal(9.0, 0.2, (4, 50))
+    found = common_value(draws, 8.0, 10.0, prior=lambda x: np.where(x < 9.0, 0.0, 1.0))
+    assert found.density[found.grid < 9.0].max() == 0.0
+    assert found.density.sum() * (found.grid[1] - found.grid[0]) == pytest.approx(1.0)
+    assert len(found.grid) == 600
+    assert (found.grid[0], found.grid[-1]) == pytest.approx((8.0 + 1 / 600, 10.0 - 1 / 600))
+    with pytest.raises(InputError, match="from 9 to 9 is empty"):
+        common_value(draws, 9.0, 9.0)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from skdistmass.exceptions import InputError
-from skdistmass.uncertainty import LEVELS, PredictiveDistribution
+from skdistmass.uncertainty import COVERAGES, LEVELS, MEDIAN, PredictiveDistribution
 
 CENTER, WIDTH = np.array([0.0, 5.0, -2.0]), np.array([1.0, 0.1, 3.0])
 NORMAL = stats.norm(CENTER, WIDTH)
@@ -90,6 +90,8 @@ def test_a_star_without_a_law():
     for found in (law.mean(), law.std(), law.ppf(0.5), law.cdf(1.0), law.pdf(1.0), law.crps([1.0, 1.0]), law.rvs()):
         assert np.isfinite(found[0])
         assert np.isnan(found[1])
+    for function in (law.cdf, law.pdf):
+        np.testing.assert_array_equal(np.isnan(function([[np.nan], [1.0]])), [[True, True], [False, True]])
     assert len(law[1:]) == 1
     assert np.isnan(law.ppf([1.5, -0.1])).all()
 
@@ -99,7 +101,12 @@ def test_a_star_without_a_law():
     [
         ([0.5], [[1.0]], "two or more rising"),
         ([0.5, 0.2], [[1.0, 2.0]], "two or more rising"),
+        ([0.5, 0.5], [[1.0, 2.0]], "two or more rising"),
         ([0.0, 0.5, 1.5], [[1.0, 2.0, 3.0]], "probabilities"),
+        ([-0.5, 0.5, 1.0], [[1.0, 2.0, 3.0]], "probabilities"),
+        ([[0.0, 1.0], [0.0, 1.0]], [[1.0, 2.0]], "two or more rising"),
+        ([0.0, 1.0], [[1.0, 2.0, 3.0]], "shape"),
+        ([0.0, 0.5, 1.0], [[1.0, 2.0]], "shape"),
         ([0.0, 1.0], [1.0, 2.0], "shape"),
         ([0.0, 1.0], [[2.0, 1.0]], "cross"),
     ],
@@ -107,3 +114,77 @@ def test_a_star_without_a_law():
 def test_what_is_no_law_is_refused(levels, quantiles, said):
     with pytest.raises(InputError, match=said):
         PredictiveDistribution(levels, quantiles)
+
+
+def test_levels_are_every_tenth_of_a_sigma():
+    np.testing.assert_allclose(LEVELS, stats.norm.cdf(np.arange(-35, 36) / 10.0), rtol=1e-9)
+    assert MEDIAN == 1e-9
+    np.testing.assert_allclose(COVERAGES, [1e-9, *(stats.chi(1).cdf(np.arange(1, 36) / 10.0))], rtol=1e-9)
+
+
+def test_intervals_make_a_law():
+    """Those of two normal laws; an end beyond that of a wider interval changes its place with it."""
+    half = np.array([0.0, *np.arange(1, 36) / 10.0])
+    intervals = np.stack([CENTER[:2] - half[:, None] * WIDTH[:2], CENTER[:2] + half[:, None] * WIDTH[:2]], axis=-1)
+    law = PredictiveDistribution.from_intervals(intervals)
+    np.testing.assert_allclose(law.quantiles, CENTER[:2, None] + WIDTH[:2, None] * np.arange(-35, 36) / 10.0)
+    assert law.levels[[0, -1]].tolist() == [0.0, 1.0]
+    np.testing.assert_array_equal(law.levels[1:-1], LEVELS[1:-1])
+    intervals[[3, 4], :, 0] = intervals[[4, 3], :, 0]
+    np.testing.assert_array_equal(PredictiveDistribution.from_intervals(intervals).quantiles, law.quantiles)
+
+
+def test_two_levels_are_enough_and_quantiles_may_be_equal():
+    law = PredictiveDistribution([0.0, 1.0], [[1.0, 3.0], [2.0, 2.0]])
+    np.testing.assert_array_equal(law.ppf([[0.0], [0.25], [1.0]]), [[1.0, 2.0], [1.5, 2.0], [3.0, 2.0]])
+    np.testing.assert_array_equal(law.cdf([[1.0], [1.5], [2.0], [3.0]]), [[0.0, 0.0], [0.25, 0.0], [0.5, 1.0], [1, 1]])
+    np.testing.assert_array_equal(law.pdf([[1.0], [2.0], [3.0], [3.1]]), [[0.5, 0], [0.5, np.inf], [0.5, 0], [0, 0]])
+    np.testing.assert_array_equal(law.logpdf([0.9, 2.0]), [-np.inf, np.inf])
+    np.testing.assert_allclose(law.crps([0.0, 3.5]), [2.0 - 1.0 / 3.0, 1.5])
+    np.testing.assert_allclose(law.var(), [4.0 / 12.0, 0.0])
+
+
+def test_a_step_inside_a_law():
+    """A tenth of the probability is at 2 exactly."""
+    law = PredictiveDistribution([0.0, 0.5, 0.6, 1.0], [[1.0, 2.0, 2.0, 3.0]])
+    assert law.cdf([[1.5], [1.999999], [2.0], [2.5]])[:, 0] == pytest.approx([0.25, 0.5, 0.6, 0.8], abs=1e-5)
+    assert law.sf([2.5]) == pytest.approx(0.2)
+    assert law.ppf([[0.5], [0.55], [0.6], [0.8]])[:, 0] == pytest.approx([2.0, 2.0, 2.0, 2.5])
+    assert law.pdf([[1.5], [2.0], [2.5]])[:, 0] == pytest.approx([0.5, 0.4, 0.4])
+    # Integral of the squared difference from a step at 2: of (x/2)^2 and of (0.4 x)^2, each from 0 to 1.
+    assert law.crps([2.0]) == pytest.approx((0.25 + 0.16) / 3.0)
+    assert [end.tolist() for end in law.support()] == [[1.0], [3.0]]
+
+
+def test_a_normal_error_widens_each_side_in_quadrature():
+    law = PredictiveDistribution([0.0, 0.25, 0.5, 0.75, 1.0], [[0.0, 1.0, 2.0, 5.0, 9.0], [1.0, 1.0, 1.0, 1.0, 1.0]])
+    wide = law.widened([0.0, 2.0])
+    np.testing.assert_array_equal(wide.quantiles[0], law.quantiles[0])
+    np.testing.assert_array_equal(wide.levels, law.levels)
+    # Levels of 0 and 1 stand for 3.5 sigma.
+    quartile = stats.norm.ppf(0.75)
+    np.testing.assert_allclose(wide.quantiles[1], 1.0 + 2.0 * np.array([-3.5, -quartile, 0.0, quartile, 3.5]))
+    both = law.widened(1.0).quantiles[0]
+    expected = [2 - np.hypot(2, 3.5), 2 - np.hypot(1, quartile), 2, 2 + np.hypot(3, quartile), 2 + np.hypot(7, 3.5)]
+    np.testing.assert_allclose(both, expected)
+
+
+def test_a_function_that_falls_turns_unequal_levels_around():
+    law = PredictiveDistribution([0.0, 0.2, 1.0], [[0.0, 1.0, 2.0], [np.nan, 1.0, 2.0], [1.0, 1.0, 1.0]])
+    fallen = law.map(np.negative)
+    np.testing.assert_allclose(fallen.levels, [0.0, 0.8, 1.0])
+    np.testing.assert_array_equal(fallen.quantiles, [[-2, -1, 0], [np.nan] * 3, [-1, -1, -1]])
+    risen = law.map(lambda q: q + 1.0)
+    np.testing.assert_allclose(risen.levels, [0.0, 0.2, 1.0])
+    np.testing.assert_array_equal(risen.quantiles[0], [1.0, 2.0, 3.0])
+
+
+def test_draws_have_the_shape_that_was_asked_for(law):
+    for seed in (3, np.random.RandomState(3), np.random.default_rng(3)):
+        assert law.rvs(random_state=seed).shape == (3,)
+        assert law.rvs(1, random_state=seed).shape == (1, 3)
+    even = np.random.default_rng(4).random((2, 3))
+    np.testing.assert_array_equal(law.rvs(2, np.random.default_rng(4)), law.ppf(even))
+    assert len(law) == 3
+    assert len(law[1]) == 1
+    np.testing.assert_array_equal(law[[2, 0]].median(), law.median()[[2, 0]])

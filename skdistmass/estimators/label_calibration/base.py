@@ -334,5 +334,5 @@ def joined_covariance(fits: list[RobustFit | None], n_terms: int) -> NDArray[np.
     for number, fit in enumerate(fits):
         if fit is not None:
             start = number * n_terms
-            influence[:, start : start + fit.influence.shape[1]] = fit.influence
+            influence[: len(fit.influence), start : start + fit.influence.shape[1]] = fit.influence
     return influence.T @ influence

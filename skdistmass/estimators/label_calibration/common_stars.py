@@ -171,7 +171,7 @@ class LabelCalibration(LabelShift):
 
         both = np.isfinite(X) & np.isfinite(y)
         # The labels that a shift may depend on must be there.
-        self._set_up(X, self._complete_rows(X, both))
+        self._set_up(X, self._complete_rows(X, both, groups))
         complete = self.terms_.is_complete(X) & both.any(axis=1)
         warn_left_out(int(np.count_nonzero(~complete)), len(X), "a label is missing on one of the scales")
         X, y, errors_from, errors_to = X[complete], y[complete], errors_from[complete], errors_to[complete]
@@ -189,14 +189,14 @@ class LabelCalibration(LabelShift):
         tags.target_tags.required = True
         return tags
 
-    def _complete_rows(self, X, both):
+    def _complete_rows(self, X, both, groups):
         """Tell which stars can be fitted to; refuse too few."""
         names = names_of_labels(getattr(self, "feature_names_in_", None), X.shape[1])
         rows = both & ShiftTerms.from_stars(np.zeros((1, X.shape[1])), names).is_complete(X)[:, None]
-        if rows.sum(axis=0).max(initial=0) < MIN_STARS:
+        if (most := max(len(np.unique(groups[column])) for column in rows.T)) < MIN_STARS:
             raise InputError(
                 f"no label has {MIN_STARS} stars with a value on both scales and complete Teff, log g, [M/H]: with "
-                f"n_samples = {len(X)} rows, the most is {rows.sum(axis=0).max(initial=0)}. Give more common stars, or "
+                f"n_samples = {len(X)} rows, the most is {most} different stars. Give more common stars, or "
                 "use ConstraintCalibration."
             )
         return rows.any(axis=1)
