@@ -114,8 +114,6 @@ class Map:
         self.data = coverage.CoverageData(str(folder / "lines"))
         self.data.read()
         self.lines: dict[Path, dict] = {}
-        self.found: dict[tuple[Path, int, int], set[str]] = {}
-        self.statements: dict[Path, list[ast.stmt]] = {}
         self.trees = {path: ast.parse(path.read_text("utf-8")) for path in (ROOT / "skdistmass").rglob("*.py")}
         self.statements: dict[Path, list[ast.stmt]] = {}
         self.found: dict[tuple, set[str]] = {}
@@ -147,19 +145,10 @@ class Map:
     def of(self, path: Path, line: int, depth: int = 3) -> set[str]:
         """Return the names of the tests that run a line, or what names the constant or function that it defines."""
         if (path, line, depth) not in self.found:
-<<<<<<< HEAD
-            self.found[path, line, depth] = self._find(path, line, depth)
-        return self.found[path, line, depth]
-
-    def _find(self, path, line, depth):
-        if path not in self.statements:
-            self.statements[path] = [node for node in ast.walk(self.trees[path]) if isinstance(node, ast.stmt)]
-=======
             self.found[path, line, depth] = self._of(path, line, depth)
         return self.found[path, line, depth]
 
     def _of(self, path, line, depth):
->>>>>>> mutB
         around = [node for node in self.statements[path] if _first(node) <= line <= node.end_lineno]
         inner = around[-1]
         function = next((node for node in reversed(around) if isinstance(node, FUNCTIONS)), None)
@@ -200,12 +189,7 @@ class Map:
 
     def drop(self, test: str) -> None:
         """Forget a test."""
-<<<<<<< HEAD
-        self.found.clear()
-        for users in self.users.values():
-=======
         for users in (*self.users.values(), *self.found.values()):
->>>>>>> mutB
             users.discard(test)
 
     def dependents(self, module: str) -> set[str]:
