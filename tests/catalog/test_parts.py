@@ -156,7 +156,7 @@ def test_a_folder_that_can_not_be_put_on_disk_is_no_error(tmp_path, monkeypatch)
     _sync_folder(tmp_path)
     _sync_folder(tmp_path / "absent")
     assert synced == [True]
-    assert not before or len(os.listdir("/proc/self/fd")) == before
+    assert not before or len(os.listdir("/proc/self/fd")) <= before
 
 
 @pytest.mark.parametrize(
