@@ -11,7 +11,7 @@ from astropy.table import Table
 from skdistmass.catalog import build_catalog
 from skdistmass.catalog.finished import _agree
 from skdistmass.catalog.provenance import origin_of, posterior_cards, read_cards
-from skdistmass.catalog.rows import _convert, _isochrone_distances, _posterior, prepared
+from skdistmass.catalog.rows import _convert, _isochrone_distances, _posterior, catalog_columns, prepared
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, InputError
 from skdistmass.extinction import ExtinctionChoice
@@ -161,6 +161,19 @@ def test_posteriors_are_of_calibrated_stars_on_the_metallicity_of_the_model():
         given, out_of_fold = _posterior(posterior, model, stars, False, calibration)
         assert (given["TEFF"][0], given["M_H"][0], out_of_fold) == (4850.0, expected, False)
     assert _posterior(posterior, model, stars, True, None) == (stars, True)
+
+
+def test_stars_of_the_training_are_predicted_out_of_fold_unless_it_is_said():
+    asked = []
+
+    def predict_columns(stars, *, out_of_fold):
+        asked.append(out_of_fold)
+        return {"ABS_MAG": np.zeros(1), "BITMASK": np.zeros(1, int)}
+
+    model = SimpleNamespace(card={}, predict_columns=predict_columns)
+    for settings in ({}, {"out_of_fold": True}, {"out_of_fold": False}):
+        catalog_columns(as_stars({"TEFF": [4800.0], "K": [9.0]}), model, ExtinctionChoice(), **settings)
+    assert asked == [True, True, False]
 
 
 def test_stars_are_prepared_as_the_model_wants_them():
