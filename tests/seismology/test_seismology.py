@@ -110,7 +110,8 @@ def test_factor_of_the_radius_is_the_median_of_those_that_have_both():
     scatter = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
     np.testing.assert_allclose(error, np.sqrt(np.pi / 2.0) * scatter / np.sqrt(20.0))
     # Stars that lack one of the radii change nothing.
-    more = gaia_radius_factor([*radius, np.nan, 9.0, -9.0, 9.0, 9.0], [*other, 9.0, np.nan, 9.0, -9.0, np.inf])
+    lacking = [np.nan, 9.0, -9.0, 9.0, 9.0, 9.0, 0.0, np.inf], [9.0, np.nan, 9.0, -9.0, np.inf, 0.0, 9.0, 9.0]
+    more = gaia_radius_factor([*radius, *lacking[0]], [*other, *lacking[1]])
     np.testing.assert_array_equal(more[0][:20], factor)
     assert np.isnan(more[0][[20, 22]]).all()
     small = gaia_radius_factor([*(0.1 * radius), 0.5], [*(0.1 * other), np.nan])[0]
