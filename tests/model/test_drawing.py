@@ -13,6 +13,7 @@ from skdistmass.model import drawing as drawing_module
 from skdistmass.model.age_physics import AgePhysics
 from skdistmass.model.drawing import Drawing
 from skdistmass.model.draws import joint_facts, quantiles_of, resample, summarise
+from skdistmass.model.dwarfs import find_dwarfs
 from skdistmass.model.population import common_value
 from skdistmass.model.star_random import StarRandom
 from skdistmass.surveys import Stars
@@ -328,6 +329,13 @@ def test_isochrones_replace_draws_of_dwarfs_on_their_grid(monkeypatch):
     assert asked["errors"][:, 1].tolist() == pytest.approx([0.35, 0.4])
     assert (asked["n_samples"], asked["n_stars"], asked["parallax"], asked["law"]) == (2, 2, True, None)
     assert asked["rng"] is found.rng
+
+
+def test_dwarfs_have_three_labels_and_log_g_of_3_5_or_more():
+    labels = np.zeros((6, 5))
+    labels[:, 1] = [3.49, 3.5, 4.5, 4.5, 4.5, np.nan]
+    labels[2, 2], labels[3, 0], labels[4, 3:] = np.nan, np.nan, np.nan
+    assert find_dwarfs(labels).tolist() == [1, 4]
 
 
 def finished(log_weight, **draws):
