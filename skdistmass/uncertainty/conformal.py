@@ -98,7 +98,7 @@ class ConformalErrors:
         Raises
         ------
         InputError
-            If there are fewer than 50 residuals.
+            If there are fewer than 50 residuals, or all are the same.
 
         Warns
         -----
@@ -126,7 +126,12 @@ class ConformalErrors:
         if n_rows > _MOST_ROWS:
             rows = np.sort(np.random.default_rng(0).choice(n_rows, _MOST_ROWS, replace=False))
         terms, residual = self._terms(X[rows]), residual[rows]
-        unit = robust_scatter(residual) or np.std(residual) or np.finfo(float).tiny
+        unit = robust_scatter(residual) or np.std(residual)
+        if not unit > 1e-12 * np.abs(residual).max():
+            raise InputError(
+                "all residuals are the same, so that there is no scatter to learn; is the target the same for all "
+                "stars? Use error_model='paper', or None."
+            )
         residual = residual / unit
         noise = np.zeros(len(rows)) if target_error is None else target_error[rows] / unit
         used = self._used_terms(len(rows))

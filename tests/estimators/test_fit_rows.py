@@ -4,10 +4,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from sklearn.neural_network import MLPRegressor
 
-from skdistmass import AbsMagRegressor, CNMassRegressor, EvolutionaryStateClassifier
+from skdistmass import (
+    AbsMagRegressor,
+    BinaryResidualFilter,
+    CNMassRegressor,
+    EvolutionaryStateClassifier,
+    IsochroneAgeTransformer,
+    TrainingSpace,
+)
+from skdistmass.estimators.inputs import let_splitters_take_rows
+from skdistmass.estimators.label_calibration import ConstraintCalibration, LabelCalibration
 from skdistmass.estimators.label_regressor import LabelRegressor
+from skdistmass.estimators.stellar_baseline import StellarBaseline
 from skdistmass.exceptions import InputError, RowsLeftOutWarning
 
 
@@ -146,3 +157,35 @@ def test_states_are_predicted_by_the_labels_of_the_training():
         model.predict(X[:, :2])
     assert model.n_features_in_ == 3
     assert model.predict_proba(X[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        AbsMagRegressor(loss="other"),
+        BinaryResidualFilter(threshold=1.0),
+        BinaryResidualFilter(n_rounds=0),
+        CNMassRegressor(n_networks=0),
+        ConstraintCalibration(form="other"),
+        EvolutionaryStateClassifier(hidden_units=0),
+        IsochroneAgeTransformer(out_of_bounds="other"),
+        LabelCalibration(n_folds=1),
+        LabelRegressor(error_model="other"),
+        StellarBaseline(correction_scale=-0.1),
+        TrainingSpace(edge_fraction=0.6),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_parameters_out_of_their_range_are_named(estimator):
+    with pytest.raises(ValueError, match=r"The '\w+' parameter of \w+ must be"):
+        estimator.fit(np.ones((60, 3)), np.ones(60))
+
+
+def test_splitters_take_rows_of_an_astropy_table(monkeypatch):
+    monkeypatch.delattr(Table, "take", raising=False)
+    let_splitters_take_rows()
+    table = Table({"TEFF": [4800.0, 4900.0, 5000.0]})
+    assert table.take([2, 0], axis=0)["TEFF"].tolist() == [5000.0, 4800.0]
+    monkeypatch.setattr(Table, "take", "its own")
+    let_splitters_take_rows()
+    assert Table.take == "its own"

@@ -13,7 +13,9 @@ from skdistmass.model import drawing as drawing_module
 from skdistmass.model.age_physics import AgePhysics
 from skdistmass.model.drawing import Drawing
 from skdistmass.model.draws import joint_facts, quantiles_of, resample, summarise
+from skdistmass.model.dwarfs import find_dwarfs
 from skdistmass.model.population import common_value
+from skdistmass.model.reading import labels_of
 from skdistmass.model.star_random import StarRandom
 from skdistmass.surveys import Stars
 from skdistmass.surveys.training_sets import TrainingCuts
@@ -328,6 +330,20 @@ def test_isochrones_replace_draws_of_dwarfs_on_their_grid(monkeypatch):
     assert asked["errors"][:, 1].tolist() == pytest.approx([0.35, 0.4])
     assert (asked["n_samples"], asked["n_stars"], asked["parallax"], asked["law"]) == (2, 2, True, None)
     assert asked["rng"] is found.rng
+
+
+def test_dwarfs_have_three_labels_and_log_g_of_3_5_or_more():
+    labels = np.zeros((6, 5))
+    labels[:, 1] = [3.49, 3.5, 4.5, 4.5, 4.5, np.nan]
+    labels[2, 2], labels[3, 0], labels[4, 3:] = np.nan, np.nan, np.nan
+    assert find_dwarfs(labels).tolist() == [1, 4]
+
+
+def test_an_error_of_zero_is_known_and_one_below_is_not():
+    stars = {"TEFF": np.array([4800.0, 99.0]), "TEFF_ERR": np.array([0.0, -1.0]), "LOGG_ERR": np.array([np.nan, 0.1])}
+    labels, errors = labels_of(Stars(stars))
+    np.testing.assert_array_equal(labels[:, 0], [4800.0, np.nan])
+    np.testing.assert_array_equal(errors[:, :2], [[0.0, np.nan], [np.nan, 0.1]])
 
 
 def finished(log_weight, **draws):

@@ -6,8 +6,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skdistmass import BinaryResidualFilter, DistMassModel, LevenbergMarquardtMLPRegressor
 from skdistmass.estimators.label_regressor import LabelRegressor
-from skdistmass.exceptions import ColumnError, InputError
-from skdistmass.model import posterior
+from skdistmass.exceptions import ColumnError, FileFormatError, InputError
+from skdistmass.model import load_predictor, posterior
 from skdistmass.model.files import _Reader, _Writer, model_token
 from skdistmass.model.posterior import PosteriorMixin
 from skdistmass.model.star_random import StarRandom
@@ -76,6 +76,15 @@ def test_parts_and_state_of_unknown_kinds_are_refused():
     ):
         with pytest.raises(ValueError, match=said):
             _Reader({}).decode(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("a.zip", "is not a model of skdistmass"), ("a.onnx", "ONNX"), ("a", "is not a model")]
+)
+def test_a_file_is_a_graph_by_its_ending_and_else_a_model(tmp_path, name, said):
+    (tmp_path / name).write_text("neither")
+    with pytest.raises(FileFormatError, match=said):
+        load_predictor(tmp_path / name)
 
 
 def test_models_of_other_parameters_have_other_tokens():

@@ -306,6 +306,9 @@ def test_spectra_that_were_not_trained_on_have_no_bits():
     moved = known[[2, 5]]
     assert record.bits_of(moved, record.find(moved, moved.labels)).tolist() == [16, 0]
     assert record.bits_of(moved, np.array([-1, -1])).tolist() == [0, 0]
+    # Where the training stars' spectra have no identifier, nothing tells others apart.
+    unnamed = a_record(make_stars(APOGEE_ID=known["APOGEE_ID"]), [2])
+    assert unnamed.bits_of(moved, unnamed.find(moved, moved.labels)).tolist() == [16, 16]
     nameless = make_stars(LABELS[[2]], APOGEE_ID=np.array(["b"]))
     assert record.bits_of(nameless, record.find(nameless, nameless.labels)).tolist() == [16]
 

@@ -90,7 +90,7 @@ def test_white_correction_is_constant_beyond_its_range():
 
 
 def test_isochrone_correction_depends_on_the_state():
-    f = isochrone_correction([35.0] * 4, [4.1] * 4, [4850.0] * 4, [0.0] * 4, [1, 2, 0, -1])
+    f = isochrone_correction([35.0] * 5, [4.1] * 5, [4850.0] * 5, [0.0] * 5, [1, 2, 0, -1, 3])
     assert f[0] < f[1]
     assert np.isnan(f[2:]).all()
     # As the fit has them, to its rounding.
@@ -110,7 +110,8 @@ def test_factor_of_the_radius_is_the_median_of_those_that_have_both():
     scatter = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
     np.testing.assert_allclose(error, np.sqrt(np.pi / 2.0) * scatter / np.sqrt(20.0))
     # Stars that lack one of the radii change nothing.
-    more = gaia_radius_factor([*radius, np.nan, 9.0, -9.0, 9.0, 9.0], [*other, 9.0, np.nan, 9.0, -9.0, np.inf])
+    lacking = [np.nan, 9.0, -9.0, 9.0, 9.0, 9.0, 0.0, np.inf], [9.0, np.nan, 9.0, -9.0, np.inf, 0.0, 9.0, 9.0]
+    more = gaia_radius_factor([*radius, *lacking[0]], [*other, *lacking[1]])
     np.testing.assert_array_equal(more[0][:20], factor)
     assert np.isnan(more[0][[20, 22]]).all()
     small = gaia_radius_factor([*(0.1 * radius), 0.5], [*(0.1 * other), np.nan])[0]
@@ -119,7 +120,7 @@ def test_factor_of_the_radius_is_the_median_of_those_that_have_both():
     default = gaia_radius_factor(many, many * rng.normal(1.0, 0.05, 400))[0]
     # Twelve bins of 33 or 34 stars: constant beyond the centres of the outer ones, and no bin has fewer than 20.
     assert [np.count_nonzero(default == default[pick(many)]) for pick in (np.argmin, np.argmax)] == [17, 17]
-    fewer = gaia_radius_factor(many[:79], many[:79] * rng.normal(1.0, 0.05, 79))[0]
+    fewer = gaia_radius_factor(radius=many[:79], gaia_radius=many[:79] * rng.normal(1.0, 0.05, 79))[0]
     assert np.count_nonzero(fewer == fewer[np.argmin(many[:79])]) == 14
 
 
@@ -184,6 +185,12 @@ def test_distance_and_radius_are_each_other_s_inverse():
     found, error = gaia_radius(1.0 / distance, teff, logg, np.full(50, 9.0), parallax_err=0.02 / distance, **known)
     np.testing.assert_allclose(found, radius)
     np.testing.assert_allclose(error / found, np.hypot(0.02, 0.05 * 0.2 * np.log(10.0)))
+    # By default there is no extinction, and the metallicity is that of the Sun.
+    parts = teff, logg, np.full(50, 9.0)
+    for function, first in ((seismic_distance, radius), (gaia_radius, 1.0 / distance)):
+        plain, explicit = function(first, *parts), function(first, *parts, extinction=0.0, m_h=0.0)
+        np.testing.assert_array_equal(plain, explicit)
+        assert (explicit[0] != function(first, *parts, **known)[0]).all()
     # Another correction changes the magnitude by what it differs.
     brighter, _ = seismic_distance(
         radius, teff, logg, np.full(50, 9.0), correction=bolometric_correction(teff, logg, -0.2) - 0.1, **known

@@ -93,7 +93,7 @@ def test_a_star_without_a_law():
     for function in (law.cdf, law.pdf):
         np.testing.assert_array_equal(np.isnan(function([[np.nan], [1.0]])), [[True, True], [False, True]])
     assert len(law[1:]) == 1
-    assert np.isnan(law.ppf([1.5, -0.1])).all()
+    assert np.isnan(law.ppf([[1.5], [-0.1], [np.nan]])).all()
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,13 @@ def test_residuals_of_zero_have_a_scatter():
     np.testing.assert_allclose(thousandfold, 1000.0 * found, rtol=1e-4)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e-300])
+def test_residuals_without_scatter_are_refused(value):
+    with pytest.raises(InputError, match="all residuals are the same"):
+        ConformalErrors().fit(X_LINE, np.full(N, value))
+    assert PaperErrors().fit(X_LINE, np.full(N, value)).scatter(X_LINE).tolist() == [0.0] * N
+
+
 def test_the_law_of_many_stars_needs_no_cross_fitting(monkeypatch):
     """36 terms of 40 stars each are many."""
     asked = []
