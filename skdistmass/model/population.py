@@ -117,7 +117,7 @@ def common_value(
         )
     # Densities reach beyond the range: a star's draws may lie outside of what its population can have.
     margin = 0.5 * (high - low)
-    edges = np.linspace(low - margin, high + margin, 2 * _STEPS + 1)
+    edges = np.linspace(low - margin, high + margin, 2 * _STEPS + 1, dtype=np.float64)
     grid, step = 0.5 * (edges[1:] + edges[:-1]), edges[1] - edges[0]
     densities = _densities(draws[known], edges, step)
     inside = (grid >= low) & (grid <= high)
