@@ -175,10 +175,10 @@ def write_card(name: str, output: Path | None, overwrite: bool) -> None:
 
 
 def command_line() -> str:
-    """Return the command that runs, as it would be typed."""
+    """Return the command that runs, as it would be typed, but for control characters in names of files."""
     import shlex
 
-    return " ".join(["skdistmass", *map(shlex.quote, sys.argv[1:])])
+    return printable(" ".join(["skdistmass", *map(shlex.quote, sys.argv[1:])]))
 
 
 def is_table_file(name: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from skdistmass.cli.commands import main
+from skdistmass.cli.support import command_line
 from skdistmass.datasets import make_survey
 from skdistmass.deploy.card import seal
 from skdistmass.deploy.format import CARD_KEY, NO_CHECKSUM
@@ -83,3 +84,9 @@ def test_a_calibration(tmp_path):
     assert result.exit_code == 0, result.output
     assert "owned" in result.output
     assert is_plain(result.output)
+
+
+def test_the_command_that_a_report_states_has_no_control_characters(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["skdistmass", "validate", f"{EVIL}.fits", "-o", "my report.html"])
+    assert command_line().isprintable()
+    assert command_line().endswith("-o 'my report.html'")
