@@ -54,7 +54,8 @@ survey, in its order. A star with several spectra has several rows with the same
 
 `python benchmarks/catalog_speed.py --formats fits vot parquet` (mock allStar files of 233 columns, 4.5 kB a row, with
 vector columns; the shipped model, two processors, `--jobs 2`). Others used the machine at the same time, so that CPU
-time says more than wall time:
+time says more than wall time. An earlier version of the code took these times; those of a catalogue by a trained
+model, with nothing else running, are in the [guide](guide/allstar.md#train):
 
 | rows | format | wall s | CPU s | peak memory | load |
 |---|---|---|---|---|---|
