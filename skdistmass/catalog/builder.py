@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from skdistmass.catalog.finished import counts_of_finished
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
@@ -35,6 +34,7 @@ from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import Predictor, StoredPosterior, check_scale, load_model
+from skdistmass.networks.blas import one_blas_thread
 from skdistmass.schema.columns import CatalogColumn
 from skdistmass.surveys.chunks import SurveyFile
 from skdistmass.surveys.stars import Stars, stack_stars
@@ -80,7 +80,7 @@ class CatalogReport:
     finished_before: bool = False
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")  # its own threads wait in busy loops
+@one_blas_thread()
 def build_catalog(
     model: Predictor | str | os.PathLike[str],
     survey_path: str | os.PathLike[str],

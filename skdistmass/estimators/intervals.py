@@ -1,16 +1,15 @@
 """Prediction intervals for the regressors: calibrated scatter, label noise, and the scale on which errors add."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from skdistmass.estimators.inputs import validate_label_errors, validate_labels
 from skdistmass.exceptions import InputError
+from skdistmass.networks.blas import one_blas_thread
 from skdistmass.uncertainty import MIN_ROWS, ConformalErrors, PaperErrors, label_noise_variance, normal_coverage
 
 __all__ = ["IntervalMixin", "Prediction", "fill_by_blocks"]
@@ -218,8 +217,7 @@ def fill_by_blocks(function: Callable, X: NDArray[np.float64], out: NDArray[np.f
     The function gets the numbers of the rows, not the rows, so that it can look up more than labels.
     """
     out.fill(np.nan)
-    # Matrices of few columns gain nothing from BLAS's own threads, which wait in busy loops; to stop them takes 1 ms.
-    with threadpool_limits(limits=1, user_api="blas") if len(X) > _BLOCK else nullcontext():
+    with one_blas_thread():
         for start in range(0, len(X), _BLOCK):
             rows = start + np.flatnonzero(np.isfinite(X[start : start + _BLOCK]).all(axis=1))
             if len(rows):

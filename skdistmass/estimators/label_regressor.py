@@ -11,7 +11,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from skdistmass.estimators.distributions import DistributionMixin
 from skdistmass.estimators.inputs import (
@@ -28,6 +27,7 @@ from skdistmass.estimators.inputs import (
 from skdistmass.estimators.intervals import IntervalMixin, fill_by_blocks
 from skdistmass.estimators.network_parameter import Network, NetworkParameterMixin
 from skdistmass.exceptions import InputError
+from skdistmass.networks.blas import one_blas_thread
 from skdistmass.networks.fitting import can_leave_out, check_network, train_pipeline
 from skdistmass.networks.merging import network_jacobian
 from skdistmass.networks.rows import distinct_rows, fold_numbers
@@ -200,8 +200,7 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
         self._select_rows(rows)
         parts = [None if part is None else part[rows] for part in (X, y, weights, groups, y_err, X_err)]
         parts.append(check_random_state(self.random_state))
-        # Matrices this small gain nothing from BLAS threads, and lose much where several processes share a machine.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             fold, oof = self._fit_rows(*parts)
         self.fold_, self.oof_prediction_ = np.full(len(rows), -1), None
         if fold is not None:

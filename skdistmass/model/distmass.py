@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from skdistmass._version import __version__
 from skdistmass.estimators.abs_mag import AbsMagRegressor
@@ -42,6 +41,7 @@ from skdistmass.model.training import (
     remember,
     train,
 )
+from skdistmass.networks.blas import one_blas_thread
 from skdistmass.schema.bits import Space
 from skdistmass.schema.columns import mass_columns
 from skdistmass.surveys.stars import Stars
@@ -51,9 +51,6 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 __all__ = ["DistMassModel"]
-
-# Matrices of few columns gain nothing from BLAS's own threads, which wait in busy loops.
-_ONE_BLAS_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 class DistMassModel(PosteriorMixin, BaseEstimator):
@@ -163,7 +160,7 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    @_ONE_BLAS_THREAD
+    @one_blas_thread()
     def fit(self, table: Any, y: Any = None, *, progress: Callable[[str | None, int], None] | None = None):
         """Train all networks.
 
@@ -289,7 +286,7 @@ class DistMassModel(PosteriorMixin, BaseEstimator):
             "versions": {"trained_with": self.metadata_["skdistmass_version"]},
         }
 
-    @_ONE_BLAS_THREAD
+    @one_blas_thread()
     def predict_columns(self, stars: Stars, *, out_of_fold: bool = True) -> dict[str, NDArray]:
         """Predict the columns that come from the networks; see `skdistmass.model.Predictor`.
 

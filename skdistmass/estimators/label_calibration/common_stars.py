@@ -13,7 +13,6 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
-from threadpoolctl import threadpool_limits
 
 from skdistmass.estimators.inputs import check_groups, validate_label_errors, validate_labels, warn_left_out
 from skdistmass.estimators.label_calibration.base import LabelShift, joined_covariance
@@ -21,6 +20,7 @@ from skdistmass.estimators.label_calibration.robust_fit import excess_scatter, g
 from skdistmass.estimators.label_calibration.shift_terms import FORMS, ShiftTerms, names_of_labels
 from skdistmass.exceptions import InputError
 from skdistmass.labels import LABEL_NAMES, out_of_range, read_labels
+from skdistmass.networks.blas import one_blas_thread
 from skdistmass.tables import as_floats, is_table
 
 __all__ = ["MIN_STARS", "LabelCalibration"]
@@ -179,8 +179,7 @@ class LabelCalibration(LabelShift):
         both = both[complete]
         counts = np.array([len(np.unique(groups[rows])) for rows in both.T])
         self.n_stars_ = np.where(counts >= MIN_STARS, counts, 0)
-        # Matrices this small gain nothing from BLAS threads.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             self._fit_labels(X, np.where(both & (self.n_stars_ > 0), y, np.nan), errors_from, errors_to, groups)
         return self
 

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from threadpoolctl import threadpool_limits
 
 from skdistmass.estimators.inputs import validate_labels
 from skdistmass.estimators.label_calibration.base import LabelShift
@@ -20,6 +19,7 @@ from skdistmass.estimators.label_calibration.linear_constraints import compare, 
 from skdistmass.estimators.label_calibration.robust_fit import gain, loss_left_out, robust_fit
 from skdistmass.estimators.label_calibration.shift_terms import FORMS
 from skdistmass.exceptions import InputError
+from skdistmass.networks.blas import one_blas_thread
 
 __all__ = ["ConstraintCalibration", "prior_widths"]
 
@@ -155,7 +155,7 @@ class ConstraintCalibration(LabelShift):
         self._set_up(X, complete)
         widths = self._widths(X)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             forms = [self.form] * X.shape[1]
             if self.form == "auto":
                 forms = self._choose(X, constraints, widths, seed) if constraints else [FORMS[0]] * X.shape[1]
