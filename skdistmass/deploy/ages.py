@@ -14,19 +14,38 @@ __all__ = ["SMALLEST_MASS", "AgeGraph"]
 _LN_10 = np.log(10.0)
 #: What takes the place of masses that are zero or negative in logarithms (Msun); in range of either type.
 SMALLEST_MASS = {"float64": 1e-300, "float32": 1e-37}
-# Below these relative widths of an interval of mass, the mean of the slopes at its ends is taken for the mean slope:
-# the difference of two ages would be rounding.
-_NARROW = {"float64": 1e-6, "float32": 3e-4}
+#: By how much an even grid may change an age (dex): half the difference of two ages is an error, of 0.01 dex or more.
+_TOLERANCE = 2e-11
 
 
-def _nearly_even(knots):
-    """Whether knots are so evenly spaced that in single precision a straight line tells the interval.
+def _moved(cubics, start, width):
+    """Cubics in the place x, shape (4, n_intervals, n), as those in the place t, where x = start + width t."""
+    c0, c1, c2, c3 = cubics
+    x, width = (np.broadcast_to(values, len(c0))[:, None] for values in (start, width))
+    moved = _value(cubics, x), c1 + x * (2.0 * c2 + 3.0 * x * c3), c2 + 3.0 * x * c3, c3
+    return np.stack([part * width**power for power, part in enumerate(moved)])
 
-    A cubic that serves a part d of its interval too far is off by d^2 times the step in curvature at the knot, because
-    the slope is continuous: by less than 1e-9, the steps being some 0.01.
+
+def _on_even_grid(knots, cubics, *, along):
+    """The cubics of intervals as those of as many even intervals, and by how much these miss each other (dex).
+
+    Knots that were rounded are nearly even. Between a knot and that of the grid the wrong one of two cubics serves, and
+    is off by less than at the latter. The unit is an interval; the place begins in each or, `along`, in the first.
     """
-    even = np.linspace(knots[0], knots[-1], len(knots))
-    return np.abs(knots - even).max() < 3e-4 * (even[1] - even[0])
+    left, widths, count = np.linspace(knots[0], knots[-1], len(knots)), np.diff(knots), len(knots) - 1
+    even = _moved(cubics, (left[:-1] - knots[:-1]) / widths, (left[1] - left[0]) / widths)
+    if along:
+        even = _moved(even, -np.arange(count), 1.0)
+    start = np.arange(1, count)[:, None] if along else 0.0
+    at_start, at_end = (
+        _value(part, place) for part, place in ((even[:, 1:], start), (even[:, :-1], start + (not along)))
+    )
+    return even, np.abs(at_start - at_end).max(initial=0.0)
+
+
+def _value(cubics, x):
+    c0, c1, c2, c3 = cubics
+    return c0 + x * (c1 + x * (c2 + x * c3))
 
 
 def _bins(knots):
@@ -45,6 +64,12 @@ def _bins(knots):
     return start, 1.0 / width, interval, int((last - interval).max())
 
 
+def _between(knots, low, high):
+    """The last knot that is not above some numbers, and the first after it that is not below them."""
+    first = min(max(np.searchsorted(knots, low, side="right") - 1, 0), len(knots) - 2)
+    return first, min(max(np.searchsorted(knots, high, side="left"), first + 1), len(knots) - 1)
+
+
 class AgeGraph:
     """Ages of stars whose metallicity is one vector, for any number of rows of masses.
 
@@ -55,8 +80,8 @@ class AgeGraph:
         self.b, self.dtype = b, np.dtype(dtype)
         self.relation = ages.used_relation()
         self.mass_loss, self.to_edge = ages.mass_loss, ages.out_of_bounds == "edge"
-        (self.low, self.high), (feh_low, feh_high) = ages.used_bounds()
-        self._keep_metallicities(feh_low, feh_high)
+        (self.low, self.high), (feh_low, feh_high) = self.bounds = ages.used_bounds()
+        self._keep_used(feh_low, feh_high)
         feh_low, feh_high = self._const(feh_low), self._const(feh_high)
         self.feh_present = feh_present
         self.feh_low, self.feh_high = b.op("Less", feh, feh_low), b.op("Greater", feh, feh_high)
@@ -64,20 +89,22 @@ class AgeGraph:
         if not self.to_edge:
             beyond = b.op("Or", self.feh_low, self.feh_high)
             self.feh_usable = b.op("And", feh_present, b.op("Not", beyond))
-        self._weigh_metallicities(b.clip(feh, feh_low, feh_high))
+        self._weigh_metallicities(b.clip(feh, feh_low, feh_high) if self.to_edge else feh)
         self._limit_mass()
-        self._find_trend()
+        self._make_cubics()
 
     def _const(self, values):
         return self.b.const(values, self.dtype)
 
-    def _keep_metallicities(self, low, high):
-        """Keep the part of the relation that lies within bounds of [Fe/H]."""
-        knots = self.relation.feh_knots
-        first, last = np.searchsorted(knots, low, side="right") - 1, np.searchsorted(knots, high, side="left")
-        self.feh_knots = knots[first : last + 1]
-        self.coefficients = self.relation.coefficients[:, :, first : last + 1]
-        self.log_mass_ends = self.relation.log_mass_ends[:, first : last + 1]
+    def _keep_used(self, feh_low, feh_high):
+        """Keep the part of the relation that lies within the bounds."""
+        relation = self.relation
+        light, heavy = _between(relation.log_mass_knots, *np.log10(self.bounds[0]))
+        poor, rich = _between(relation.feh_knots, feh_low, feh_high)
+        self.ln_mass_knots = relation.log_mass_knots[light : heavy + 1] * _LN_10
+        self.feh_knots = relation.feh_knots[poor : rich + 1]
+        self.coefficients = relation.coefficients[:, light:heavy, poor : rich + 1]
+        self.log_mass_ends = relation.log_mass_ends[:, poor : rich + 1]
 
     def _weigh_metallicities(self, feh):
         """Weights of the knots in [Fe/H]: 1 at the knot, 0 at its neighbours and outside, linear between."""
@@ -102,42 +129,64 @@ class AgeGraph:
             setattr(self, name, bound)
         self.ln_low, self.ln_high = b.op("Log", self.low), b.op("Log", self.high)
 
-    def _find_trend(self):
-        """The straight line in ln mass that is taken out of the ages, so that single precision keeps differences."""
-        values = self.coefficients[0].mean(axis=1)
-        self.slope, self.start = np.polyfit(self.relation.log_mass_knots[:-1] * _LN_10, values, 1)
+    def _make_cubics(self):
+        """The cubic of each interval, from its four tables by interval and knot in [Fe/H]."""
+        b, single = self.b, self.dtype == np.float32
+        knots = self.ln_mass_knots
+        even, miss = _on_even_grid(knots, self.coefficients, along=not single)
+        self.is_even = miss < _TOLERANCE
+        if self.is_even:
+            self.start, self.unit = knots[0], (knots[-1] - knots[0]) / (len(knots) - 1)
+            # The highest knot, too, is the start of an interval.
+            cubics = np.concatenate([even, _moved(even[:, -1:], float(single), 1.0)], axis=1)
+            left = np.linspace(knots[0], knots[-1], len(knots))
+        else:
+            self.knots = knots.astype(self.dtype).astype(np.float64)  # as they are in the graph
+            left, self.unit = self.knots[:-1], 1.0
+            cubics = _moved(self.coefficients, 0.0, 1.0 / np.diff(knots))
+        self.slope = 0.0
+        if single:
+            # A straight line in ln mass is taken out of the ages: differences of what remains keep their digits.
+            self.slope, self.zero = np.polyfit(left, cubics[0].mean(axis=1), 1)
+            cubics[0] -= (self.zero + self.slope * left)[:, None]
+            cubics[1] -= self.slope * self.unit
+        self.cubics = [b.op("MatMul", self._const(table), self.weights) for table in cubics]
+
+    @property
+    def is_positive(self):
+        """Whether every mass that gets an age is above zero, and its error finite and no rounding."""
+        return not self.to_edge and self.bounds[0][0] > self.mass_loss
 
     def initial(self, mass):
         return self.b.op("Add", mass, self._const(self.mass_loss)) if self.mass_loss else mass
 
-    def flag(self, mass, has_mass):
-        """Bits of `AgeFlag` for the masses of each scale, int32."""
+    def bits(self, mass, has_mass):
+        """Bits of `AgeFlag` and where they hold: those of a star, and those of each of its masses."""
         b = self.b
-        initial = self.initial(mass)
         # The limits of mass, too, are unknown where the metallicity is.
         known = b.op("And", self.feh_present, has_mass)
-        beyond = (
-            (AgeFlag.MASS_LOW, known, b.op("Less", initial, self.low)),
-            (AgeFlag.MASS_HIGH, known, b.op("Greater", initial, self.high)),
-            (AgeFlag.FEH_LOW, self.feh_present, self.feh_low),
-            (AgeFlag.FEH_HIGH, self.feh_present, self.feh_high),
-        )
-        total = b.code(b.op("Not", known), int(AgeFlag.MISSING))
-        for bit, where, condition in beyond:
-            total = b.op("Add", total, b.code(b.op("And", where, condition), int(bit)))
-        return total
+        of_star = {
+            AgeFlag.MISSING: b.op("Not", known),
+            AgeFlag.FEH_LOW: b.op("And", self.feh_present, self.feh_low),
+            AgeFlag.FEH_HIGH: b.op("And", self.feh_present, self.feh_high),
+        }
+        outside = zip((AgeFlag.MASS_LOW, AgeFlag.MASS_HIGH), self._outside(mass), strict=True)
+        return of_star, {bit: b.op("And", known, where) for bit, where in outside}
 
-    def covered(self, mass):
-        """Whether the masses get ages: within the bounds, unless those beyond get the edge's age."""
-        b = self.b
-        if self.to_edge:
-            return b.op("And", b.op("Not", b.op("IsNaN", mass)), self.feh_usable)
-        return b.op("And", b.op("Not", self.beyond(mass)), self.feh_usable)
+    def _outside(self, mass):
+        """Whether masses are below the bounds, and whether they are above."""
+        initial = self.initial(mass)
+        return self.b.op("Less", initial, self.low), self.b.op("Greater", initial, self.high)
 
     def beyond(self, mass):
-        """Whether the masses are outside the bounds of mass."""
-        initial = self.initial(mass)
-        return self.b.op("Or", self.b.op("Less", initial, self.low), self.b.op("Greater", initial, self.high))
+        """Whether masses are outside the bounds of mass."""
+        return self.b.op("Or", *self._outside(mass))
+
+    def covered(self, mass, needed):
+        """Whether the masses get ages, where a star has what else is needed."""
+        b = self.b
+        missing = b.op("IsNaN", mass) if self.to_edge else self.beyond(mass)
+        return b.op("And", b.op("Not", missing), b.op("And", self.feh_usable, needed))
 
     def ln_initial(self, mass, ln_mass=None):
         """Natural logarithm of the initial masses, limited to the bounds; `ln_mass` is that of `mass`, if known."""
@@ -148,120 +197,78 @@ class AgeGraph:
 
     def log_age(self, ln_mass, n_rows):
         """log10 age for natural logarithms of initial mass within the bounds, shape (n_rows, N)."""
-        cubics = _Cubics(self, ln_mass, n_rows)
-        return self._with_trend(ln_mass, self.b.op("Add", cubics.at_left, cubics.rise))
+        values = self._without_line(ln_mass, n_rows)
+        if not self.slope:
+            return values
+        line = self.b.op("Add", self.b.op("Mul", ln_mass, self._const(self.slope)), self._const(self.zero))
+        return self.b.op("Add", values, line)
 
-    def log_age_and_errors(self, ln_mass, n_scales, n_ends, mass, mass_error, ln_width):
-        """`log_age` of masses and of the ends of their intervals, and two errors of each scale's age.
+    def log_age_and_errors(self, masses, ln_masses, ln_ends, mass_error, ln_width, no_ages, n_scales):
+        """`log_age` of masses and of the ends of their intervals, shape (5, n_scales, N), and two errors of each age.
 
-        The rows are those of the masses, of the lower and upper ends of 68.27 %, and of further ends.
-        """
-        b, n_blocks = self.b, 1 + n_ends + 2
-        blocks = [range(start, start + n_scales) for start in range(0, n_blocks * n_scales, n_scales)]
-        sigma = b.op("Min", mass_error, self._const(1e30))
-        centre = b.clip(self.initial(mass), self.low, self.high)
-        light, heavy = (b.clip(b.op(kind, centre, sigma), self.low, self.high) for kind in ("Sub", "Add"))
-        ends = b.clip(b.op("Log", b.stack([light, heavy])), self.ln_low, self.ln_high)
-        every = b.stack([ln_mass, ends])
-        cubics = _Cubics(self, every, n_blocks * n_scales)
-        slope, _ = self._mean_slope(cubics, every, *blocks[-2:])
-        error = b.op("Div", b.op("Mul", slope, sigma), b.op("Mul", centre, self._const(-1.0)))
-        slope, run = self._mean_slope(cubics, every, *blocks[1:3])
-        drop = b.op("Mul", slope, run if self.mass_loss else ln_width)
-        values = b.op("Add", *(b.rows(part, range(blocks[-2].start)) for part in (cubics.at_left, cubics.rise)))
-        return self._with_trend(ln_mass, values), b.op("Mul", drop, self._const(-0.5)), error
-
-    def _mean_slope(self, cubics, ln_mass, light, heavy):
-        """Mean slope of the age from some rows of masses to others, and the difference of their logarithms.
-
-        Where the two are too near for a difference of rounded numbers, it is the mean of the slopes at both.
+        The ends are the lower ones of 68.27 % and 95.45 % and the upper ones. The errors are half the interval of
+        68.27 %, whose width in ln mass is given, and the error of the mass times the mean slope within it. `no_ages` is
+        NaN or 0, to be added to the ages.
         """
         b = self.b
-        run = b.op("Sub", b.rows(ln_mass, heavy), b.rows(ln_mass, light))
-        wide = b.op("Greater", run, self._const(_NARROW[self.dtype.name]))
-        secant = b.op("Div", cubics.difference(light, heavy), b.op("Where", wide, run, self._const(1.0)))
-        at_ends = b.op("Mul", b.op("Add", cubics.slope(light), cubics.slope(heavy)), self._const(0.5))
-        slope = b.op("Where", wide, secant, at_ends)
-        return b.op("Add", slope, self._const(self.slope)), run
+        centre = b.clip(self.initial(masses), self.low, self.high)
+        light = b.op("Log", b.op("Max", b.op("Sub", centre, mass_error), self.low))
+        heavy = b.op("Log", b.op("Min", b.op("Add", centre, mass_error), self.high))
+        every, n_inner = b.stack([ln_masses, ln_ends, light, heavy]), 5 * n_scales
+        values = self._without_line(every, n_inner + 2 * n_scales)
 
-    def _with_trend(self, ln_mass, value):
-        trend = self.b.op("Add", self.b.op("Mul", ln_mass, self._const(self.slope)), self._const(self.start))
-        return self.b.op("Add", value, trend)
+        def fall(rows, start, stop):
+            return b.op("Sub", *(b.rows(rows, range(first, first + n_scales)) for first in (start, stop)))
 
-    def mass_knots(self):
-        """Knots in ln mass, as they are in the graph's type."""
-        return (self.relation.log_mass_knots * _LN_10).astype(self.dtype).astype(np.float64)
+        half = fall(values, n_scales, 3 * n_scales)
+        run = b.op("Sub", heavy, light)
+        if not self.is_positive:
+            run = b.op("Max", run, self._const(SMALLEST_MASS[self.dtype.name]))
+        slope = b.op("Div", fall(values, n_inner, n_inner + n_scales), run)
+        if self.slope:
+            width = fall(every, 3 * n_scales, n_scales) if self.mass_loss else ln_width
+            half = b.op("Sub", half, b.op("Mul", width, self._const(self.slope)))
+            slope = b.op("Sub", slope, self._const(self.slope))
+        error = b.op("Div", b.op("Mul", slope, mass_error), centre)
+        if not self.is_positive:
+            # An infinite error is unknown.
+            error = b.op("Add", error, b.op("Sub", mass_error, mass_error))
+        ages = b.rows(values, range(n_inner))
+        if self.slope:
+            ages = b.op("Add", ages, b.op("Mul", b.rows(every, range(n_inner)), self._const(self.slope)))
+            no_ages = b.op("Add", no_ages, self._const(self.zero))
+        ages = b.op("Add", b.reshape(ages, [5, n_scales, -1]), no_ages)
+        return ages, b.op("Mul", half, self._const(0.5)), error
 
-    def cubic_tables(self):
-        """For each power of the place in an interval of mass: its coefficient by interval and knot in [Fe/H]."""
-        knots, tables = self.mass_knots(), self.coefficients.copy()
-        tables[0] -= (self.start + self.slope * knots[:-1])[:, None]
-        tables[1] -= (self.slope * np.diff(knots))[:, None]
-        return tables
+    def _without_line(self, ln_mass, n_rows):
+        """Values of the cubics, shape (n_rows, N)."""
+        b = self.b
+        interval, place = self._place_even(ln_mass) if self.is_even else self._place_uneven(ln_mass, n_rows)
+        value, *coefficients = [b.op("GatherElements", cubic, interval, axis=0) for cubic in self.cubics[::-1]]
+        for coefficient in coefficients:
+            value = b.op("Add", coefficient, b.op("Mul", value, place))
+        return value
 
+    def _place_even(self, ln_mass):
+        """Interval of each mass, int32, and the place in it."""
+        b = self.b
+        place = b.op("Mul", b.op("Sub", ln_mass, self._const(self.start)), self._const(1.0 / self.unit))
+        interval = b.cast(place, np.int32)
+        if self.dtype == np.float32:
+            place = b.op("Sub", place, b.cast(interval, self.dtype))
+        return interval, place
 
-class _Cubics:
-    """The cubic of each mass in the place within its interval, without the trend.
+    def _place_uneven(self, ln_mass, n_rows):
+        b, knots = self.b, self.knots
 
-    The place is the distance from the left knot in ln mass.
-    """
+        def look_up(table, index, dtype):
+            return b.reshape(b.look_up(table, b.reshape(index, [-1]), dtype), [n_rows, -1])
 
-    def __init__(self, ages, ln_mass, n_rows):
-        self.b, self.dtype, self.n_rows = ages.b, ages.dtype, n_rows
-        b, self.knots = self.b, ages.mass_knots()
-        self.interval = self._find_interval(ln_mass)
-        self.place = b.op("Sub", ln_mass, self._look_up(self.knots[:-1], self.interval))
-        width = np.diff(self.knots)[:, None]
-        tables = [table / width**power for power, table in enumerate(ages.cubic_tables())]
-        by_star = [b.op("MatMul", b.const(table, self.dtype), ages.weights) for table in tables]
-        self.at_left, *self.powers = (b.op("GatherElements", table, self.interval, axis=0) for table in by_star)
-        self.rise = b.op("Mul", self._horner(self.powers, self.place), self.place)
-
-    def _look_up(self, table, index, dtype=None, *, n_rows=None):
-        found = self.b.look_up(table, self.b.reshape(index, [-1]), dtype or self.dtype)
-        return self.b.reshape(found, [n_rows or self.n_rows, -1])
-
-    def _find_interval(self, values):
-        """Interval of each value, int32."""
-        b, knots, last = self.b, self.knots, len(self.knots) - 2
-        if self.dtype == np.float32 and _nearly_even(knots):
-            per_unit = (last + 1) / (knots[-1] - knots[0])
-            place = b.op("Mul", b.op("Sub", values, b.const(knots[0], self.dtype)), b.const(per_unit, self.dtype))
-            # At the highest knot, too, the last interval is used.
-            return b.cast(b.op("Min", place, b.const(last + 0.5, self.dtype)), np.int32)
         start, per_unit, table, n_steps = _bins(knots)
-        place = b.op("Mul", b.op("Sub", values, b.const(start, self.dtype)), b.const(per_unit, self.dtype))
-        interval = self._look_up(table, b.cast(place, np.int32), np.int32)
+        place = b.op("Mul", b.op("Sub", ln_mass, self._const(start)), self._const(per_unit))
+        interval = look_up(table, b.cast(place, np.int32), np.int32)
         upper = np.append(knots[1:-1], np.inf)  # the last interval has no next one
         for _ in range(n_steps):
-            beyond = b.op("Not", b.op("Less", values, self._look_up(upper, interval)))
+            beyond = b.op("Not", b.op("Less", ln_mass, look_up(upper, interval, self.dtype)))
             interval = b.op("Add", interval, b.cast(beyond, np.int32))
-        return interval
-
-    def difference(self, rows, others):
-        """What the values in other rows, of masses at least as high, are above those in some.
-
-        Not the difference of the values, where single precision would lose it: within an interval its left end has no
-        part in it, and the end of the next one is the rise over the whole interval above.
-        """
-        b, interval = self.b, self.b.rows(self.interval, rows)
-        first, second, third = (b.rows(power, rows) for power in self.powers)
-        width = self._look_up(np.diff(self.knots), interval, n_rows=len(rows))
-        over_interval = b.op("Mul", self._horner([first, second, third], width), width)
-        step = b.op("Sub", b.rows(self.interval, others), interval)
-        apart = b.op("Sub", b.rows(self.at_left, others), b.rows(self.at_left, rows))
-        apart = b.op("Where", b.op("Equal", step, b.const(1, np.int32)), over_interval, apart)
-        return b.op("Add", apart, b.op("Sub", b.rows(self.rise, others), b.rows(self.rise, rows)))
-
-    def slope(self, rows):
-        """Derivative along ln mass in some rows."""
-        b = self.b
-        first, second, third = (b.rows(power, rows) for power in self.powers)
-        second, third = b.op("Mul", second, b.const(2.0, self.dtype)), b.op("Mul", third, b.const(3.0, self.dtype))
-        return self._horner([first, second, third], b.rows(self.place, rows))
-
-    def _horner(self, coefficients, x):
-        value = coefficients[-1]
-        for coefficient in coefficients[-2::-1]:
-            value = self.b.op("Add", coefficient, self.b.op("Mul", value, x))
-        return value
+        return interval, b.op("Sub", ln_mass, look_up(knots[:-1], interval, self.dtype))

@@ -128,3 +128,9 @@ class GraphBuilder:
     def code(self, condition, number):
         """A number where the condition holds, else 0; int32."""
         return self.op("Mul", self.cast(condition, np.int32), self.const(number, np.int32))
+
+    def codes(self, conditions, n_rows=1):
+        """Sum of the numbers, the keys of a dict, whose conditions of shape (n_rows, N) hold; int32."""
+        rows = self.reshape(self.stack(list(conditions.values())), [len(conditions), -1])
+        total = self.op("MatMul", self.const([[*map(int, conditions)]], np.float32), self.cast(rows, np.float32))
+        return self.reshape(self.cast(total, np.int32), [n_rows, -1])

@@ -294,10 +294,11 @@ def _convert_ages(scope, operator, container):
     has_mass, has_feh = is_present(b, mass), is_present(b, feh)
     mass = b.op("Where", has_mass, mass, 1.0)
     ages = AgeGraph(b, model, b.op("Where", has_feh, feh, 0.0), has_feh)
-    covered = b.op("And", ages.covered(mass), has_mass)
+    covered = ages.covered(mass, has_mass)
     _write(b, operator, 0, b.nan_unless(covered, ages.log_age(b.reshape(ages.ln_initial(mass), [1, -1]), 1)))
     if len(operator.outputs) > 1:
-        _write(b, operator, 1, ages.flag(mass, has_mass))
+        of_star, of_mass = ages.bits(mass, has_mass)
+        _write(b, operator, 1, b.codes(of_star | of_mass))
 
 
 def _space_shapes(operator):

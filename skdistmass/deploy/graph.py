@@ -46,7 +46,7 @@ def export_model(
         The file is replaced as a whole, or not at all.
     dtype : {"float64", "float32"}, default="float64"
         Type of inputs, outputs and networks. ``"float64"`` agrees with Python to 1e-9; ``"float32"``, for browsers and
-        graphics processors, to 1e-5. What follows the networks is computed in double precision in either.
+        graphics processors, to 1e-5. Where single precision would lose digits, the graph computes in double.
     input_errors : bool, default=False
         Whether the graph has inputs for the errors of labels, magnitude and extinction: TEFF_ERR ... N_FE_ERR, MAG_ERR
         and EXTINCTION_ERR, NaN where unknown. Without them, label noise is taken to be that of the training stars, and
@@ -124,8 +124,7 @@ def model_graph(model: Any, *, dtype: str = "float64", input_errors: bool = Fals
     kinds = (QuantileGraph, OnePartQuantileGraph) if quantiles else (ModelGraph, OnePartGraph)
     input_errors |= quantiles
     types = kinds[0 if whole else 1](builder, model, np.dtype(dtype), input_errors).build()
-    if not whole:
-        nodes, constants = needed_nodes(nodes, constants, set(types))
+    nodes, constants = needed_nodes(nodes, constants, set(types))
     inputs = [helper.make_tensor_value_info(name, onnx_type(dtype), ["N"]) for name in graph_inputs(input_errors)]
     widths = {QUANTILES: [len(LEVELS)], SLOPES: [len(LABEL_NAMES)]}
     ends = {name: "_" + name.rpartition("_")[2] for name in types}

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from skdistmass.labels import LABELS
+from skdistmass.surveys.quantities import quantity
 from skdistmass.tables import HIGH_SENTINELS, LOWEST_VALUE, SENTINEL_TOLERANCE, is_sentinel
 
-__all__ = ["is_present", "just_outside", "labels_present"]
+__all__ = ["is_present", "known_numbers", "present_in_ranges"]
 
 
 def _neighbours(sentinel, dtype):
@@ -41,26 +41,37 @@ def is_present(b, values, dtype=np.float64):
     return b.op("And", finite, b.op("Not", _is_one_of(b, values, HIGH_SENTINELS, dtype)))
 
 
-def just_outside(ranges, dtype):
+def _just_outside(ranges, dtype):
     """The numbers of a type next below and next above of ranges with a minimum and a maximum, each as a column."""
     low = np.array([[np.nextafter(dtype(each.minimum), dtype(-np.inf))] for each in ranges])
     high = np.array([[np.nextafter(dtype(each.maximum), dtype(np.inf))] for each in ranges])
     return low, high
 
 
-def labels_present(b, matrix, dtype):
-    """Tell which values of the labels, shape (n_labels, N), are there and possible for a star.
+def present_in_ranges(b, matrix, ranges, dtype):
+    """Tell which values, one row for each range, are there and possible; a matrix, and its rows.
 
-    Most placeholders are impossible values of a label; only those within its range are searched for.
+    Most placeholders are impossible values; only those within a range are searched for.
     """
     dtype = np.dtype(dtype).type
-    low, high = just_outside(LABELS, dtype)
+    low, high = _just_outside(ranges, dtype)
     present = b.op("And", b.op("Greater", matrix, b.const(low, dtype)), b.op("Less", matrix, b.const(high, dtype)))
-    rows, labels = b.vectors(present, len(LABELS)), None
-    for number, label in enumerate(LABELS):
-        within = HIGH_SENTINELS[(label.minimum <= HIGH_SENTINELS) & (label.maximum >= HIGH_SENTINELS)]
+    rows = b.vectors(present, len(ranges))
+    for number, each in enumerate(ranges):
+        within = HIGH_SENTINELS[(each.minimum <= HIGH_SENTINELS) & (each.maximum >= HIGH_SENTINELS)]
         if len(within):
-            labels = labels or b.vectors(matrix, len(LABELS))
-            placeholder = _is_one_of(b, labels[number], within, dtype)
+            placeholder = _is_one_of(b, b.row(matrix, number), within, dtype)
             rows[number] = b.op("And", rows[number], b.op("Not", placeholder))
-    return b.matrix(rows), rows
+            present = None
+    return present or b.matrix(rows), rows
+
+
+def known_numbers(b, names, dtype):
+    """Some inputs as rows of a matrix, NaN where missing or impossible, as `surveys.as_stars` reads them."""
+    matrix = b.matrix(names)
+    ranges = [quantity({"MAG_ERR": "K_ERR"}.get(name, name)) for name in names]
+    present, _ = present_in_ranges(b, matrix, ranges, dtype)
+    zero = np.array([[0.0 if each.zero_is_missing else np.nan] for each in ranges])
+    if not np.isnan(zero).all():
+        present = b.op("And", present, b.op("Not", b.op("Equal", matrix, b.const(zero, dtype))))
+    return b.op("Where", present, matrix, b.const(np.nan, dtype))

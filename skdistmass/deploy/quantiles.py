@@ -52,7 +52,7 @@ class _WithQuantiles(ModelGraph):
         if len(found) > 1:
             pairs = zip(*found[::-1], strict=True)
             self.offsets, self.squares = (self.b.op("Where", self.fallback, *pair) for pair in pairs)
-        self._set_rows("ABS_MAG" + QUANTILES, self.b.op("Add", self.offsets, self.abs_mag))
+        self._set_rows("ABS_MAG" + QUANTILES, self.b.op("Add", self.offsets, self._double(self.abs_mag)))
 
     def _offsets(self, stellar, scatter, part):
         """Quantiles of one network's absolute magnitude, less the prediction, and squares of its intervals' ends."""
@@ -89,13 +89,14 @@ class _WithQuantiles(ModelGraph):
     def _give_distances(self):
         super()._give_distances()
         b = self.b
-        variance = b.op("MatMul", np.ones((1, 2)), b.op("Mul", self.photometric, self.photometric))
+        photometric = self._double(self.photometric)
+        variance = b.op("MatMul", np.ones((1, 2)), b.op("Mul", photometric, photometric))
         ends = self._on_sides(self._with_variance(self.squares, variance))
         # The median is that of the absolute magnitude. The star is nearer where its magnitude is higher.
         low, high = (b.rows(ends, part) for part in (range(_HALF), range(_HALF + 1, len(LEVELS))))
         offsets = b.sort(b.stack([low, b.rows(self.offsets, [_HALF]), high]), len(LEVELS), falling=True)
         factors = b.op("Exp", b.op("Mul", offsets, -0.2 * _LN_10))
-        self._set_rows("DISTANCE" + QUANTILES, b.op("Mul", factors, self.columns["DISTANCE"][0]))
+        self._set_rows("DISTANCE" + QUANTILES, b.op("Mul", factors, self._double(self.columns["DISTANCE"][0])))
 
     def _give_masses(self):
         super()._give_masses()
@@ -122,7 +123,7 @@ class _WithQuantiles(ModelGraph):
         ages = AgeGraph(b, self.model.age_, self._working(self.feh), self.has_feh, dtype)
         log_age = ages.log_age(ages.ln_initial(self.quantiles, self.ln_quantiles), len(LEVELS) * n_scales)
         giant = b.op("And", self.has_logg, b.op("Less", self.logg, GIANT_LOGG))
-        some = b.op("And", b.op("And", ages.covered(self.mass), giant), self.has_ends)
+        some = b.op("And", ages.covered(self.mass, giant), self.has_ends)
         for number, scale in enumerate(self.model.masses_):
             # The lower mass has the higher age.
             rows = range((len(LEVELS) - 1) * n_scales + number, -1, -n_scales)

@@ -65,10 +65,11 @@ def space_answers(b, spaces, products, center, scale, present, dtype=np.float64)
 
     low, high = thresholds.T
     relative = densities(low)
-    outside = b.code(b.op("Less", relative, b.const(1.0, dtype)), 1)
+    outside = b.op("Less", relative, b.const(1.0, dtype))
     limits = np.ones((len(spaces), 1)) if apart else np.exp(high - low)[:, None]
-    edge = b.code(b.op("Less", densities(high) if apart else relative, b.const(limits, dtype)), 1)
-    return b.op("Where", b.matrix(present), b.op("Add", outside, edge), b.const(3, np.int32))
+    edge = b.op("Less", densities(high) if apart else relative, b.const(limits, dtype))
+    answers = b.op("Add", b.cast(outside, np.int32), b.cast(edge, np.int32))
+    return b.op("Where", b.matrix(present), answers, b.const(3, np.int32))
 
 
 def space_scores(b, density, products, center, scale):
@@ -103,13 +104,15 @@ def _slots(keys, multiplier, n_slots):
 
 
 def training_bits(b, keys, bits, factors, labels):
-    """Bits of the training stars, recognised by their labels as `DistMassModel` does; int32, 0 for other stars."""
+    """Bits of the training stars, recognised by their labels in single precision as `DistMassModel` does.
+
+    int32, 0 for other stars.
+    """
     keys, kept = np.unique(keys, return_index=True)
-    rounded = b.cast(b.cast(labels, np.float32), np.float64)
-    products = b.op("Mul", rounded, factors[:, None])
-    key = b.row(products, 0)
-    for number in range(1, len(factors)):
-        key = b.op("Add", key, b.row(products, number))
+    products = b.op("Mul", b.cast(labels, np.float64), factors[:, None])
+    key, *others = b.vectors(products, len(factors))
+    for product in others:
+        key = b.op("Add", key, product)
     multiplier, n_slots, order, first, fullest = _hash_table(keys)
     spread = b.op("Mul", key, multiplier)
     fraction = b.op("Mul", b.op("Sub", spread, b.op("Floor", spread)), float(n_slots))

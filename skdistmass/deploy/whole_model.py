@@ -7,17 +7,16 @@ import numpy as np
 from skdistmass.deploy.ages import SMALLEST_MASS, AgeGraph
 from skdistmass.deploy.builder import GraphBuilder, onnx_type
 from skdistmass.deploy.errors import scatter_rows
-from skdistmass.deploy.inputs import is_present, just_outside, labels_present
+from skdistmass.deploy.inputs import known_numbers, present_in_ranges
 from skdistmass.deploy.networks import FusedNetworks, Network, common_scale, pipelines_of
 from skdistmass.deploy.space import pair_products, space_answers, training_bits
 from skdistmass.deploy.stellar import StellarGraph
 from skdistmass.estimators.star_keys import KEY_FACTORS, MISSING_IN_KEY
 from skdistmass.estimators.stellar_network import StellarNetwork
-from skdistmass.labels import LABEL_NAMES
+from skdistmass.labels import LABEL_NAMES, LABELS
 from skdistmass.schema.bits import AgeFlag, Bit, Space
 from skdistmass.schema.columns import layout, mass_columns
 from skdistmass.schema.limits import GIANT_LOGG, UNIVERSE_AGE
-from skdistmass.surveys.quantities import quantity
 from skdistmass.surveys.training_sets import TrainingCuts
 from skdistmass.uncertainty import normal_coverage
 
@@ -27,10 +26,10 @@ __all__ = ["PHOTOMETRY", "ModelGraph"]
 PHOTOMETRY = ("MAG", "EXTINCTION")
 _LN_10 = np.log(10.0)
 #: Ends of the two intervals, in the order of their rows, and the probability below each.
-_ENDS = ("LO", "HI", "LO95", "HI95")
-_TWICE = np.array([[1.0], [1.0], [4.0], [4.0]])  # the square of an error, for each end
-_SIDES = np.array([[-1.0], [1.0], [-1.0], [1.0]])
-_END_LEVELS = [0.5 + 0.5 * side * normal_coverage(n_sigma) for n_sigma in (1.0, 2.0) for side in (-1.0, 1.0)]
+_ENDS = ("LO", "LO95", "HI", "HI95")
+_TWICE = np.array([[1.0], [4.0], [1.0], [4.0]])  # the square of an error, for each end
+_SIDES = np.array([[-1.0], [-1.0], [1.0], [1.0]])
+_END_LEVELS = [0.5 + 0.5 * side * normal_coverage(n_sigma) for side in (-1.0, 1.0) for n_sigma in (1.0, 2.0)]
 
 
 class ModelGraph:
@@ -65,8 +64,8 @@ class ModelGraph:
             self._products = pair_products(self.b, self.with_ones, len(LABEL_NAMES))
         return self._products
 
-    def _set(self, column, value, dtype=np.float64):
-        self.columns[column] = value, dtype
+    def _set(self, column, value, dtype=None):
+        self.columns[column] = value, dtype or self.dtype
 
     def _double(self, name):
         return name if self.dtype == np.float64 else self.b.cast(name, np.float64)
@@ -81,40 +80,30 @@ class ModelGraph:
         """Labels and photometry without what is missing, and where that is."""
         b = self.b
         given = b.matrix(LABEL_NAMES)
-        self.present, has = labels_present(b, given, self.dtype)
+        self.present, has = present_in_ranges(b, given, LABELS, self.dtype)
         self.has_logg, self.has_feh = has[1], has[2]
         self.has_three = b.all_of(*has[:3])
         self.has_five = b.all_of(self.has_three, *has[3:])
         self.has_mass_labels = self.has_three if self.model.mass_fallbacks_ else self.has_five
         self.labels = self._double(b.op("Where", self.present, given, self._const(self.center[:, None])))
-        self.key_labels = b.op("Where", self.present, given, self._const(MISSING_IN_KEY))
+        single = given if self.dtype == np.float32 else b.cast(given, np.float32)
+        self.key_labels = b.op("Where", self.present, single, b.const(MISSING_IN_KEY, np.float32))
         _, self.logg, self.feh, *_ = b.vectors(self.labels, len(LABEL_NAMES))
-        self.mag, self.extinction = b.vectors(self._double(self._known(PHOTOMETRY)), 2)
+        self.mag, self.extinction = b.vectors(known_numbers(b, PHOTOMETRY, self.dtype), 2)
         scaled = b.op("Div", b.op("Sub", self.labels, self.center[:, None]), self.scale[:, None])
-        one = b.cast(b.op("Or", self.has_three, b.op("Not", self.has_three)), np.float64)
+        one = b.cast(b.op("Equal", self.has_three, self.has_three), np.float64)
         self.with_ones = b.stack([b.reshape(one, [1, -1]), scaled])
         self.working = self._working(self.with_ones)
         if self.input_errors:
             self._read_errors()
 
-    def _known(self, names):
-        """Some inputs as rows of a matrix, NaN where missing or impossible, as `surveys.as_stars` reads them."""
-        b, matrix = self.b, self.b.matrix(names)
-        present = b.reshape(is_present(b, b.reshape(matrix, [-1]), self.dtype), [len(names), -1])
-        limits = [quantity({"MAG_ERR": "K_ERR"}.get(name, name)) for name in names]
-        low, high = just_outside(limits, np.dtype(self.dtype).type)
-        for kind, end in (("Greater", low), ("Less", high)):
-            present = b.op("And", present, b.op(kind, matrix, self._const(end)))
-        zero = np.array([[0.0 if limit.zero_is_missing else np.nan] for limit in limits])
-        present = b.op("And", present, b.op("Not", b.op("Equal", matrix, self._const(zero))))
-        return b.op("Where", present, matrix, self._const(np.nan))
-
     def _read_errors(self):
         b = self.b
-        errors = self._double(self._known([f"{name}_ERR" for name in (*LABEL_NAMES, *PHOTOMETRY)]))
-        self.label_errors, photometric = b.parts(errors, [len(LABEL_NAMES), len(PHOTOMETRY)])
-        assumed = np.array([[self.cuts.mag_error], [self.cuts.extinction_error]])
-        self.photometric = b.op("Where", b.op("Greater", photometric, 0.0), photometric, assumed)
+        errors = known_numbers(b, [f"{name}_ERR" for name in (*LABEL_NAMES, *PHOTOMETRY)], self.dtype)
+        errors, photometric = b.parts(errors, [len(LABEL_NAMES), len(PHOTOMETRY)])
+        self.label_errors = self._double(errors)
+        assumed = self._const([[self.cuts.mag_error], [self.cuts.extinction_error]])
+        self.photometric = b.op("Where", b.op("Greater", photometric, self._const(0.0)), photometric, assumed)
 
     def _split(self, rows, sizes):
         """Cut a matrix into parts of these numbers of rows; None for those of none."""
@@ -167,16 +156,17 @@ class ModelGraph:
         return StellarGraph(self.b, part, *nodes, self.center, self.scale)
 
     def _abs_mag(self, stellar, outputs):
-        """Absolute magnitude in double, a vector."""
-        outputs = self._double(outputs)
-        return self.b.reshape(outputs, [-1]) if stellar is None else stellar.value(outputs)
+        """Absolute magnitude, a vector."""
+        if stellar is None:
+            return self.b.reshape(outputs, [-1])
+        return self._working(stellar.value(self._double(outputs)))
 
     def _pick_abs_mag(self, values, scatters, quantiles):
-        """Absolute magnitude and its bounds in double, by the network that has the labels it needs."""
+        """Absolute magnitude and its bounds, by the network that has the labels it needs."""
         b = self.b
         self.has_abs_mag = self._has_labels()
         bounds = [
-            self._bounds(stellar, b.op("Mul", self._double(scatter), own[:, None]))
+            self._bounds(stellar, b.op("Mul", scatter, self._const(own[:, None])))
             for stellar, scatter, own in zip(self.stellar, scatters, quantiles.T, strict=True)
         ]
         self.fallback = self._without_cn() if len(values) > 1 or self.is_optional else None
@@ -184,7 +174,7 @@ class ModelGraph:
         if len(values) > 1:
             self.abs_mag = b.op("Where", self.fallback, values[1], values[0])
             self.abs_mag_bounds = b.op("Where", self.fallback, bounds[1], bounds[0])
-        self.abs_mag = b.nan_unless(self.has_abs_mag, self.abs_mag)
+        self.abs_mag = b.nan_unless(self.has_abs_mag, self.abs_mag, self.dtype)
 
     def _bounds(self, stellar, bounds):
         """Ends of the interval, relative to its middle, with the further errors of stellar physics."""
@@ -192,8 +182,13 @@ class ModelGraph:
         extra = None if stellar is None else stellar.extra_variance()
         if extra is None:
             return bounds
-        extra = b.op("Mul", extra, _TWICE)
-        return b.op("Mul", b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), extra)), _SIDES)
+        return b.op("Mul", self._widened(bounds, self._working(extra)), self._const(_SIDES))
+
+    def _widened(self, bounds, variance):
+        """Sizes of bounds with a further variance; twice an error has four times the variance."""
+        b = self.b
+        variance = b.op("Mul", variance, self._const(_TWICE))
+        return b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), variance))
 
     def _label_noise(self, fused, outputs, sizes):
         """Variance of each network's prediction by the label errors, on the scale where its errors add."""
@@ -210,7 +205,7 @@ class ModelGraph:
             found.append(self._variance(three, first, 1))
             without_cn = self._label_part(self.model.abs_mag_fallback_, b.row(found[-1], 0))
             part = b.op("Where", self._without_cn(), without_cn, part)
-        self._set("ABS_MAG_LABEL_ERR", b.nan_unless(self._has_labels(), part))
+        self._set("ABS_MAG_LABEL_ERR", b.nan_unless(self._has_labels(), part), np.float64)
         if masses_three is not None:
             found.append(self._mass_variance(masses_three, first, outputs[3]))
         return b.stack(found)
@@ -287,91 +282,96 @@ class ModelGraph:
         return self.b.op("Where", self.b.op("Less", answer, edge), edge, answer)
 
     def _give_distances(self):
-        b, bounds = self.b, self.abs_mag_bounds
-        lower, upper, *_ = b.vectors(bounds, len(_ENDS))
+        b, const, bounds = self.b, self._const, self.abs_mag_bounds
+        lower, _, upper, _ = b.vectors(bounds, len(_ENDS))
         self._set("ABS_MAG", self.abs_mag)
-        self._set("ABS_MAG_ERR", b.nan_unless(self.has_abs_mag, b.op("Mul", b.op("Sub", upper, lower), 0.5)))
+        half = b.op("Mul", b.op("Sub", upper, lower), const(0.5))
+        self._set("ABS_MAG_ERR", b.nan_unless(self.has_abs_mag, half, self.dtype))
         if self.input_errors:
-            photometric = b.op("MatMul", np.ones((1, 2)), b.op("Mul", self.photometric, self.photometric))
+            photometric = b.op("Mul", self.photometric, self.photometric)
+            photometric = b.op("MatMul", const(np.ones((1, 2))), photometric)
         else:
-            photometric = b.const([[self.cuts.mag_error**2 + self.cuts.extinction_error**2]])
-        # Twice the errors are four times the variance.
-        photometric = b.op("Mul", photometric, _TWICE)
-        widened = b.op("Sqrt", b.op("Add", b.op("Mul", bounds, bounds), photometric))
+            photometric = const([[self.cuts.mag_error**2 + self.cuts.extinction_error**2]])
         modulus = b.op("Sub", b.op("Sub", self.mag, self.extinction), self.abs_mag)
-        distance = b.op("Mul", b.op("Exp", b.op("Mul", modulus, 0.2 * _LN_10)), 0.01)
+        distance = b.op("Mul", b.op("Exp", b.op("Mul", modulus, const(0.2 * _LN_10))), const(0.01))
         # The star is farther where its magnitude is lower.
-        factors = b.op("Exp", b.op("Mul", widened, np.array([[0.2], [-0.2], [0.2], [-0.2]]) * _LN_10))
-        high, low, high_95, low_95 = b.vectors(b.op("Mul", factors, distance), len(_ENDS))
+        logs = b.op("Mul", self._widened(bounds, photometric), const(-0.2 * _LN_10 * _SIDES))
+        ends = b.op("Mul", b.op("Exp", logs), distance)
+        high, high_95, low, low_95 = b.vectors(ends, len(_ENDS))
         self._set("DISTANCE", distance)
-        for end, value in zip(_ENDS, (low, high, low_95, high_95), strict=True):
+        for end, value in zip(_ENDS, (low, low_95, high, high_95), strict=True):
             self._set(f"DISTANCE_{end}", value)
-        self._set("DISTANCE_ERR", b.op("Mul", b.op("Sub", high, low), 0.5))
+        ln_ratio = b.op("Sub", b.row(logs, 0), b.row(logs, 2))
+        self._set("DISTANCE_ERR", self._half_difference(low, high, ln_ratio))
+
+    def _half_difference(self, low, high, ln_ratio):
+        """Half the difference of two numbers; in single precision by the logarithm of their ratio, to keep digits."""
+        b, half = self.b, self._const(0.5)
+        if self.dtype == np.float64:
+            return b.op("Mul", b.op("Sub", high, low), half)
+        middle = b.op("Mul", b.op("Add", high, low), half)
+        return b.op("Mul", middle, b.op("Tanh", b.op("Mul", ln_ratio, half)))
 
     def _give_masses(self):
         """Masses and the ends of their intervals, without NaN for the ages and with them for the catalogue."""
         b, n_scales, dtype, n_ends = self.b, len(self.model.masses_), self.dtype, len(_ENDS)
-        smallest = SMALLEST_MASS[dtype.name]
-        self.ln_mass = b.op("Log", b.op("Max", self.mass, self._const(smallest)))
+        self.ln_mass = b.op("Log", b.op("Max", self.mass, self._const(SMALLEST_MASS[dtype.name])))
         self.has_ends = b.op("And", b.op("Not", b.op("Less", self.mass, self._const(0.0))), self.has_mass_labels)
         scatter = self.mass_scatter
         has_errors = ~np.isnan(self.mass_quantiles[0][0])[:, None]
-        if not has_errors.all():
+        self.have_errors = has_errors.all()
+        if not self.have_errors:
             scatter = b.op("Where", b.const(has_errors, np.bool_), scatter, self._const(0.0))
             self.has_ends = b.op("And", self.has_ends, b.const(has_errors, np.bool_))
         spread = b.op("Mul", b.reshape(scatter, [1, n_scales, -1]), self._mass_numbers(lambda q: q[:, :, None], dtype))
-        self.ln_width = b.op("Mul", scatter, self._mass_numbers(lambda q: (q[1] - q[0])[:, None], dtype))
+        self.ln_width = b.op("Mul", scatter, self._mass_numbers(lambda q: (q[2] - q[0])[:, None], dtype))
         self.ln_ends = b.reshape(b.op("Add", self.ln_mass, spread), [n_ends * n_scales, -1])
         self.ends = b.op("Exp", self.ln_ends)
+        low, high = (b.rows(self.ends, range(start, start + n_scales)) for start in (0, 2 * n_scales))
+        self.mass_error = self._half_difference(low, high, self.ln_width)
         no_ends = b.nan_where_not(self.has_ends, dtype)
         ends = b.op("Add", b.reshape(self.ends, [n_ends, n_scales, -1]), no_ends)
-        masses = b.nan_unless(self.has_mass_labels, self.mass, dtype)
         names = [mass_columns(scale)[0] for scale in self.model.masses_]
-        self._set_all(names, masses)
+        self._set_all(names, b.nan_unless(self.has_mass_labels, self.mass, dtype))
         self._set_all([f"{name}_{end}" for end in _ENDS for name in names], ends)
-        # The error is a difference, which single precision would spoil.
-        mass, own = (self._double(rows) for rows in (self.mass, scatter))
-        ln_mass = b.op("Log", b.op("Max", mass, smallest))
-        rows = [self._mass_numbers(lambda q, end=end: q[end][:, None], np.float64) for end in (0, 1)]
-        low, high = (b.op("Exp", b.op("Add", ln_mass, b.op("Mul", own, row))) for row in rows)
-        self.mass_error = b.op("Mul", b.op("Sub", high, low), 0.5)
-        error = b.op("Add", self.mass_error, self._double(no_ends))
-        self._set_all([f"{name}_ERR" for name in names], error, np.float64, first="MASS_ERR")
+        self._set_all([f"{name}_ERR" for name in names], b.op("Add", self.mass_error, no_ends), first="MASS_ERR")
 
     def _set_all(self, names, rows, dtype=None, *, first=None):
-        """Name the rows of a matrix, by default of the working type, as columns; the first row as another one, too."""
+        """Name the rows of a matrix as columns; the first row as another one, too."""
         values = self.b.vectors(rows, len(names))
         for name, value in zip([*names, first or names[0]], [*values, values[0]], strict=True):
-            self._set(name, value, dtype or self.dtype)
+            self._set(name, value, dtype)
 
     def _give_ages(self):
         b, n_scales, dtype = self.b, len(self.model.masses_), self.dtype
+        names = [mass_columns(scale)[1] for scale in self.model.masses_]
         giant = b.op("And", self.has_logg, b.op("Less", self.logg, GIANT_LOGG))
         ages = AgeGraph(b, self.model.age_, self._working(self.feh), self.has_feh, dtype)
-        masses = b.stack([self.mass, self.ends])
-        logs = ages.ln_initial(masses, b.stack([self.ln_mass, self.ln_ends]))
-        given = self.mass, self._working(self.mass_error), self.ln_width
-        log_age, half_interval, slope_error = ages.log_age_and_errors(logs, n_scales, len(_ENDS), *given)
         # A star without an age has no interval of ages either. Ends beyond the relation are ages at its end.
-        some = b.op("And", ages.covered(self.mass), b.op("And", giant, self.has_mass_labels))
-        both = b.op("And", some, self.has_ends)
-        has_age = b.stack([some, *[both] * len(_ENDS)])
+        some = both = ages.covered(self.mass, b.op("And", giant, self.has_mass_labels))
+        no_ends = no_ages = b.nan_where_not(some, dtype)
+        if not (self.have_errors and ages.is_positive):
+            both = b.op("And", some, self.has_ends)
+            no_ends = b.nan_where_not(both, dtype)
+            no_ages = b.reshape(b.stack([no_ages, *[no_ends] * len(_ENDS)]), [1 + len(_ENDS), n_scales, -1])
+        ln_masses = ages.ln_initial(self.mass, self.ln_mass), ages.ln_initial(self.ends, self.ln_ends)
+        given = *ln_masses, self.mass_error, self.ln_width, no_ages
+        log_age, half_interval, slope_error = ages.log_age_and_errors(self.mass, *given, n_scales)
         # The lower mass has the higher age.
-        names = [mass_columns(scale)[1] for scale in self.model.masses_]
-        ends = ("", "_HI", "_LO", "_HI95", "_LO95")
-        self._set_all([name + end for end in ends for name in names], b.nan_unless(has_age, log_age, dtype))
-        beyond = b.parts(ages.beyond(self.ends), [n_scales] * len(_ENDS))
-        clipped, clipped_95 = (b.op("And", both, b.op("Or", *beyond[i : i + 2])) for i in (0, 2))
-        has_error = b.op("And", both, b.op("Less", self.mass_error, np.inf))
-        error = b.op("Where", clipped, b.nan_unless(has_error, slope_error, dtype), half_interval)
-        error = b.nan_unless(both, error, dtype)
+        ends = ("", "_HI", "_HI95", "_LO", "_LO95")
+        self._set_all([name + end for end in ends for name in names], log_age)
+        beyond = b.parts(ages.beyond(self.ends), [2 * n_scales, 2 * n_scales])
+        clipped = b.op("And", both, b.reshape(b.op("Or", *beyond), [2, n_scales, -1]))
+        clipped, clipped_95 = b.parts(b.reshape(clipped, [2 * n_scales, -1]), [n_scales, n_scales])
+        # Both are finite, and Where would take longer.
+        change = b.op("Mul", b.op("Sub", slope_error, half_interval), b.cast(clipped, dtype))
+        error = b.op("Add", b.op("Add", half_interval, change), no_ends)
         self._set_all([f"{name}_ERR" for name in names], error, first="AGE_ERR")
-        old = b.op("Greater", b.rows(log_age, range(n_scales)), self._const(np.log10(UNIVERSE_AGE) + 9.0))
-        not_giant = b.code(b.op("Not", giant), int(AgeFlag.NOT_GIANT))
-        flag = b.op("Add", ages.flag(self.mass, self.has_mass_labels), not_giant)
-        known = ((AgeFlag.CLIPPED, clipped), (AgeFlag.CLIPPED_95, clipped_95), (AgeFlag.OLD, b.op("And", some, old)))
-        for bit, condition in known:
-            flag = b.op("Add", flag, b.code(condition, int(bit)))
+        of_star, of_mass = ages.bits(self.mass, self.has_mass_labels)
+        old = b.op("Greater", b.row(log_age, 0), self._const(np.log10(UNIVERSE_AGE) + 9.0))
+        of_mass |= {AgeFlag.CLIPPED: clipped, AgeFlag.CLIPPED_95: clipped_95, AgeFlag.OLD: old}
+        of_star[AgeFlag.NOT_GIANT] = b.op("Not", giant)
+        flag = b.op("Add", b.codes(of_mass, n_scales), b.codes(of_star))
         self._set_all([f"{name}_FLAG" for name in names], flag, np.int32, first="AGE_FLAG")
 
     def _mark_training(self):
