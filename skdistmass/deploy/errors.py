@@ -28,7 +28,12 @@ def _polynomial(errors, coef, center, scale, n_labels):
     pairs = np.zeros((n, n))
     pairs[np.tril_indices(n, -1)] = coef[1 + DEGREE * n :]
     products[:n, :n] = pairs
-    return moves, coef[0], powers, products
+    # In units in which the highest power has the coefficient 1; one that is 0 is next to 0.
+    highest = powers[-1]
+    unit = np.copysign(np.maximum(np.abs(highest), 1e-30) ** (-1.0 / DEGREE), highest)
+    moves /= unit
+    moves[2:].sort(axis=0)
+    return moves, coef[0], powers * unit ** np.arange(1, DEGREE + 1)[:, None], products * unit * unit[:, None]
 
 
 def _polynomials(b, models, coefs, labels, center, scale, dtype):
@@ -45,7 +50,7 @@ def _polynomials(b, models, coefs, labels, center, scale, dtype):
     own_scale = np.concatenate([shift, stretch * np.eye(n_labels)], axis=2).reshape(-1, 1 + n_labels)
     z = b.reshape(b.op("MatMul", const(own_scale), labels), [len(models), n_labels, -1])
     z = b.clip(z, const(lower), const(upper))
-    inner = b.op("Mul", const(powers[:, -1, :, None]), z)
+    inner = z
     for degree in range(DEGREE - 1, 2, -1):
         inner = b.op("Mul", b.op("Add", inner, const(powers[:, degree - 1, :, None])), z)
     # The squares go with the products.
