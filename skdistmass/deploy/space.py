@@ -83,19 +83,24 @@ def space_scores(b, density, products, center, scale):
     return b.op("Add", highest, b.op("Log", b.reshape(total, [-1])))
 
 
-def _hash_table(keys):
-    """Spread keys over slots so that few share one; returns multiplier, number of slots, order, first of each slot."""
-    n_slots = 1 << max(4, int(np.ceil(np.log2(2 * len(keys)))))
-    best = None
-    for multiplier in np.random.RandomState(0).uniform(100.0, 1000.0, size=200):
-        slots = _slots(keys, multiplier, n_slots)
-        fullest = np.bincount(slots, minlength=n_slots).max()
-        if best is None or fullest < best[0]:
-            best = fullest, multiplier, slots
-    fullest, multiplier, slots = best
-    order = np.argsort(slots, kind="stable")
-    first = np.searchsorted(slots[order], np.arange(n_slots))
-    return multiplier, n_slots, order, first, int(fullest)
+def _hash_tables(keys, n_slots):
+    """Spread keys over slots so that none share one: by a multiplier of each group of keys, the first that does.
+
+    Returns the multiplier that makes the groups, those of the groups, the slots of the keys, and how many there are.
+    """
+    multipliers = 10.0 ** np.random.RandomState(0).uniform(2.0, 7.0, size=500)
+    own = np.ones(n_slots // 4)
+    group = _slots(keys, multipliers[0], len(own))
+    members = np.split(np.argsort(group, kind="stable"), np.searchsorted(np.sort(group), np.arange(1, len(own))))
+    taken, found = np.zeros(n_slots, bool), np.empty(len(keys), int)
+    for number in sorted(np.unique(group), key=lambda number: -len(members[number])):
+        slots = _slots(keys[members[number], None], multipliers, n_slots)
+        usable = ~taken[slots].any(axis=0) & np.all(np.diff(np.sort(slots, axis=0), axis=0), axis=0)
+        if not usable.any():
+            return _hash_tables(keys, 2 * n_slots)
+        own[number], found[members[number]] = multipliers[usable][0], slots[:, usable][:, 0]
+        taken[found[members[number]]] = True
+    return multipliers[0], own, found, n_slots
 
 
 def _slots(keys, multiplier, n_slots):
@@ -113,15 +118,15 @@ def training_bits(b, keys, bits, factors, labels):
     key, *others = b.vectors(products, len(factors))
     for product in others:
         key = b.op("Add", key, product)
-    multiplier, n_slots, order, first, fullest = _hash_table(keys)
-    spread = b.op("Mul", key, multiplier)
-    fraction = b.op("Mul", b.op("Sub", spread, b.op("Floor", spread)), float(n_slots))
-    start = b.look_up(first, b.cast(fraction, np.int32), np.int32)
-    stored = np.concatenate([keys[order], np.full(fullest, np.nan)])
-    stored_bits = np.concatenate([bits[kept][order], np.zeros(fullest)])
-    found = b.const(len(keys), np.int32)
-    for probe in range(fullest):
-        at = b.op("Add", start, b.const(probe, np.int32)) if probe else start
-        same = b.op("Equal", b.look_up(stored, at, np.float64), key)
-        found = b.op("Where", same, at, found)
-    return b.look_up(stored_bits, found, np.int32)
+
+    def slot(multiplier, n_slots):
+        product = b.op("Mul", key, multiplier)
+        fraction = b.op("Sub", product, b.op("Floor", product))
+        return b.cast(b.op("Mul", fraction, float(n_slots)), np.int32)
+
+    multiplier, own, slots, n_slots = _hash_tables(keys, 1 << max(4, int(np.ceil(np.log2(1.2 * len(keys))))))
+    stored, stored_bits = np.full(n_slots, np.nan), np.zeros(n_slots)
+    stored[slots], stored_bits[slots] = keys, bits[kept]
+    at = slot(b.look_up(own, slot(multiplier, len(own)), np.float64), n_slots)
+    same = b.op("Equal", b.look_up(stored, at, np.float64), key)
+    return b.op("Where", same, b.look_up(stored_bits, at, np.int32), b.const(0, np.int32))
