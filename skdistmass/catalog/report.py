@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from skdistmass.catalog.part_file import PartFile
 from skdistmass.catalog.rows import BIT_COLUMNS
-from skdistmass.estimators.star_keys import identifier_key
+from skdistmass.estimators.star_keys import word_keys
 
 __all__ = ["CatalogReport", "count_rows"]
 
@@ -60,7 +60,7 @@ def count_rows(part: PartFile, output_path: Path) -> CatalogReport:
     start = 0
     for rows in part.pieces():
         for name, found in hashes.items():
-            keys = identifier_key(rows[name].astype(str))
+            keys = word_keys(rows[name].astype(f"S{-(-rows[name].itemsize // 8) * 8}"))
             found[start : start + len(rows)] = np.where(keys == 0, start + np.arange(len(rows)), keys)
         for name, flags in BIT_COLUMNS.items():
             for bit in flags:

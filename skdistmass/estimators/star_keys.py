@@ -21,6 +21,7 @@ __all__ = [
     "mixed_bits",
     "spectrum_keys",
     "star_groups",
+    "word_keys",
 ]
 
 #: Identifiers of stars (not of spectra), in the order in which they are tried.
@@ -60,13 +61,19 @@ def identifier_key(values: NDArray) -> NDArray[np.int64]:
     """Return one identifier of stars, numbers or texts, as whole numbers, 0 where there is none."""
     if values.dtype.kind in "iu":
         return np.where(values > 0, values, 0).astype(np.int64)
-    width = (values.dtype.itemsize // 4 + 1) // 2
-    keys = np.full(len(values), STEP)
-    for start in range(0, len(values), _BLOCK_ROWS):
-        pairs = values[start : start + _BLOCK_ROWS].astype(f"<U{2 * width}").view("<u8").reshape(-1, width)
-        block = keys[start : start + len(pairs)]
-        for pair in pairs.T.astype(np.uint64):
-            np.copyto(block, mixed_bits(block ^ pair), where=pair != 0)  # zeros fill a text up to the array's width
+    pairs = (values.dtype.itemsize // 4 + 1) // 2  # of characters
+    blocks = (values[start : start + _BLOCK_ROWS] for start in range(0, len(values) or 1, _BLOCK_ROWS))
+    return np.concatenate([word_keys(block.astype(f"<U{2 * pairs}")) for block in blocks])
+
+
+def word_keys(texts: NDArray) -> NDArray[np.int64]:
+    """Return keys of texts whose array is some words of eight bytes wide, 0 for a blank one.
+
+    Texts of bytes have other keys than the same texts of characters.
+    """
+    keys = np.full(len(texts), STEP)
+    for word in texts.view("<u8").reshape(len(texts), texts.itemsize // 8).T.astype(np.uint64):
+        np.copyto(keys, mixed_bits(keys ^ word), where=word != 0)  # zeros fill a text up to the array's width
     return np.where(keys == STEP, 0, keys.view(np.int64))
 
 
