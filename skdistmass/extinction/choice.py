@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GALACTIC_POLE", "Extinction", "ExtinctionChoice", "galactic_latitude"]
 
-#: Where the north galactic pole is, as astropy has it: x, y and z in ICRS. A latitude is a scalar product with it, which
-#: takes a thousandth of the time of loading `astropy.coordinates`.
+#: Where the north galactic pole is, as astropy has it: x, y and z in ICRS. A latitude is a scalar product with it,
+#: which takes a thousandth of the time of loading `astropy.coordinates`.
 GALACTIC_POLE = (-0.8676661375596576, -0.19807633727300053, 0.4559838136873016)
 
 
