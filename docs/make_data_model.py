@@ -41,8 +41,9 @@ survey, in its order. A star with several spectra has several rows with the same
   There is no date: the same input gives the same bytes.
 - **Interrupted** work (Ctrl-C, SIGTERM, a kill, a full disk) is kept as `CATALOG.part` with a journal
   `CATALOG.part.json`; `--resume` continues it, with the same result. It refuses if the survey, the model or the
-  settings are others than at the start. An output is never an input, and while one process builds a file, another
-  that would build it is refused, by whatever name; this holds for all commands.
+  settings are others than at the start. (The survey's checksum is taken beside the first predictions, which takes
+  seconds for gigabytes; work stopped before it is known starts again.) An output is never an input, and while one
+  process builds a file, another that would build it is refused, by whatever name; this holds for all commands.
 - **Finished** already: `--resume` leaves a catalogue of the same survey, model, settings and release as it is, says
   so, and ends with exit code 0, so that a queue may start a job again. It compares the header and the first
   `CHUNKROW` rows. Another catalogue of that name is refused.

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.table import Column
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from skdistmass.extinction import (
     ExtinctionLaw,
     galactic_latitude,
 )
+from skdistmass.extinction.choice import GALACTIC_POLE
 from skdistmass.surveys import as_stars, read_survey
 
 NAN = np.nan
@@ -108,6 +110,10 @@ def test_latitude_from_equatorial_positions():
     survey = make_survey(1000, sentinel_fraction=0.0, random_state=0)
     equatorial = as_stars(survey["RA", "DEC"])
     np.testing.assert_allclose(galactic_latitude(equatorial), survey["GLAT"], atol=1e-8)
+    pole = SkyCoord(0, 90, unit="deg", frame="galactic").icrs
+    np.testing.assert_allclose(GALACTIC_POLE, pole.cartesian.xyz.value, rtol=0, atol=1e-15)
+    ends = as_stars({"RA": [pole.ra.deg, pole.ra.deg - 180.0, NAN], "DEC": [pole.dec.deg, -pole.dec.deg, 10.0]})
+    np.testing.assert_allclose(galactic_latitude(ends), [90.0, -90.0, NAN], atol=2e-6)
 
 
 def test_dust_map_replaces_the_column():

@@ -5,18 +5,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from skdistmass.catalog.finished import counts_of_finished
 from skdistmass.catalog.part_file import PartFile, disk_errors, read_journal
-from skdistmass.catalog.provenance import Card, catalog_cards, model_cards, posterior_cards, settings_cards
+from skdistmass.catalog.provenance import Card, catalog_cards, filled, model_cards, posterior_cards, settings_cards
+from skdistmass.catalog.report import CatalogReport, count_rows
 from skdistmass.catalog.requirements import (
     check_parameters,
     format_of,
@@ -24,7 +24,7 @@ from skdistmass.catalog.requirements import (
     require_room,
     require_same_input,
 )
-from skdistmass.catalog.rows import BIT_COLUMNS, catalog_columns, prepared
+from skdistmass.catalog.rows import catalog_columns, prepared
 from skdistmass.catalog.writers.distmass import write_distmass
 from skdistmass.catalog.writers.fits import primary_header, record_type, table_header, to_records, write_rows
 from skdistmass.catalog.writers.parquet import write_parquet
@@ -37,6 +37,7 @@ from skdistmass.model import Predictor, StoredPosterior, check_scale, load_model
 from skdistmass.networks.blas import one_blas_thread
 from skdistmass.schema.columns import CatalogColumn
 from skdistmass.surveys.chunks import SurveyFile
+from skdistmass.surveys.input_file import InputFile, checksum_beside
 from skdistmass.surveys.stars import Stars, stack_stars
 
 __all__ = ["CatalogReport", "build_catalog"]
@@ -44,40 +45,6 @@ __all__ = ["CatalogReport", "build_catalog"]
 # Rows that the scale of the labels is checked on: so many stretches of so many rows.
 _N_SAMPLES, _SAMPLE_ROWS = 20, 300
 _WRITERS = {"FITS": write_rows, "VOTable": write_votable, "Parquet": write_parquet, "DistMass": write_distmass}
-
-
-@dataclass(frozen=True)
-class CatalogReport:
-    """What became of a survey.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-        The catalogue.
-    n_rows : int
-        Spectra, one row each.
-    n_stars : int
-        Different APOGEE_IDs; rows without one count as stars of their own.
-    n_repeated : int
-        Rows that are a further spectrum of a star.
-    n_duplicates : int
-        Rows whose APSTAR_ID an earlier row has: the same spectrum again.
-    bits : dict of dict
-        For BITMASK and FLAGS, name of each bit to the number of rows that have it.
-    scale : str
-        What `skdistmass.model.check_scale` says of the labels, blank if they seem to be on the model's scale.
-    finished_before : bool
-        Whether the catalogue was there already, and nothing was written; then `bits` is empty and `scale` blank.
-    """
-
-    path: Path
-    n_rows: int
-    n_stars: int
-    n_repeated: int
-    n_duplicates: int
-    bits: dict[str, dict[str, int]] = field(default_factory=dict)
-    scale: str = ""
-    finished_before: bool = False
 
 
 @one_blas_thread()
@@ -202,50 +169,52 @@ def build_catalog(
     journal = None if finished else _journal_to_resume(part, output_path, resume, overwrite)
     model, about_model = _load(model, model_name, model_file)
     calibration = None if calibration is None else as_calibration(calibration)
-    survey = SurveyFile(survey_path, layout, hdu)
-    if journal is not None:
-        require_same_input(journal, survey)
-        chunk_rows, command = journal["chunk_rows"], journal["command"]
-        if not part.path.exists() and journal["rows_done"] == survey.n_rows and output_path.exists():
-            # Killed between the two last steps: the catalogue has its name already.
-            part.discard()
-            return CatalogReport(output_path, **journal["report"])
-    work = partial(
-        catalog_columns,
-        model=model,
-        extinction=extinction,
-        zero_point=parallax_zero_point,
-        isochrones=isochrones,
-        out_of_fold=out_of_fold,
-        calibration=calibration,
-        posterior=posterior,
-    )
-    first = work(survey.read(0, chunk_rows))
-    columns = list(first)
-    settings = settings_cards(extinction, parallax_zero_point, isochrones, out_of_fold, calibration)
-    settings += posterior_cards(posterior)
-    cards = catalog_cards(survey.file, about_model, settings, command, chunk_rows)
-    if finished:
-        return _finished_report(output_path, form, columns, cards, to_records(first), survey.n_rows)
-    header, record = table_header(columns, survey.n_rows, cards), record_type(columns)
-    resumed = journal is not None
-    if journal is None:
-        require_room(output_path, record.itemsize * survey.n_rows, form)
-        journal = {"rows_done": 0, "chunk_rows": chunk_rows, "command": command, "input": survey.file.as_dict()}
-    try:
-        part.open(primary_header(cards[:2]), header, record, journal, resume=resumed)
-        _fill(part, survey, work, to_records(first), chunk_rows, n_jobs, progress)
-        said = _check_scale(survey, model, extinction, parallax_zero_point, calibration)
-        report = replace(_count(part, output_path), scale=said)
-        part.complete(_counts(report))
-        part.remember(report={k: v for k, v in vars(report).items() if k != "path"})
-        _publish(part, form, columns, cards, report)
-    except BaseException:
-        if part.journal is not None and part.journal["rows_done"] == 0:
-            part.discard()
-        raise
-    finally:
-        part.close()
+    with SurveyFile(survey_path, layout, hdu) as survey, checksum_beside(survey_path) as checksum:
+        if journal is not None:
+            require_same_input(journal, survey.path, checksum.result())
+            chunk_rows, command = journal["chunk_rows"], journal["command"]
+            if not part.path.exists() and journal["rows_done"] == survey.n_rows and output_path.exists():
+                # Killed between the two last steps: the catalogue has its name already.
+                part.discard()
+                return CatalogReport(output_path, **journal["report"])
+        work = partial(
+            catalog_columns,
+            model=model,
+            extinction=extinction,
+            zero_point=parallax_zero_point,
+            isochrones=isochrones,
+            out_of_fold=out_of_fold,
+            calibration=calibration,
+            posterior=posterior,
+        )
+        first = work(survey.read(0, chunk_rows))
+        columns = list(first)
+        settings = settings_cards(extinction, parallax_zero_point, isochrones, out_of_fold, calibration)
+        settings += posterior_cards(posterior)
+        cards = catalog_cards(survey, about_model, settings, command, chunk_rows)
+        if finished:
+            cards = filled(cards, {"INSHA256": checksum.result().sha256})
+            return _finished_report(output_path, form, columns, cards, to_records(first), survey.n_rows)
+        header, record = table_header(columns, survey.n_rows, cards), record_type(columns)
+        resumed = journal is not None
+        if journal is None:
+            require_room(output_path, record.itemsize * survey.n_rows, form)
+            journal = {"rows_done": 0, "chunk_rows": chunk_rows, "command": command}
+        try:
+            part.open(primary_header(cards[:2]), header, record, journal, resume=resumed)
+            _fill(part, survey, work, to_records(first), chunk_rows, n_jobs, progress, checksum)
+            said = _check_scale(survey, model, extinction, parallax_zero_point, calibration)
+            report = replace(count_rows(part, output_path), scale=said)
+            facts = report.cards() | {"INSHA256": checksum.result().sha256}
+            part.complete(facts)
+            part.remember(report={k: v for k, v in vars(report).items() if k != "path"})
+            _publish(part, form, columns, filled(cards, facts))
+        except BaseException:
+            if part.journal is not None and part.journal["rows_done"] == 0:
+                part.discard()
+            raise
+        finally:
+            part.close()
     return report
 
 
@@ -253,7 +222,8 @@ def _journal_to_resume(part: PartFile, output_path: Path, resume: bool, overwrit
     """Return the journal of the catalogue to continue, or None to start."""
     if resume:
         journal = read_journal(part.journal_path)
-        if journal is not None and (part.path.exists() or "report" in journal):
+        # Stopped before the survey's checksum was known: nothing tells that the survey is the same.
+        if journal is not None and "input" in journal and (part.path.exists() or "report" in journal):
             return journal
     elif part.exists() and not overwrite:
         raise InputError(
@@ -299,6 +269,7 @@ def _fill(
     chunk_rows: int,
     n_jobs: int,
     progress: Callable[[int, int], None] | None,
+    checksum: Future[InputFile],
 ) -> None:
     """Add all rows that are not there yet; `first` are those of the first chunk."""
     done = part.journal["rows_done"]
@@ -309,6 +280,12 @@ def _fill(
         )
     if progress is not None:
         progress(done, survey.n_rows)
+
+    def add(records: NDArray) -> None:
+        if checksum.done():
+            part.journal["input"] = checksum.result().as_dict()
+        _add(part, records, survey.n_rows, progress)
+
     starts = range(done, survey.n_rows, chunk_rows)
     with ThreadPoolExecutor(n_jobs) as pool:
         waiting: deque[Future[NDArray]] = deque()
@@ -319,9 +296,10 @@ def _fill(
                 table = survey.read(start, start + chunk_rows)
                 waiting.append(pool.submit(lambda rows: to_records(work(rows)), table))
             if len(waiting) > n_jobs:
-                _add(part, waiting.popleft().result(), survey.n_rows, progress)
+                add(waiting.popleft().result())
         while waiting:
-            _add(part, waiting.popleft().result(), survey.n_rows, progress)
+            add(waiting.popleft().result())
+    part.remember(input=checksum.result().as_dict())
     survey.check_unchanged()
 
 
@@ -342,46 +320,11 @@ def _add(part: PartFile, records: NDArray, n_rows: int, progress: Callable[[int,
         progress(part.journal["rows_done"], n_rows)
 
 
-def _count(part: PartFile, output_path: Path) -> CatalogReport:
-    """Count stars, repeats and bits of the rows there are."""
-    n_rows = part.journal["rows_done"]
-    # Eight bytes a row, of which two in a billion million are alike by chance.
-    hashes = {name: np.empty(n_rows, dtype=np.int64) for name in ("APOGEE_ID", "APSTAR_ID")}
-    bits = {name: dict.fromkeys(flags.__members__, 0) for name, flags in BIT_COLUMNS.items()}
-    start = 0
-    for rows in part.pieces():
-        for name, found in hashes.items():
-            texts = rows[name]
-            blank = texts == b""
-            found[start : start + len(rows)] = np.fromiter(map(hash, texts.tolist()), np.int64, len(rows))
-            found[start : start + len(rows)][blank] = start + np.flatnonzero(blank)
-        for name, flags in BIT_COLUMNS.items():
-            for bit in flags:
-                bits[name][str(bit.name)] += int(np.count_nonzero(rows[name] & int(bit)))
-        start += len(rows)
-    n_stars, n_spectra = _n_different(hashes["APOGEE_ID"]), _n_different(hashes["APSTAR_ID"])
-    return CatalogReport(output_path, n_rows, n_stars, n_rows - n_stars, n_rows - n_spectra, bits)
-
-
-def _n_different(values: NDArray[np.int64]) -> int:
-    """Count different numbers; they are sorted in place, which takes a fiftieth of np.unique's time."""
-    values.sort()
-    return min(len(values), 1) + int(np.count_nonzero(np.diff(values)))
-
-
-def _counts(report: CatalogReport) -> dict[str, int]:
-    return {"NSTARS": report.n_stars, "NREPEAT": report.n_repeated, "NDUPSPEC": report.n_duplicates}
-
-
-def _publish(
-    part: PartFile, form: str, columns: Sequence[CatalogColumn], cards: Iterable[Card], report: CatalogReport
-) -> None:
+def _publish(part: PartFile, form: str, columns: Sequence[CatalogColumn], cards: Iterable[Card]) -> None:
     """Give the finished catalogue its name, in its format."""
     if form == "FITS":
         part.publish()
         return
-    counts = _counts(report)
-    cards = [(keyword, counts.get(keyword, value), comment) for keyword, value, comment in cards]
     write = _WRITERS[form]
     converted = part.path.with_name(part.path.name + ".converted")
     try:

@@ -164,15 +164,15 @@ class PartFile:
                 yield np.frombuffer(file.read(count * self.record.itemsize), dtype=self.record)
                 left -= count
 
-    def complete(self, counts: Mapping[str, int]) -> None:
-        """Write the end of the file, counts and checksums."""
+    def complete(self, facts: Mapping[str, int | str]) -> None:
+        """Write the end of the file, what is known of it now, by keyword, and checksums."""
         with disk_errors(self.path, self.hint):
             end = self._data_start + self.journal["rows_done"] * self.record.itemsize
             self._file.truncate(end)
             self._file.seek(end)
             self._file.write(b"\0" * (-end % BLOCK))
             self._file.flush()
-            for keyword, value in counts.items():
+            for keyword, value in facts.items():
                 self._header[keyword] = value
             self._file.seek(self._data_start)
             data_sum = datasum(iter(lambda: self._file.read(_PIECE), b""))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from astropy.io import fits
 
@@ -13,11 +15,21 @@ from skdistmass.estimators.label_calibration.base import LabelShift
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
 from skdistmass.model import STORED_LEVELS, Predictor, StoredPosterior
-from skdistmass.surveys.chunks import InputFile
+from skdistmass.surveys.chunks import SurveyFile
 from skdistmass.surveys.files import identify
 from skdistmass.surveys.formats.common import open_stream, quiet
+from skdistmass.surveys.input_file import InputFile
 
-__all__ = ["Card", "catalog_cards", "model_cards", "origin_of", "posterior_cards", "read_cards", "settings_cards"]
+__all__ = [
+    "Card",
+    "catalog_cards",
+    "filled",
+    "model_cards",
+    "origin_of",
+    "posterior_cards",
+    "read_cards",
+    "settings_cards",
+]
 
 #: Keyword, value and comment of a header card.
 Card = tuple[str, str | int | float | bool, str]
@@ -107,16 +119,16 @@ def _colours(extinction: ExtinctionChoice) -> str:
 
 
 def catalog_cards(
-    survey: InputFile, about_model: list[Card], settings: list[Card], command: str, chunk_rows: int
+    survey: SurveyFile, about_model: list[Card], settings: list[Card], command: str, chunk_rows: int
 ) -> list[Card]:
-    """Return all cards of a catalogue; the counts of stars are filled in when it is complete."""
+    """Return all cards of a catalogue; `filled` gives those their values that are known when it is complete."""
     return [
         ("ORIGIN", "skdistmass", "software"),
         ("SKDMVERS", __version__, "its version"),
         *about_model,
-        ("INFILE", survey.name, "survey file"),
-        ("INSIZE", survey.size, "[byte] its size"),
-        ("INSHA256", survey.sha256, "its SHA-256"),
+        ("INFILE", survey.path.name, "survey file"),
+        ("INSIZE", survey.n_bytes, "[byte] its size"),
+        ("INSHA256", "0" * 64, "its SHA-256"),
         ("COMMAND", command, ""),
         ("CHUNKROW", chunk_rows, "rows predicted at a time"),
         *settings,
@@ -124,6 +136,11 @@ def catalog_cards(
         ("NREPEAT", 0, "rows that repeat a star"),
         ("NDUPSPEC", 0, "rows that repeat a spectrum"),
     ]
+
+
+def filled(cards: Iterable[Card], facts: Mapping[str, Any]) -> list[Card]:
+    """Return cards with other values for some keywords."""
+    return [(keyword, facts.get(keyword, value), comment) for keyword, value, comment in cards]
 
 
 # What `origin_of` looks for, in its order.

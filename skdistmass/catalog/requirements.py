@@ -10,7 +10,7 @@ from skdistmass.catalog.writers.fits import BLOCK
 from skdistmass.exceptions import DistMassError, InputError
 from skdistmass.extinction import ExtinctionChoice
 from skdistmass.isochrones import IsochroneDistanceRegressor
-from skdistmass.surveys.chunks import SurveyFile
+from skdistmass.surveys.input_file import InputFile
 from skdistmass.surveys.parallax import check_zero_point
 from skdistmass.writing import overwritten
 
@@ -63,11 +63,11 @@ def format_of(path: Path, style: str, posterior: Any = None) -> str:
     return form
 
 
-def require_same_input(journal: dict[str, Any], survey: SurveyFile) -> None:
-    started, now = journal["input"], survey.file.as_dict()
-    if (started["size"], started["sha256"]) != (now["size"], now["sha256"]):
+def require_same_input(journal: dict[str, Any], path: Path, now: InputFile) -> None:
+    started = journal["input"]
+    if (started["size"], started["sha256"]) != (now.size, now.sha256):
         raise DistMassError(
-            f"{survey.path} has changed: it is not the survey ({started['name']}, {started['size']} bytes) that the "
+            f"{path} has changed: it is not the survey ({started['name']}, {started['size']} bytes) that the "
             "unfinished catalogue was started with. Give overwrite (--overwrite) to start again."
         )
 

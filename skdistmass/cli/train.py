@@ -57,7 +57,7 @@ _BINARY_THRESHOLD = 0.13
 @click.option(
     "--max-rows",
     type=click.IntRange(0),
-    default=1_000_000,
+    default=750_000,
     show_default=True,
     help="Of a TABLE with more rows, as many are drawn at random, besides all with a mass or a cluster; 0 takes all. "
     "Memory grows with them, accuracy hardly does.",

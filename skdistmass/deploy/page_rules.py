@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skdistmass.extinction import IntrinsicColours
-from skdistmass.extinction.choice import ExtinctionChoice
+from skdistmass.extinction.choice import GALACTIC_POLE, ExtinctionChoice
 from skdistmass.extinction.colours import COLOURS
 from skdistmass.schema import limits
 from skdistmass.schema.bits import SPOILERS, WARNINGS, AgeFlag, Bit, ExtinctionFlag, QualityBit, Space
@@ -112,17 +112,14 @@ def _layout(item: Layout) -> dict[str, Any]:
 
 
 def _extinction() -> dict[str, Any]:
-    from astropy.coordinates import SkyCoord
-
     choice, colours = ExtinctionChoice(), IntrinsicColours.default()
-    pole = SkyCoord(0, 90, unit="deg", frame="galactic").icrs.cartesian.xyz
     arrays = {name: getattr(colours, name).tolist() for name in ("powers", "center", "scale", "lower", "upper")}
     return {
         "latitude_limit": choice.latitude_limit,
         "irac": asdict(choice.irac),
         "wise": asdict(choice.wise),
         "dust": asdict(choice.dust),
-        "galactic_pole": [float(value) for value in pole],
+        "galactic_pole": list(GALACTIC_POLE),
         "colours": {
             "bands": {name: COLOURS[name] for name in colours.coefficients},
             "coefficients": {name: values.tolist() for name, values in colours.coefficients.items()},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from skdistmass.exceptions import FileFormatError
 from skdistmass.model import Predictor, find_model, load_predictor
-from skdistmass.surveys.chunks import InputFile
+from skdistmass.surveys.input_file import InputFile
 
 __all__ = ["ModelFile"]
 

@@ -54,8 +54,8 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
         (`skdistmass.uncertainty.ConformalErrors`), or the paper's simple fits (`skdistmass.uncertainty.PaperErrors`).
         With None there are no errors, and training takes ``1 / (n_folds + 1)`` of the time: use it in a grid search.
     n_folds : int or None, default=None
-        Number of folds of the out-of-fold predictions; by default 5, or 12 with fewer than 500 stars, where a network
-        trained on four fifths of them has larger errors than the final one.
+        Number of folds of the out-of-fold predictions; by default 5, 12 with fewer than 500 stars, and 30 with fewer
+        than 120, where a network trained on four fifths of them has larger errors than the final one.
     labels : tuple of str or None, default=None
         Labels to read from a table, in order; by default the five of `skdistmass.labels.LABEL_NAMES`.
     random_state : int, RandomState or None, default=None
@@ -230,7 +230,7 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
         chosen = self._choose_rows(X, y, weights, groups)
         stars = distinct_rows(X, y) if groups is None else groups
         n_stars = len(np.unique(stars[chosen]))
-        n_folds = min(self.n_folds or (5 if n_stars >= 500 else 12), n_stars)
+        n_folds = min(self.n_folds or (5 if n_stars >= 500 else 12 if n_stars >= 120 else 30), n_stars)
         with_errors = self.error_model is not None and n_folds >= 2 and len(X) >= MIN_ROWS
         at_once = with_errors and can_leave_out(self._network(), np.count_nonzero(chosen))
         fold = fold_numbers(stars, n_folds, rng.randint(np.iinfo(np.int32).max)) if at_once else None

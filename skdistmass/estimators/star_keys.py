@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -16,11 +14,14 @@ __all__ = [
     "IDENTIFIERS",
     "KEY_FACTORS",
     "MISSING_IN_KEY",
+    "STEP",
     "find_sorted",
     "identifier_key",
     "label_keys",
+    "mixed_bits",
     "spectrum_keys",
     "star_groups",
+    "word_keys",
 ]
 
 #: Identifiers of stars (not of spectra), in the order in which they are tried.
@@ -28,7 +29,10 @@ IDENTIFIERS = ("GAIA_SOURCE_ID", "APOGEE_ID", "SDSS_ID", "TMASS_ID", "KIC", "EPI
 #: Number that stands for a missing label in a key, and the factor of each label.
 MISSING_IN_KEY = -1234.5
 KEY_FACTORS = np.random.RandomState(0).standard_normal(len(LABEL_NAMES))
-_BLOCK_ROWS = 65_536  # names turned into Python's text at a time
+#: What SplitMix64 adds at each step; also the key of a text without characters, before its bits are mixed.
+STEP = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_BLOCK_ROWS = 65_536  # names looked at together
 
 
 def label_keys(labels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -57,12 +61,29 @@ def identifier_key(values: NDArray) -> NDArray[np.int64]:
     """Return one identifier of stars, numbers or texts, as whole numbers, 0 where there is none."""
     if values.dtype.kind in "iu":
         return np.where(values > 0, values, 0).astype(np.int64)
-    keys = np.empty(len(values), dtype="<i8")
-    for start in range(0, len(values), _BLOCK_ROWS):
-        block = values[start : start + _BLOCK_ROWS].tolist()
-        digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() if text else bytes(8) for text in block)
-        keys[start : start + len(block)] = np.frombuffer(b"".join(digests), dtype="<i8")
-    return keys.astype(np.int64, copy=False)
+    pairs = (values.dtype.itemsize // 4 + 1) // 2  # of characters
+    blocks = (values[start : start + _BLOCK_ROWS] for start in range(0, len(values) or 1, _BLOCK_ROWS))
+    return np.concatenate([word_keys(block.astype(f"<U{2 * pairs}")) for block in blocks])
+
+
+def word_keys(texts: NDArray) -> NDArray[np.int64]:
+    """Return keys of texts whose array is some words of eight bytes wide, 0 for a blank one.
+
+    Texts of bytes have other keys than the same texts of characters.
+    """
+    keys = np.full(len(texts), STEP)
+    for word in texts.view("<u8").reshape(len(texts), texts.itemsize // 8).T.astype(np.uint64):
+        np.copyto(keys, mixed_bits(keys ^ word), where=word != 0)  # zeros fill a text up to the array's width
+    return np.where(keys == STEP, 0, keys.view(np.int64))
+
+
+def mixed_bits(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scramble the bits of numbers, in place, as SplitMix64 does (Steele et al. 2014, OOPSLA 453)."""
+    for shift, factor in zip((30, 27), _MULTIPLIERS, strict=True):
+        state ^= state >> np.uint64(shift)
+        state *= factor
+    state ^= state >> np.uint64(31)
+    return state
 
 
 def star_groups(stars: Stars) -> NDArray[np.int64]:

@@ -47,7 +47,7 @@ from skdistmass.writing import replaced
 __all__ = ["FORMAT", "FORMAT_VERSION", "model_token", "read_model", "write_model"]
 
 FORMAT = "skdistmass model"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 #: Bytes that a model may take in memory: room for the training stars of a survey of ten million.
 MOST_BYTES = 2_000_000_000
 _TIME = (1980, 1, 1, 0, 0, 0)  # of every entry, so that one model always gives the same bytes

@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from skdistmass.estimators.star_keys import IDENTIFIERS, identifier_key, label_keys
+from skdistmass.estimators.star_keys import IDENTIFIERS, STEP, identifier_key, label_keys, mixed_bits
 from skdistmass.surveys.stars import Stars
 
 __all__ = ["StarRandom"]
 
 Floats = NDArray[np.float64]
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 class StarRandom:
@@ -69,10 +67,12 @@ class StarRandom:
             raise ValueError(f"numbers for {n_stars} stars are wanted from those of {len(self.keys)}.")
         self._calls += 1
         with np.errstate(over="ignore"):
-            start = _mixed(self.keys ^ _mixed(np.array([self.seed * 65_536 + self._calls]).astype(np.uint64) * _STEP))
-            count = np.arange(1, int(np.prod(before, dtype=int)) * n_numbers + 1, dtype=np.uint64) * _STEP
+            start = mixed_bits(
+                self.keys ^ mixed_bits(np.array([self.seed * 65_536 + self._calls]).astype(np.uint64) * STEP)
+            )
+            count = np.arange(1, int(np.prod(before, dtype=int)) * n_numbers + 1, dtype=np.uint64) * STEP
             state = count.reshape(*before, 1, n_numbers) + start[:, None]
-            mixed = _mixed(state)
+            mixed = mixed_bits(state)
         mixed >>= np.uint64(11)
         found = mixed.astype(np.float64)
         found += 0.5
@@ -83,12 +83,3 @@ class StarRandom:
         """Return normal numbers; `size` as for `random`."""
         found = self.random(size)
         return ndtri(found, out=found)
-
-
-def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble the bits of numbers, in place."""
-    for shift, factor in zip((30, 27), _MULTIPLIERS, strict=True):
-        state ^= state >> np.uint64(shift)
-        state *= factor
-    state ^= state >> np.uint64(31)
-    return state

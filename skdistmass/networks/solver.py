@@ -115,11 +115,14 @@ class LeastSquares:
         A unit in its linear range adds a slope b to the output at the price of a penalty of |b|, with the square
         root of |b| as coefficient before and after it.
         """
-        root = np.sqrt(self.weight)
-        design = np.column_stack([self.X, np.ones(len(self.y))]) * root[:, None]
-        line = np.linalg.lstsq(design, self.y * root, rcond=None)[0]
-        loss_of_line = 0.5 * np.sum((design @ line - self.y * root) ** 2)
-        return min(self.null_loss, loss_of_line + self.penalty * np.linalg.norm(line[:-1]))
+        # The weights' sum is 1, so that these are means; a design matrix would be the largest array of a training.
+        weighted = self.X.T * self.weight
+        center, middle = weighted.sum(axis=1), self.weight @ self.y
+        slope = np.linalg.lstsq(
+            weighted @ self.X - np.outer(center, center), weighted @ self.y - center * middle, rcond=None
+        )[0]
+        loss_of_line = 0.5 * np.sum(self.weight * (self.X @ slope - self.y + middle - center @ slope) ** 2)
+        return min(self.null_loss, loss_of_line + self.penalty * np.linalg.norm(slope))
 
     def is_lost(self, loss):
         """Tell whether a loss is higher than that of the straight line: that of a bad minimum."""

@@ -1,17 +1,14 @@
-"""A survey file: read as a whole or a stretch of rows at a time, and known again by its checksum."""
+"""A survey file: read as a whole or a stretch of rows at a time."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
+from skdistmass.exceptions import ColumnError, DistMassError, InputError
 from skdistmass.surveys.files import blame, open_table
 from skdistmass.surveys.layout import Layout, load_layout
 from skdistmass.surveys.making import make_stars
@@ -22,34 +19,6 @@ from skdistmass.units import understand_unit
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file, and what tells whether it is still the same."""
-
-    name: str  # without folders
-    size: int  # bytes
-    mtime_ns: int  # time of the last change
-    sha256: str  # of its content
-
-    @classmethod
-    def of(cls, path: str | PathLike[str]) -> InputFile:
-        """Read a file once and take its checksum; raise `FileFormatError` if it is absent or can't be read."""
-        path = Path(path)
-        try:
-            before = path.stat()
-            with open(path, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError as error:
-            raise FileFormatError(f"there is no file {path}.") from error
-        except OSError as error:
-            raise FileFormatError(f"{path} can't be read: {error.strerror or error}.") from error
-        return cls(path.name, before.st_size, before.st_mtime_ns, digest)
-
-    def as_dict(self) -> dict:
-        """Return the attributes as a dictionary."""
-        return asdict(self)
 
 
 class SurveyFile:
@@ -68,6 +37,8 @@ class SurveyFile:
     path : pathlib.Path
     layout : Layout
     n_rows : int
+    n_bytes : int
+        Size of the file.
     table : str
         Which table of the file.
     plan : Plan
@@ -108,12 +79,8 @@ class SurveyFile:
         self.layout, self.table = self.plan.layout, self._file.where
         self.n_rows = self._file.n_rows or 0
         self._stat = os.stat(self.path)
+        self.n_bytes = self._stat.st_size
         self._told: set[str] = set()
-
-    @cached_property
-    def file(self) -> InputFile:
-        """What tells whether the file is still the same; the file is read once for its checksum."""
-        return InputFile.of(self.path)
 
     def read(self, start: int = 0, stop: int | None = None) -> Stars:
         """Read rows `start` to `stop` (exclusive); errors and warnings are those of `read_survey`.

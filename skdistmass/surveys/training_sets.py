@@ -147,9 +147,9 @@ def read_training_stars(
         If not all rows are kept.
     """
     heads: list[Stars] = []
-    parts: dict[str, list[NDArray]] = {}
     rng = np.random.default_rng(random_state)
     with SurveyFile(path, layout, columns=columns) as file:
+        filled = _FilledColumns(file.n_rows)
         share = 1.0 if max_rows is None else max_rows / max(file.n_rows, 1)
         for chunk in file.chunks(chunk_rows) if file.n_rows else [file.read()]:
             chosen = extinction.apply(chunk)
@@ -157,17 +157,16 @@ def read_training_stars(
                 drawn = rng.random(len(chosen)) < share
                 referred = have_references(chosen, tables, match_radius=match_radius, columns=columns)
                 chosen = chosen[drawn | referred]
-            for name, values in chosen.columns.items():
-                if name in _NEEDED or name in columns or name.startswith("MASS"):
-                    parts.setdefault(name, []).append(values)
+            filled.add(
+                {
+                    name: values
+                    for name, values in chosen.columns.items()
+                    if name in _NEEDED or name in columns or name.startswith("MASS")
+                }
+            )
             heads.append(chosen[np.arange(0)])  # a slice would keep the whole chunk in memory
     joined = stack_stars(heads)
-    stars = replace(
-        joined,
-        columns={name: np.concatenate(parts.pop(name)) for name in list(parts)},
-        source=heads[0].source,
-        layout=heads[0].layout,
-    )
+    stars = replace(joined, columns=filled.columns(), source=heads[0].source, layout=heads[0].layout)
     if share < 1:
         message = (
             f"{path}: of {file.n_rows} rows {len(stars)} are used for training: about {max_rows} drawn at random, and "
@@ -175,6 +174,30 @@ def read_training_stars(
         )
         warnings.warn(message, DistMassWarning, stacklevel=2)
     return stars
+
+
+class _FilledColumns:
+    """Columns filled piece by piece; pieces put together at the end would take twice the memory.
+
+    Zeros that are not written to take no memory: the number of rows may be an upper limit.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self.n_rows, self.n_filled = n_rows, 0
+        self._columns: dict[str, NDArray] = {}
+
+    def add(self, pieces: Mapping[str, NDArray]) -> None:
+        rows = slice(self.n_filled, self.n_filled + len(next(iter(pieces.values()))))
+        for name, values in pieces.items():
+            column = self._columns.setdefault(name, np.zeros(self.n_rows, values.dtype))
+            if values.dtype.itemsize > column.itemsize:  # longer texts than before
+                self._columns[name] = np.zeros(self.n_rows, values.dtype)
+                self._columns[name][: rows.start] = column[: rows.start]
+            self._columns[name][rows] = values
+        self.n_filled = rows.stop
+
+    def columns(self) -> dict[str, NDArray]:
+        return {name: column[: self.n_filled] for name, column in self._columns.items()}
 
 
 class _Cutter:

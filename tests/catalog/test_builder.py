@@ -1,5 +1,6 @@
 """The builder: chunks, kills and resumes, full disks, changed inputs, damaged files."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from skdistmass.catalog import build_catalog
+from skdistmass.catalog import build_catalog, builder
 from skdistmass.datasets import make_survey
 from skdistmass.exceptions import ColumnError, DistMassError, FileFormatError, InputError
 
@@ -160,6 +163,25 @@ def test_resume_refuses_another_survey(stand_in, tmp_path):
     make_survey(1000, random_state=1).write(survey, overwrite=True)
     with pytest.raises(DistMassError, match="has changed"):
         build_catalog(stand_in, survey, tmp_path / "c.fits", resume=True)
+
+
+def test_work_stopped_before_the_checksum_is_known_starts_again(stand_in, all_star, tmp_path, monkeypatch):
+    """The checksum of a large survey is taken while rows are predicted; without it, nothing tells what was read."""
+    expected, target, seen = tmp_path / "all.fits", tmp_path / "c.fits", []
+    build_catalog(stand_in, all_star, expected, chunk_rows=190, command="a")
+
+    @contextmanager
+    def slow(path):
+        yield Future()
+
+    monkeypatch.setattr(builder, "checksum_beside", slow)
+    _interrupted(stand_in, all_star, target, command="a")
+    assert "input" not in json.loads((tmp_path / "c.fits.part.json").read_text())
+    monkeypatch.undo()
+    settings = {"chunk_rows": 190, "command": "a", "resume": True}
+    build_catalog(stand_in, all_star, target, progress=lambda done, _: seen.append(done), **settings)
+    assert seen[0] == 0
+    assert target.read_bytes() == expected.read_bytes()
 
 
 def test_resume_takes_a_copy_of_the_survey(stand_in, tmp_path):

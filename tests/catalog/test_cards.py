@@ -3,6 +3,7 @@
 import base64
 import re
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from skdistmass.catalog.finished import counts_of_finished
-from skdistmass.catalog.provenance import catalog_cards, model_cards, origin_of, posterior_cards, read_cards
+from skdistmass.catalog.provenance import catalog_cards, filled, model_cards, origin_of, posterior_cards, read_cards
 from skdistmass.catalog.provenance import settings_cards as cards_of_settings
 from skdistmass.catalog.writers.distmass import write_distmass
 from skdistmass.catalog.writers.fits import (
@@ -32,7 +33,7 @@ from skdistmass.extinction import ExtinctionChoice
 from skdistmass.model import StoredPosterior
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import CatalogColumn, describe, layout
-from skdistmass.surveys.chunks import InputFile
+from skdistmass.surveys.input_file import InputFile
 
 VECTOR = CatalogColumn("POST_VECTOR", "three draws", "stat.value", unit="kpc", dtype="f4", length=3)
 
@@ -107,13 +108,15 @@ def test_cards_of_a_posterior_with_isochrones_and_physics():
 
 
 def test_counts_are_zero_until_a_catalogue_is_complete(tmp_path):
-    survey = InputFile("s.fits", 5, 1, "abc")
+    survey = SimpleNamespace(path=Path("s.fits"), n_bytes=5)
     found = values(catalog_cards(survey, [("MODEL", "m", "")], [("AKNEG", "zero", "")], "run it", 300))
     assert found.pop("SKDMVERS")
-    expected = {"ORIGIN": "skdistmass", "MODEL": "m", "INFILE": "s.fits", "INSIZE": 5, "INSHA256": "abc"}
+    expected = {"ORIGIN": "skdistmass", "MODEL": "m", "INFILE": "s.fits", "INSIZE": 5, "INSHA256": "0" * 64}
     expected |= {"COMMAND": "run it", "CHUNKROW": 300, "AKNEG": "zero", "NSTARS": 0, "NREPEAT": 0, "NDUPSPEC": 0}
     assert found == expected
     assert list(found)[:2] == ["ORIGIN", "MODEL"]
+    cards = [("A", 0, "first"), ("B", "", "second"), ("C", 1, "")]
+    assert filled(cards, {"A": 7, "B": "x", "D": 1}) == [("A", 7, "first"), ("B", "x", "second"), ("C", 1, "")]
 
 
 CARDS = [("ORIGIN", "skdistmass", "software"), ("SKDMVERS", "9.9", "its version"), ("MODEL", "m", "model")]

@@ -163,6 +163,7 @@ def test_any_card_of_the_header_may_be_absurd(quick_model, intact, tmp_path, nam
 @given(cut=st.floats(0, 1), flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), max_size=8))
 @example(cut=0.0, flips=[])
 @example(cut=1.0, flips=[(0.999, 3)])
+@example(cut=1.0, flips=[(0.375, 7)])  # a unit's card that astropy can't parse
 def test_cut_and_flipped_bits(quick_model, intact, tmp_path, cut, flips):
     content = bytearray(intact[0][: round(cut * len(intact[0]))])
     for place, bit in flips:
@@ -182,7 +183,7 @@ def check_labels(catalog, survey):
                 table = next(hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU))
                 values = {name.upper(): np.array(table.data[name]) for name in table.columns.names}
                 units = {name.upper(): table.columns[name].unit for name in table.columns.names}
-        except (AssertionError, ValueError):  # a name or a unit that is no text stops astropy, not this package
+        except (AssertionError, ValueError, fits.VerifyError):  # a name or unit that is no text stops astropy alone
             return
     assert len(catalog) == len(next(iter(values.values())))
     for name, column in (("TEFF", "TEFF"), ("LOGG", "LOGG"), ("MAG", "K")):

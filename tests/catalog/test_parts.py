@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import stat
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 from astropy.io import fits
 
 from skdistmass.catalog import build_catalog, builder
-from skdistmass.catalog.builder import _check_scale, _count
+from skdistmass.catalog.builder import _check_scale
 from skdistmass.catalog.part_file import PartFile, _sync_folder, disk_errors, read_journal, rounding_of
+from skdistmass.catalog.report import count_rows
 from skdistmass.catalog.requirements import check_parameters, format_of, require_room, require_same_input
 from skdistmass.catalog.writers.fits import primary_header, record_type, table_header, to_records
 from skdistmass.datasets import make_survey
@@ -23,6 +25,7 @@ from skdistmass.extinction import ExtinctionChoice
 from skdistmass.schema.bits import Bit, QualityBit
 from skdistmass.schema.columns import describe, layout
 from skdistmass.surveys import SurveyFile
+from skdistmass.surveys.input_file import InputFile
 
 COLUMNS = [describe(name) for name in ("APOGEE_ID", "APSTAR_ID", "DISTANCE", "BITMASK", "FLAGS")]
 JOURNAL = {"rows_done": 0, "chunk_rows": 3, "command": "", "input": {}}
@@ -186,7 +189,7 @@ def test_stars_spectra_and_bits_are_counted_over_all_pieces(tmp_path):
     first = rows_of(["a", "b", "", "a"], ["1", "2", "", ""], [1, 3, 0, 2], [0, 1, 1, 1 << 14])
     second = rows_of(["", "a", "c"], ["2", "", "3"], [2, 8, 0], [1, 0, 0])
     part = SimpleNamespace(journal={"rows_done": 7}, pieces=lambda: iter([first, second]))
-    report = _count(part, tmp_path)
+    report = count_rows(part, tmp_path)
     # a, b, c and two rows without a name; spectra 1, 2, 3 and three without a name.
     assert (report.n_rows, report.n_stars, report.n_repeated, report.n_duplicates) == (7, 5, 2, 1)
     stored = {"BITMASK": [1, 3, 0, 2, 2, 8, 0], "FLAGS": [0, 1, 1, 1 << 14, 1, 0, 0]}
@@ -197,7 +200,7 @@ def test_stars_spectra_and_bits_are_counted_over_all_pieces(tmp_path):
 @pytest.mark.parametrize(("ids", "n_stars"), [([], 0), (["a"], 1), (["a", "a"], 1), (["", ""], 2)])
 def test_different_stars_of_few_rows(ids, n_stars, tmp_path):
     part = SimpleNamespace(journal={"rows_done": len(ids)}, pieces=lambda: iter([rows_of(ids)]))
-    assert _count(part, tmp_path).n_stars == n_stars
+    assert count_rows(part, tmp_path).n_stars == n_stars
 
 
 @pytest.fixture(scope="module")
@@ -370,12 +373,12 @@ def test_parameters_out_of_their_range(changed, message):
         check_parameters(**good | changed)
 
 
-@pytest.mark.parametrize("change", [{}, {"size": 9}, {"sha256": "9"}, {"name": "copy.fits"}])
+@pytest.mark.parametrize("change", [{}, {"size": 9}, {"sha256": "9"}, {"name": "copy.fits", "mtime_ns": 2}])
 def test_the_same_survey_is_known_by_size_and_checksum(change):
-    now = {"name": "a.fits", "size": 5, "sha256": "5"}
-    survey = SimpleNamespace(path="a.fits", file=SimpleNamespace(as_dict=lambda: now | change))
-    if change.keys() <= {"name"}:
-        require_same_input({"input": now}, survey)
+    started = InputFile("a.fits", 5, 1, "5")
+    now = ({"input": started.as_dict()}, "a.fits", replace(started, **change))
+    if change.keys() <= {"name", "mtime_ns"}:
+        require_same_input(*now)
         return
     with pytest.raises(DistMassError, match=r"not the survey \(a\.fits, 5 bytes\)"):
-        require_same_input({"input": now}, survey)
+        require_same_input(*now)

@@ -1,26 +1,50 @@
 """Keys by which a star is known again."""
 
-import hashlib
-
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from skdistmass.estimators.star_keys import find_sorted, identifier_key, label_keys, star_groups
 from skdistmass.surveys import Stars
 
 
+def split_mix(number):
+    """SplitMix64's scrambling in whole numbers of Python."""
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    number = (number ^ number >> 27) * 0x94D049BB133111EB % 2**64
+    return number ^ number >> 31
+
+
 def test_keys_of_identifiers():
     assert identifier_key(np.array([5, 1, 0, -1, -9999])).tolist() == [5, 1, 0, 0, 0]
-    names = np.array(["2M00000002+7417074", "", "b"])
+    names = np.array(["2M000", "", "b", "\U0001f52d"])
     found = identifier_key(names)
-    assert found[1] == 0
-    digest = hashlib.blake2b(names[0].encode(), digest_size=8).digest()
-    assert found[0] == int.from_bytes(digest, "little", signed=True)
-    assert found[2] not in (0, found[0])
     assert found.dtype == np.int64
-    many = np.array([f"star {k}" for k in range(65_540)])  # more than are turned into text at a time
+    expected = 0x9E3779B97F4A7C15
+    for pair in ("2M", "00", "0\0"):
+        expected = split_mix(expected ^ ord(pair[0]) ^ ord(pair[1]) << 32)
+    assert found.view(np.uint64)[0] == expected
+    assert found[1] == 0
+    assert len(set(found.tolist())) == 4
+    assert identifier_key(names[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", ["<U24", "<U25", ">U24"])
+def test_the_key_of_a_text_does_not_depend_on_its_array(dtype):
+    many = np.array([f"star {k}" for k in range(65_540)])  # more than are looked at together
     keys = identifier_key(many)
     assert len(np.unique(keys)) == len(many)
-    np.testing.assert_array_equal(keys[[0, 65_535, 65_536, 65_539]], identifier_key(many[[0, 65_535, 65_536, 65_539]]))
+    picked = [0, 9, 65_535, 65_536, 65_539]
+    np.testing.assert_array_equal(keys[picked], identifier_key(many[picked].astype(dtype)))
+    np.testing.assert_array_equal(keys[::-1], identifier_key(many[::-1]))
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0"), max_size=9), min_size=1, unique=True))
+def test_different_texts_have_different_keys(texts):
+    keys = identifier_key(np.array(texts, dtype=str))
+    assert len(set(keys.tolist())) == len(texts)
+    assert [key == 0 for key in keys] == [text == "" for text in texts]
 
 
 def test_keys_of_labels_are_equal_for_equal_rows_only():

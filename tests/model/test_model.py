@@ -439,7 +439,7 @@ def rewrite(source, target, change):
         ('"n_rows_"', '"__class__"', "attributes __class__"),
         ('"n_networks"', '"n_nets"', "n_nets"),
         ('{"array": ', '{"run": ', "an entry named 'run'"),
-        ('"format_version": 3', '"format_version": 99', "format version 99"),
+        ('"format_version": 4', '"format_version": 99', "format version 99"),
         ('"format": "skdistmass model"', '"format": "other"', "is not a model of skdistmass"),
     ],
 )

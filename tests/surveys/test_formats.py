@@ -1,7 +1,9 @@
 """Kinds of files and their tables, and survey files read in parts."""
 
 import gzip
+from concurrent.futures import CancelledError
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ from astropy.table import Table
 
 from skdistmass.exceptions import ColumnError, FileFormatError, UnitError
 from skdistmass.surveys import read_survey
-from skdistmass.surveys.chunks import InputFile, SurveyFile
+from skdistmass.surveys.chunks import SurveyFile
 from skdistmass.surveys.files import blame, identify, open_table
+from skdistmass.surveys.input_file import InputFile, checksum_beside
 
 NAN = np.nan
 
@@ -173,3 +176,20 @@ def test_an_input_that_can_not_be_read_is_named(tmp_path):
     found = InputFile.of(str(tmp_path / "a"))
     assert (found.name, found.size, found.mtime_ns) == ("a", 3, (tmp_path / "a").stat().st_mtime_ns)
     assert found.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
+
+
+def test_a_checksum_is_taken_beside_other_work_and_given_up_with_it(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(b"\0" * (2 << 20))
+    with checksum_beside(path) as checksum:
+        assert checksum.done()  # that of a small file is waited for
+        assert checksum.result() == InputFile.of(path)
+    stopped = Event()
+    stopped.set()
+    with pytest.raises(CancelledError):
+        InputFile.of(path, stopped)
+    with pytest.raises(KeyboardInterrupt), checksum_beside("/dev/zero") as endless:
+        raise KeyboardInterrupt
+    assert isinstance(endless.exception(), CancelledError)
+    with checksum_beside(tmp_path / "absent") as checksum, pytest.raises(FileFormatError, match="there is no file"):
+        checksum.result()
