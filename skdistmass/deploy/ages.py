@@ -215,29 +215,30 @@ class AgeGraph:
         light = b.op("Log", b.op("Max", b.op("Sub", centre, mass_error), self.low))
         heavy = b.op("Log", b.op("Min", b.op("Add", centre, mass_error), self.high))
         every, n_inner = b.stack([ln_masses, ln_ends, light, heavy]), 5 * n_scales
-        values = self._without_line(every, n_inner + 2 * n_scales)
+        sizes = [n_inner, n_scales, n_scales]
+        values, at_light, at_heavy = b.parts(self._without_line(every, sum(sizes)), sizes)
 
-        def fall(rows, start, stop):
-            return b.op("Sub", *(b.rows(rows, range(first, first + n_scales)) for first in (start, stop)))
+        def fall(rows):
+            """What the rows of the lower ends are above those of the upper ones."""
+            return b.op("Sub", *(b.rows(rows, range(first, first + n_scales)) for first in (n_scales, 3 * n_scales)))
 
-        half = fall(values, n_scales, 3 * n_scales)
-        run = b.op("Sub", heavy, light)
+        half, run = fall(values), b.op("Sub", heavy, light)
         if not self.is_positive:
             run = b.op("Max", run, self._const(SMALLEST_MASS[self.dtype.name]))
-        slope = b.op("Div", fall(values, n_inner, n_inner + n_scales), run)
+        slope = b.op("Div", b.op("Sub", at_light, at_heavy), run)
         if self.slope:
-            width = fall(every, 3 * n_scales, n_scales) if self.mass_loss else ln_width
-            half = b.op("Sub", half, b.op("Mul", width, self._const(self.slope)))
+            inner = b.rows(every, range(n_inner))
+            values = b.op("Add", values, b.op("Mul", inner, self._const(self.slope)))
+            no_ages = b.op("Add", no_ages, self._const(self.zero))
+            if self.mass_loss:
+                ln_width = b.op("Mul", fall(inner), self._const(-1.0))
+            half = b.op("Sub", half, b.op("Mul", ln_width, self._const(self.slope)))
             slope = b.op("Sub", slope, self._const(self.slope))
         error = b.op("Div", b.op("Mul", slope, mass_error), centre)
         if not self.is_positive:
             # An infinite error is unknown.
             error = b.op("Add", error, b.op("Sub", mass_error, mass_error))
-        ages = b.rows(values, range(n_inner))
-        if self.slope:
-            ages = b.op("Add", ages, b.op("Mul", b.rows(every, range(n_inner)), self._const(self.slope)))
-            no_ages = b.op("Add", no_ages, self._const(self.zero))
-        ages = b.op("Add", b.reshape(ages, [5, n_scales, -1]), no_ages)
+        ages = b.op("Add", b.reshape(values, [5, n_scales, -1]), no_ages)
         return ages, b.op("Mul", half, self._const(0.5)), error
 
     def _without_line(self, ln_mass, n_rows):
