@@ -258,8 +258,8 @@ def main():
         print_parts({"whole": model, "distilled": small}, make_survey(16 * PIECE, random_state=1), arguments.repeats)
         return
     stars = make_survey(arguments.parity_stars, random_state=1)
-    network = next(iter(model.masses_.values()))
-    print(f"{len(model.masses_)} mass networks of {network.pipeline_['network'].hidden_layer_sizes}, ", end="")
+    network = next(iter(model.masses_.values())).pipeline_["network"]
+    print(f"{len(model.masses_)} mass networks of {network.hidden_layer_sizes}, ", end="")
     print(f"{network.activation}; {arguments.stars:,} stars; {arguments.threads} threads")
     print(f"load of the machine {os.getloadavg()[0]:.1f} before", end="", flush=True)
     pick = np.resize(np.arange(len(stars)), arguments.stars)

@@ -14,7 +14,7 @@ __all__ = ["SMALLEST_MASS", "AgeGraph"]
 _LN_10 = np.log(10.0)
 #: What takes the place of masses that are zero or negative in logarithms (Msun); in range of either type.
 SMALLEST_MASS = {"float64": 1e-300, "float32": 1e-37}
-#: By how much an even grid may change an age (dex): half the difference of two ages is an error, of 0.01 dex or more.
+#: By how much an even grid may change an age (dex); it does for one mass in ten thousand, which is next to a knot.
 _TOLERANCE = 2e-11
 
 
