@@ -92,8 +92,9 @@ def build_catalog(
         Rows worked on at a time. Predictions depend on it by rounding only. A resumed catalogue keeps the value it was
         started with.
     resume : bool, default=False
-        Continue an unfinished catalogue, if there is one; otherwise start. A finished one of the same survey, model and
-        settings is left as it is.
+        Continue an unfinished catalogue, if there is one; otherwise start. One that was stopped before the checksum of
+        the survey was known, in the first seconds, starts again. A finished one of the same survey, model and settings
+        is left as it is.
     overwrite : bool, default=False
         Replace an existing catalogue, and drop an unfinished one unless `resume` is true.
     progress : callable, optional
@@ -282,9 +283,13 @@ def _fill(
         progress(done, survey.n_rows)
 
     def add(records: NDArray) -> None:
+        if records.dtype != part.record:
+            raise DistMassError("the model's predictions changed their columns between chunks; it can't be used.")
         if checksum.done():
             part.journal["input"] = checksum.result().as_dict()
-        _add(part, records, survey.n_rows, progress)
+        part.append(records)
+        if progress is not None:
+            progress(part.journal["rows_done"], survey.n_rows)
 
     starts = range(done, survey.n_rows, chunk_rows)
     with ThreadPoolExecutor(n_jobs) as pool:
@@ -310,14 +315,6 @@ def _check_scale(survey: SurveyFile, model: Predictor, extinction, zero_point, c
     stars = stack_stars([prepared(rows, model, extinction, zero_point) for rows in sample])
     shift = check_scale(model, stars if calibration is None else calibration.calibrate(stars))
     return "" if shift is None else shift.message()
-
-
-def _add(part: PartFile, records: NDArray, n_rows: int, progress: Callable[[int, int], None] | None) -> None:
-    if records.dtype != part.record:
-        raise DistMassError("the model's predictions changed their columns between chunks; it can't be used.")
-    part.append(records)
-    if progress is not None:
-        progress(part.journal["rows_done"], n_rows)
 
 
 def _publish(part: PartFile, form: str, columns: Sequence[CatalogColumn], cards: Iterable[Card]) -> None:
