@@ -61,7 +61,8 @@ def identifier_key(values: NDArray) -> NDArray[np.int64]:
     """Return one identifier of stars, numbers or texts, as whole numbers, 0 where there is none."""
     if values.dtype.kind in "iu":
         return np.where(values > 0, values, 0).astype(np.int64)
-    pairs = (values.dtype.itemsize // 4 + 1) // 2  # of characters
+    values = values.astype(str, copy=False)  # bytes and Python's texts have the keys of the same characters
+    pairs = (values.dtype.itemsize // 4 + 1) // 2
     blocks = (values[start : start + _BLOCK_ROWS] for start in range(0, len(values) or 1, _BLOCK_ROWS))
     return np.concatenate([word_keys(block.astype(f"<U{2 * pairs}")) for block in blocks])
 

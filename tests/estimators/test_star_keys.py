@@ -30,7 +30,7 @@ def test_keys_of_identifiers():
     assert identifier_key(names[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("dtype", ["<U24", "<U25", ">U24"])
+@pytest.mark.parametrize("dtype", ["<U24", "<U25", ">U24", "S24", object])
 def test_the_key_of_a_text_does_not_depend_on_its_array(dtype):
     many = np.array([f"star {k}" for k in range(65_540)])  # more than are looked at together
     keys = identifier_key(many)
