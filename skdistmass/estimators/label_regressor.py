@@ -185,7 +185,7 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
             y_err = check_target(y_err, X, unit=self._target_unit, name=f"{self._target_name} error")
             complete &= y_err > 0
             if sample_weight is None:
-                sample_weight = np.where(complete, y_err, np.inf) ** -2.0
+                sample_weight = np.where(complete, y_err, 1.0) ** -2.0
         weights = check_weights(sample_weight, len(X))
         groups = check_groups(groups, len(X))
         self.n_rows_left_out_ = int(np.count_nonzero(~complete))
@@ -193,8 +193,8 @@ class LabelRegressor(NetworkParameterMixin, DistributionMixin, IntervalMixin, Re
         rows = complete & (weights > 0)
         if not rows.any():
             raise InputError(
-                f"no row can be trained on: in every row {left_out_reason(self)}, or the weight is 0. NaN, infinity "
-                "and survey placeholders count as missing."
+                f"no row can be trained on: in every row {left_out_reason(self)}, y_err is not positive, or the weight "
+                "is 0. NaN, infinity and survey placeholders count as missing."
             )
         X_err = None if X_err is None else validate_label_errors(self, X_err, len(X))
         self._select_rows(rows)

@@ -115,6 +115,8 @@ def test_nothing_to_train_on_says_why():
     X = np.ones((3, 2))
     with pytest.warns(RowsLeftOutWarning), pytest.raises(InputError, match="no row can be trained on"):
         Quick().fit(X, [np.nan] * 3)
+    with pytest.warns(RowsLeftOutWarning), pytest.raises(InputError, match="y_err is not positive"):
+        Quick().fit(X, [1.0, 2.0, 3.0], y_err=[0.0, -1.0, np.nan])
 
 
 def test_scores_are_of_stars_with_a_prediction_and_a_target():
