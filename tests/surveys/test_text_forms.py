@@ -178,7 +178,10 @@ def test_types_of_arrow_that_are_no_column(values, message):
 @pytest.mark.parametrize("kind", ["string", "large_string", "string_view", "binary", "large_binary", "binary_view"])
 def test_texts_of_every_type_of_parquet(kind, tmp_path):
     names = pa.array([b"a", None, b"cd"] if "binary" in kind else ["a", None, "cd"], getattr(pa, kind)())
-    pq.write_table(pa.table({"APOGEE_ID": names, "TEFF": [4800.0] * 3}), tmp_path / "a.parquet")
+    try:
+        pq.write_table(pa.table({"APOGEE_ID": names, "TEFF": [4800.0] * 3}), tmp_path / "a.parquet")
+    except pa.ArrowNotImplementedError as error:
+        pytest.skip(f"pyarrow {pa.__version__}: {error}")
     assert read_survey(tmp_path / "a.parquet")["APOGEE_ID"].tolist() == ["a", "", "cd"]
 
 
