@@ -1,6 +1,6 @@
 """Speed and parity of the whole graph, beside its networks alone, scikit-learn and the speed of the memory.
 
-    python benchmarks/onnx_speed.py [--stars 733901] [--threads 2] [--model MODEL.model] [--parts]
+    python benchmarks/onnx_speed.py [--stars 733901] [--threads 2] [--model MODEL.model] [--neurons 10 10] [--parts]
 
 Train a model with the default networks and the seven mass scales of a mock survey, unless a model is given, and predict
 for other mock stars. The networks alone are a graph of the mass networks, fused into one block; "whole graph" is all
@@ -249,11 +249,12 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--model", help="a saved DistMassModel")
+    parser.add_argument("--neurons", type=int, nargs="+", default=[10, 10], help="layers of the distilled networks")
     parser.add_argument("--parts", action="store_true", help="only compare the parts of the graph")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     model = load_model(arguments.model) if arguments.model else DistMassModel(random_state=0).fit(make_survey(5000))
-    small = distilled(model)
+    small = distilled(model, hidden_layer_sizes=tuple(arguments.neurons))
     if arguments.parts:
         print_parts({"whole": model, "distilled": small}, make_survey(16 * PIECE, random_state=1), arguments.repeats)
         return
