@@ -62,3 +62,15 @@ def quick_training():
             yield
 
     return quick
+
+
+@pytest.fixture(scope="session")
+def split_mix():
+    """SplitMix64's scrambling of 64 bits, in whole numbers of Python."""
+
+    def mixed(number):
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            number = (number ^ number >> shift) * factor % 2**64
+        return number ^ number >> 31
+
+    return mixed

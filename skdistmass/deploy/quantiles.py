@@ -13,13 +13,13 @@ from skdistmass.deploy.ages import AgeGraph
 from skdistmass.deploy.parts import OnePartGraph
 from skdistmass.deploy.whole_model import ModelGraph
 from skdistmass.labels import LABEL_NAMES
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 from skdistmass.schema.columns import QUANTILES, SLOPES, mass_columns
 from skdistmass.schema.limits import GIANT_LOGG
 from skdistmass.uncertainty import COVERAGES, LEVELS
 
 __all__ = ["OnePartQuantileGraph", "QuantileGraph"]
 
-_LN_10 = np.log(10.0)
 _HALF = len(LEVELS) // 2
 #: Deviates of the normal law at the levels, as intervals of `COVERAGES` have them, and the side of the median.
 _DEVIATES = np.concatenate([-(upper := ndtri(0.5 + 0.5 * COVERAGES))[:0:-1], upper])
@@ -95,7 +95,7 @@ class _WithQuantiles(ModelGraph):
         # The median is that of the absolute magnitude. The star is nearer where its magnitude is higher.
         low, high = (b.rows(ends, part) for part in (range(_HALF), range(_HALF + 1, len(LEVELS))))
         offsets = b.sort(b.stack([low, b.rows(self.offsets, [_HALF]), high]), len(LEVELS), falling=True)
-        factors = b.op("Exp", b.op("Mul", offsets, -0.2 * _LN_10))
+        factors = b.op("Exp", b.op("Mul", offsets, -LN_DISTANCE_PER_MAG))
         self._set_rows("DISTANCE" + QUANTILES, b.op("Mul", factors, self._double(self.columns["DISTANCE"][0])))
 
     def _give_masses(self):

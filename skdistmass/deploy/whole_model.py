@@ -14,6 +14,7 @@ from skdistmass.deploy.stellar import StellarGraph
 from skdistmass.estimators.star_keys import KEY_FACTORS, MISSING_IN_KEY
 from skdistmass.estimators.stellar_network import StellarNetwork
 from skdistmass.labels import LABEL_NAMES, LABELS
+from skdistmass.photometry import LN_DISTANCE_PER_MAG
 from skdistmass.schema.bits import AgeFlag, Bit, Space
 from skdistmass.schema.columns import layout, mass_columns
 from skdistmass.schema.limits import GIANT_LOGG, UNIVERSE_AGE
@@ -24,7 +25,6 @@ __all__ = ["PHOTOMETRY", "ModelGraph"]
 
 #: Names of the inputs that are no labels.
 PHOTOMETRY = ("MAG", "EXTINCTION")
-_LN_10 = np.log(10.0)
 #: Ends of the two intervals, in the order of their rows, and the probability below each.
 _ENDS = ("LO", "LO95", "HI", "HI95")
 _TWICE = np.array([[1.0], [4.0], [1.0], [4.0]])  # the square of an error, for each end
@@ -293,9 +293,9 @@ class ModelGraph:
         else:
             photometric = const([[self.cuts.mag_error**2 + self.cuts.extinction_error**2]])
         modulus = b.op("Sub", b.op("Sub", self.mag, self.extinction), self.abs_mag)
-        distance = b.op("Mul", b.op("Exp", b.op("Mul", modulus, const(0.2 * _LN_10))), const(0.01))
+        distance = b.op("Mul", b.op("Exp", b.op("Mul", modulus, const(LN_DISTANCE_PER_MAG))), const(0.01))
         # The star is farther where its magnitude is lower.
-        logs = b.op("Mul", self._widened(bounds, photometric), const(-0.2 * _LN_10 * _SIDES))
+        logs = b.op("Mul", self._widened(bounds, photometric), const(-LN_DISTANCE_PER_MAG * _SIDES))
         ends = b.op("Mul", b.op("Exp", logs), distance)
         high, high_95, low, low_95 = b.vectors(ends, len(_ENDS))
         self._set("DISTANCE", distance)

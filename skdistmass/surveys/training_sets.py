@@ -189,10 +189,11 @@ class _FilledColumns:
     def add(self, pieces: Mapping[str, NDArray]) -> None:
         rows = slice(self.n_filled, self.n_filled + len(next(iter(pieces.values()))))
         for name, values in pieces.items():
-            column = self._columns.setdefault(name, np.zeros(self.n_rows, values.dtype))
-            if values.dtype.itemsize > column.itemsize:  # longer texts than before
+            known = self._columns.get(name)
+            if known is None or values.dtype.itemsize > known.itemsize:  # longer texts than before
                 self._columns[name] = np.zeros(self.n_rows, values.dtype)
-                self._columns[name][: rows.start] = column[: rows.start]
+                if known is not None:
+                    self._columns[name][: rows.start] = known[: rows.start]
             self._columns[name][rows] = values
         self.n_filled = rows.stop
 

@@ -9,14 +9,7 @@ from skdistmass.estimators.star_keys import find_sorted, identifier_key, label_k
 from skdistmass.surveys import Stars
 
 
-def split_mix(number):
-    """SplitMix64's scrambling in whole numbers of Python."""
-    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 % 2**64
-    number = (number ^ number >> 27) * 0x94D049BB133111EB % 2**64
-    return number ^ number >> 31
-
-
-def test_keys_of_identifiers():
+def test_keys_of_identifiers(split_mix):
     assert identifier_key(np.array([5, 1, 0, -1, -9999])).tolist() == [5, 1, 0, 0, 0]
     names = np.array(["2M000", "", "b", "\U0001f52d"])
     found = identifier_key(names)

@@ -72,20 +72,14 @@ def test_resampling_follows_the_weights():
     assert (found[4] == -1).all()
 
 
-def test_random_numbers_of_stars_are_splitmix64():
-    step, factors, ones = 0x9E3779B97F4A7C15, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB), (1 << 64) - 1
-
-    def mixed(state):
-        for shift, factor in zip((30, 27), factors, strict=True):
-            state = ((state ^ (state >> shift)) * factor) & ones
-        return state ^ (state >> 31)
-
+def test_random_numbers_of_stars_are_splitmix64(split_mix):
+    step, ones = 0x9E3779B97F4A7C15, (1 << 64) - 1
     keys, generator = [5, -7], StarRandom(np.array([5, -7]), seed=3)
     for call in (1, 2):
         found = generator.random((2, 2, 3))
         for star, key in enumerate(keys):
-            start = mixed((key & ones) ^ mixed(((3 * 65_536 + call) * step) & ones))
-            bits = [mixed((start + count * step) & ones) >> 11 for count in range(1, 7)]
+            start = split_mix((key & ones) ^ split_mix(((3 * 65_536 + call) * step) & ones))
+            bits = [split_mix((start + count * step) & ones) >> 11 for count in range(1, 7)]
             np.testing.assert_array_equal(found[:, star].ravel(), [(each + 0.5) / 2**53 for each in bits])
     normal = StarRandom(np.array([5, -7]), seed=3)[[1]].standard_normal((1, 4))
     np.testing.assert_array_equal(normal, ndtri(StarRandom(np.array([-7]), seed=3).random((1, 4))))
